@@ -1,0 +1,44 @@
+//! The one body type that travels between listeners, cache and origin client.
+//!
+//! Chunks are polled, never pushed: whoever is slow to read slows the writer, which is all the back-pressure there is.
+//! A body that ends early ends with an error; nothing in edgehook turns a cut body into a complete one.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+
+/// A request or response body as a stream of frames.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Why a body ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The viewer stopped sending, or sent what is not a body.
+    #[error("the viewer's request body broke off")]
+    Viewer,
+    /// The viewer sent slower than `[limits] body_min_rate`.
+    #[error("the viewer's request body came too slowly")]
+    ViewerTooSlow,
+    /// The origin closed the connection before the promised length, or broke the framing.
+    #[error("the origin's response body broke off")]
+    Origin,
+    /// The origin sent nothing for its `read_timeout`.
+    #[error("the origin stopped sending")]
+    OriginTimeout,
+    /// The fill that this reader had joined came to nothing.
+    #[error("the shared fill was abandoned")]
+    Fill,
+    /// A file could not be read to its end.
+    #[error("the file could not be read")]
+    File,
+}
+
+/// A body without a byte.
+#[must_use]
+pub fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is all there.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
