@@ -1,0 +1,247 @@
+//! Messages between the proxy and an isolate host.
+//!
+//! The host answers invocations one by one, in the order in which they came; so the oldest call without an answer is the
+//! one that runs, and the calls behind it have not started.
+
+use crate::wire::{Blob, wire_enum, wire_struct};
+use edgehook_contract::viewer::{
+    Body, BodyEncoding, Context, Event, Query, Returned, ReturnedRequest, ReturnedResponse,
+    fields::{Field, Item},
+};
+
+/// From the proxy to a host.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToHost {
+    /// Load a function under a number that the proxy chose. Answered by `Deployed` or `Refused`.
+    Deploy {
+        /// Number that later calls name.
+        function: u32,
+        /// What to load.
+        program: Program,
+    },
+    /// Run a function once. Answered by `Done`.
+    Invoke {
+        /// Number of the call, never reused within a host's life.
+        call: u64,
+        /// Which function.
+        function: u32,
+        /// Fresh random bytes for this run.
+        entropy: [u8; 32],
+        /// The time that the function sees, in milliseconds since 1970.
+        now: u64,
+        /// The event.
+        event: Event,
+    },
+    /// Forget a function. Not answered.
+    Remove {
+        /// Which function.
+        function: u32,
+    },
+}
+
+/// A viewer function as it is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Name in the configuration.
+    pub name: String,
+    /// The source file's name, for messages.
+    pub file: String,
+    /// The source.
+    pub source: Blob,
+    /// CPU time per run, in µs.
+    pub budget: u32,
+}
+
+/// From a host to the proxy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromHost {
+    /// First message of a host: the version it speaks.
+    Hello {
+        /// [`crate::VERSION`] of the host.
+        version: u16,
+    },
+    /// A function is loaded.
+    Deployed {
+        /// Which function.
+        function: u32,
+    },
+    /// A function could not be loaded.
+    Refused {
+        /// Which function.
+        function: u32,
+        /// Why.
+        problem: Problem,
+    },
+    /// A call has ended.
+    Done {
+        /// Which call.
+        call: u64,
+        /// How it ended.
+        outcome: Outcome,
+        /// CPU time of handler and microtasks, in µs.
+        cpu: u32,
+        /// Console output, one text per call of `console.log`.
+        logs: Vec<String>,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The handler returned something of the right types.
+    Returned(Returned),
+    /// The handler returned something else; the text names the place and what was expected.
+    Invalid(String),
+    /// The run failed.
+    Failed(Problem),
+}
+
+/// Why a function could not be loaded or a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What sort of failure.
+    pub kind: ProblemKind,
+    /// The engine's message, at most 1 KiB.
+    pub message: String,
+    /// Line in the source, from 1.
+    pub line: Option<u32>,
+    /// Column in the source, from 1.
+    pub column: Option<u32>,
+}
+
+/// Sorts of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The source does not parse.
+    Syntax,
+    /// An exception or a rejected promise.
+    Threw,
+    /// The source defines no `handler`.
+    NoHandler,
+    /// The promise can never settle.
+    NeverSettled,
+    /// CPU time ran out.
+    Time,
+    /// The memory cap was reached.
+    Memory,
+    /// The stack was used up.
+    Stack,
+    /// The engine gave up.
+    Abort,
+}
+
+impl ProblemKind {
+    /// The word in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Threw => "threw",
+            Self::NoHandler => "no-handler",
+            Self::NeverSettled => "never-settled",
+            Self::Time => "time",
+            Self::Memory => "memory",
+            Self::Stack => "stack",
+            Self::Abort => "abort",
+        }
+    }
+}
+
+wire_enum!(ToHost {
+    0 => Deploy { function, program },
+    1 => Invoke { call, function, entropy, now, event },
+    2 => Remove { function },
+});
+wire_struct!(Program { name, file, source, budget });
+wire_enum!(FromHost {
+    0 => Hello { version },
+    1 => Deployed { function },
+    2 => Refused { function, problem },
+    3 => Done { call, outcome, cpu, logs },
+});
+wire_enum!(Outcome { 0 => Returned(value), 1 => Invalid(text), 2 => Failed(problem) });
+wire_struct!(Problem { kind, message, line, column });
+wire_enum!(ProblemKind {
+    0 => Syntax,
+    1 => Threw,
+    2 => NoHandler,
+    3 => NeverSettled,
+    4 => Time,
+    5 => Memory,
+    6 => Stack,
+    7 => Abort,
+});
+wire_struct!(Context { distribution_domain_name, distribution_id, request_id });
+wire_struct!(Event { hook, context, viewer_ip, request, response });
+wire_enum!(Returned { 0 => Request(value), 1 => Response(value) });
+wire_struct!(ReturnedRequest { method, uri, query, headers, cookies });
+wire_enum!(Query { 0 => Fields(fields), 1 => Raw(text) });
+wire_struct!(ReturnedResponse { status_code, status_description, headers, cookies, body });
+wire_struct!(Body { encoding, data });
+wire_enum!(BodyEncoding { 0 => Text, 1 => Base64 });
+wire_struct!(Item { value, attributes });
+wire_struct!(Field { name, first, multi });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        frame::{self, Inbox},
+        wire::Wire,
+    };
+    use edgehook_contract::{Header, HookPoint, RequestMessage, ResponseMessage};
+    use proptest::prelude::*;
+
+    fn header() -> impl Strategy<Value = Header> {
+        ("[a-z-]{1,12}", prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(name, value)| Header { name, value })
+    }
+
+    fn field() -> impl Strategy<Value = Field> {
+        let item = (any::<String>(), any::<Option<String>>()).prop_map(|(value, attributes)| Item { value, attributes });
+        let multi = prop::option::of(prop::collection::vec(item.clone(), 0..4));
+        (any::<String>(), item, multi).prop_map(|(name, first, multi)| Field { name, first, multi })
+    }
+
+    proptest! {
+        #[test]
+        fn invocations_round_trip(
+            call: u64, entropy: [u8; 32], uri: String, query: Option<String>,
+            headers in prop::collection::vec(header(), 0..8), status in prop::option::of(any::<u16>()),
+        ) {
+            let message = ToHost::Invoke {
+                call, function: 7, entropy, now: 1,
+                event: Event {
+                    hook: HookPoint::ViewerResponse,
+                    context: Context::default(),
+                    viewer_ip: "::1".to_owned(),
+                    request: RequestMessage { method: "GET".to_owned(), uri, query, headers: headers.clone() },
+                    response: status.map(|status| ResponseMessage { status, reason: None, headers }),
+                },
+            };
+            let mut bytes = Vec::new();
+            frame::append(&message, &mut bytes);
+            let mut inbox = Inbox::new();
+            inbox.extend(&bytes);
+            prop_assert_eq!(inbox.next::<ToHost>(), Ok(Some(message)));
+        }
+
+        #[test]
+        fn outcomes_round_trip(fields in prop::collection::vec(field(), 0..6), raw: String, logs: Vec<String>) {
+            let outcome = Outcome::Returned(Returned::Request(ReturnedRequest {
+                headers: Some(fields), query: Some(Query::Raw(raw)), ..ReturnedRequest::default()
+            }));
+            let message = FromHost::Done { call: 1, outcome, cpu: 2, logs };
+            let mut bytes = Vec::new();
+            message.put(&mut bytes);
+            prop_assert_eq!(FromHost::take(&mut bytes.as_slice()), Ok(message));
+        }
+
+        #[test]
+        fn junk_never_panics(bytes: Vec<u8>) {
+            let mut junk = bytes.as_slice();
+            let _ = FromHost::take(&mut junk);
+            let mut junk = bytes.as_slice();
+            let _ = ToHost::take(&mut junk);
+        }
+    }
+}

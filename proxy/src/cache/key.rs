@@ -1,0 +1,250 @@
+//! The cache key, and what of a request may reach the origin because it is in the key.
+//!
+//! There is one way to a [`Key`]: [`KeyedRequest::new`]. It selects query parameters, fields and cookies by the cache
+//! policy, writes every part with its length in front (so that no two different requests share a byte string) and hands
+//! back what was selected, for whoever builds the origin's request: what is not in the key stays at the edge.
+//! Deliberately absent: `Default`, conversions from text, the method (GET and HEAD share a key) and any normalisation of
+//! host and path, which happens before routing.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::{Arc, OnceLock},
+};
+
+use http::{HeaderMap, HeaderName, header};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::policy::{CachePolicy, Selection};
+
+/// Raised whenever the layout of the key changes, so that no old object is ever found under a new key.
+const VERSION: u8 = 1;
+
+/// Fields that no selection can put in the key: they belong to the connection, to the cache itself, to the body, or
+/// (`Cookie`) have a selection of their own.
+const NEVER_KEYED: [HeaderName; 17] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::COOKIE,
+    header::EXPECT,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::PROXY_AUTHORIZATION,
+    header::RANGE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// What a key is made from: the request after the viewer-request hook, host and path already normalised.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyInput<'a> {
+    /// Separates caches that must not share, such as a staging configuration; empty for the ordinary one.
+    pub namespace: &'a str,
+    /// `http` or `https`, lower case.
+    pub scheme: &'a str,
+    /// Host in canonical form: lower case, no default port, no trailing dot.
+    pub host: &'a str,
+    /// Path in canonical form, without the query.
+    pub path: &'a str,
+    /// Everything behind the `?` as the viewer sent it; an empty query and none are the same.
+    pub query: Option<&'a str>,
+    /// The request's fields.
+    pub headers: &'a HeaderMap,
+    /// Values that the edge chose for this request (experiment variant, device class) as name and value, in a fixed order.
+    pub buckets: &'a [(&'a str, &'a str)],
+}
+
+/// A key together with the parts of the request that are in it, ready to be forwarded.
+#[derive(Clone, Debug)]
+pub struct KeyedRequest {
+    /// The key itself.
+    pub key: Key,
+    /// The query for the origin: the viewer's names, order and bytes, less what the policy leaves out.
+    pub query: Option<String>,
+    /// The `Cookie` field for the origin: the viewer's order, less what the policy leaves out.
+    pub cookies: Option<String>,
+    /// Names of the fields that are present and keyed, sorted.
+    pub headers: Vec<HeaderName>,
+}
+
+impl KeyedRequest {
+    /// Selects by `policy` and writes the key (http-cache.md 7.1).
+    #[must_use]
+    pub fn new(policy: &CachePolicy, input: &KeyInput<'_>) -> Self {
+        let query = select_query(&policy.query, input.query);
+        let cookies = select_cookies(&policy.cookies, input.headers);
+        let headers = select_headers(&policy.headers, input.headers);
+
+        let mut writer = Writer(vec![VERSION]);
+        for part in [input.namespace, input.scheme, input.host, input.path, query.as_deref().unwrap_or("")] {
+            writer.part(part.as_bytes());
+        }
+        let url_length = writer.0.len();
+
+        writer.count(headers.len());
+        for name in &headers {
+            writer.part(name.as_str().as_bytes());
+            writer.count(input.headers.get_all(name).iter().count());
+            input.headers.get_all(name).iter().for_each(|value| writer.part(value.as_bytes()));
+        }
+        let mut sorted = cookies.clone();
+        sorted.sort_by_key(|cookie| cookie_name(cookie)); // stable: cookies of the same name keep their order
+        writer.count(sorted.len());
+        sorted.iter().for_each(|cookie| writer.part(cookie.as_bytes()));
+        writer.count(input.buckets.len());
+        for (name, value) in input.buckets {
+            writer.part(name.as_bytes());
+            writer.part(value.as_bytes());
+        }
+
+        let cookies = (!cookies.is_empty()).then(|| cookies.join("; "));
+        Self { key: Key::new(writer.0, url_length), query, cookies, headers }
+    }
+}
+
+/// Identifies a stored response up to Vary. Equality compares the whole byte string; the hash is seeded per process.
+#[derive(Clone)]
+pub struct Key {
+    bytes: Arc<[u8]>,
+    url_length: usize,
+    hash: u64,
+    url_hash: u64,
+}
+
+impl Key {
+    fn new(bytes: Vec<u8>, url_length: usize) -> Self {
+        let seed = seed();
+        let hash = xxh3_64_with_seed(&bytes, seed);
+        let url_hash = xxh3_64_with_seed(bytes.get(..url_length).unwrap_or(&bytes), seed);
+        Self { bytes: bytes.into(), url_length, hash, url_hash }
+    }
+
+    /// The part that says which URL this is, shared by all its variants.
+    pub(crate) fn url(&self) -> UrlKey {
+        UrlKey(self.clone())
+    }
+
+    /// The hash of that part.
+    pub(crate) fn url_hash(&self) -> u64 {
+        self.url_hash
+    }
+
+    /// Bytes that the key occupies.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len() + size_of::<Self>()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Shows the hash only: keys hold cookies, and a public key helps poisoning.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:016x})", self.hash)
+    }
+}
+
+/// The URL part of a key as a key of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct UrlKey(Key);
+
+impl UrlKey {
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes.get(..self.0.url_length).unwrap_or(&self.0.bytes)
+    }
+}
+
+impl PartialEq for UrlKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.url_hash == other.0.url_hash && self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for UrlKey {}
+
+impl Hash for UrlKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.url_hash);
+    }
+}
+
+/// A number that viewers cannot know, so that they cannot choose requests that share a hash.
+fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    *SEED.get_or_init(|| RandomState::new().hash_one(VERSION))
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn count(&mut self, number: usize) {
+        self.0.extend_from_slice(&(number as u64).to_be_bytes());
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+fn select_query(selection: &Selection, query: Option<&str>) -> Option<String> {
+    let query = query.filter(|query| !query.is_empty())?;
+    if *selection == Selection::All {
+        return Some(query.to_owned());
+    }
+    let chosen: Vec<&str> =
+        query.split('&').filter(|pair| selection.takes(pair.split_once('=').map_or(*pair, |(name, _)| name))).collect();
+    Some(chosen.join("&")).filter(|query| !query.is_empty())
+}
+
+/// The chosen cookies as `name=value`, in the viewer's order. A cookie that is not UTF-8 is left out, of key and request alike.
+fn select_cookies(selection: &Selection, headers: &HeaderMap) -> Vec<String> {
+    if *selection == Selection::None {
+        return Vec::new();
+    }
+    let lines = headers.get_all(header::COOKIE).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|cookie| std::str::from_utf8(cookie.trim_ascii()).ok())
+        .filter(|cookie| !cookie.is_empty() && selection.takes(cookie_name(cookie)))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn cookie_name(cookie: &str) -> &str {
+    cookie.split_once('=').map_or(cookie, |(name, _)| name)
+}
+
+fn select_headers(selection: &Selection, headers: &HeaderMap) -> Vec<HeaderName> {
+    if *selection == Selection::None {
+        return Vec::new();
+    }
+    let present = headers.keys().filter(|name| !NEVER_KEYED.contains(name));
+    let mut chosen: Vec<HeaderName> =
+        present.filter(|name| selection.takes_ignoring_case(name.as_str())).cloned().collect();
+    chosen.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    chosen
+}
+
+#[cfg(test)]
+#[path = "tests/key.rs"]
+mod tests;
