@@ -1,0 +1,59 @@
+//! `console`: what a function logs, bounded per run (cloudfront-functions.md 5.3 and 8).
+
+use boa_engine::{Context, JsResult, JsValue, NativeFunction, js_string, object::ObjectInitializer, property::Attribute};
+
+/// Most log text of one run, in bytes.
+const LIMIT: usize = 10_240;
+
+/// The log of the current run, kept beside the context.
+#[derive(Debug, Default)]
+struct Log {
+    lines: Vec<String>,
+    bytes: usize,
+}
+
+/// Adds the global `console` with the one documented method and its aliases.
+pub(super) fn install(context: &mut Context) -> JsResult<()> {
+    context.insert_data(Log::default());
+    let mut object = ObjectInitializer::new(context);
+    for name in ["log", "info", "warn", "error", "debug"] {
+        object.function(NativeFunction::from_fn_ptr(log), boa_engine::JsString::from(name), 1);
+    }
+    let console = object.build();
+    context.register_global_property(js_string!("console"), console, Attribute::WRITABLE | Attribute::CONFIGURABLE)
+}
+
+/// Takes what was logged since the last call.
+pub(super) fn take(context: &mut Context) -> Vec<String> {
+    let log = context.remove_data::<Log>();
+    context.insert_data(Log::default());
+    log.map(|log| log.lines).unwrap_or_default()
+}
+
+fn log(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let mut line = String::new();
+    for (index, value) in arguments.iter().enumerate() {
+        if index > 0 {
+            line.push(' ');
+        }
+        // A symbol has no string form of its own; everything else prints as `String()` would.
+        let text = match value.as_symbol() {
+            Some(symbol) => symbol.descriptive_string(),
+            None => value.to_string(context)?,
+        };
+        line.push_str(&text.to_std_string_lossy());
+    }
+    let mut log = context.remove_data::<Log>().unwrap_or_default();
+    let room = LIMIT - log.bytes;
+    if line.len() > room {
+        line.truncate(line.floor_char_boundary(room));
+        log.bytes = LIMIT;
+    } else {
+        log.bytes += line.len();
+    }
+    if room > 0 {
+        log.lines.push(line);
+    }
+    context.insert_data(*log);
+    Ok(JsValue::undefined())
+}

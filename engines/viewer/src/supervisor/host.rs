@@ -1,0 +1,291 @@
+//! One isolate host: the process, its socket, and the task that owns both.
+
+use super::{
+    Functions, HostSettings, QUEUE, lock,
+    pending::{Answer, Pending, Unexpected},
+};
+use edgehook_protocol::{
+    VERSION,
+    frame::{self, Inbox},
+    viewer::{FromHost, Problem, ProblemKind, Program, ToHost},
+};
+use edgehook_sandbox::{Confined, CpuClock, kill_group};
+use std::{
+    io,
+    process::ExitStatus,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    process::ChildStderr,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, sleep_until},
+};
+
+/// How long a fresh host may take to greet.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// Pause before a host that died at once is started again.
+const RESTART_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bytes of a dead host's last words that are looked at.
+const LAST_WORDS: u64 = 4096;
+
+/// Something to send to a host.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) message: ToHost,
+    /// CPU time that it may take.
+    pub(super) patience: Duration,
+    pub(super) answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// The proxy's handle on one host, which outlives its process.
+#[derive(Debug)]
+pub(super) struct HostHandle {
+    commands: mpsc::Sender<Command>,
+    in_flight: Arc<AtomicUsize>,
+    process: Arc<AtomicU32>,
+}
+
+impl HostHandle {
+    /// A host that is started again whenever its process ends, and then given `functions`.
+    pub(super) fn spawn(settings: HostSettings, functions: Functions) -> Self {
+        Self::with(settings, Some(functions))
+    }
+
+    /// A host that ends with its first process.
+    pub(super) fn spawn_once(settings: HostSettings) -> Self {
+        Self::with(settings, None)
+    }
+
+    fn with(settings: HostSettings, functions: Option<Functions>) -> Self {
+        let (commands, inbox) = mpsc::channel(QUEUE);
+        let (in_flight, process) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU32::new(0)));
+        let owner = Owner { settings, functions, inbox, in_flight: in_flight.clone(), process: process.clone() };
+        tokio::spawn(owner.run());
+        Self { commands, in_flight, process }
+    }
+
+    /// Commands sent to the host or waiting to be.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed) + self.commands.max_capacity() - self.commands.capacity()
+    }
+
+    pub(super) fn process(&self) -> Option<u32> {
+        Some(self.process.load(Ordering::Relaxed)).filter(|&process| process != 0)
+    }
+
+    /// Sends without waiting; `false` when too much is waiting already.
+    pub(super) fn try_send(&self, command: Command) -> bool {
+        self.in_flight() < QUEUE && self.commands.try_send(command).is_ok()
+    }
+
+    /// Sends, waiting for room.
+    pub(super) async fn send(&self, command: Command) {
+        // Without an owner the answer's sender is dropped with the command, which tells whoever waits for it.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// The task that owns a host.
+struct Owner {
+    settings: HostSettings,
+    functions: Option<Functions>,
+    inbox: mpsc::Receiver<Command>,
+    in_flight: Arc<AtomicUsize>,
+    process: Arc<AtomicU32>,
+}
+
+/// Why one process was left.
+enum End {
+    /// Nobody holds the handle any more.
+    Closed,
+    /// The process ended by itself or its socket broke.
+    Died,
+    /// The process was silent for too long.
+    Silent,
+    /// The process said what it must not say.
+    Hostile,
+}
+
+impl Owner {
+    async fn run(mut self) {
+        loop {
+            match self.one_life().await {
+                Ok(End::Closed) => return,
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, program = %self.settings.program.display(), "an isolate host cannot be started"),
+            }
+            if self.functions.is_none() {
+                return;
+            }
+            sleep(RESTART_PAUSE).await;
+        }
+    }
+
+    /// Starts a process and serves it to its end.
+    async fn one_life(&mut self) -> io::Result<End> {
+        let confined = Confined {
+            program: self.settings.program.clone(),
+            arguments: self.settings.arguments.clone(),
+            variables: Vec::new(),
+            address_space: Some(self.settings.address_space),
+            capture_output: true,
+        };
+        let (command, socket) = confined.command()?;
+        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+        socket.set_nonblocking(true)?;
+        let process = child.id().unwrap_or_default();
+        self.process.store(process, Ordering::Relaxed);
+        let mut life = Life {
+            socket: UnixStream::from_std(socket)?,
+            clock: CpuClock::of(process),
+            pending: Pending::default(),
+            inbox: Inbox::new(),
+            out: Vec::new(),
+        };
+        let end = life.serve(self).await;
+        kill_group(process);
+        self.process.store(0, Ordering::Relaxed);
+        let last_words = last_words(child.stderr.take()).await;
+        let status = child.wait().await?;
+        if !matches!(end, End::Closed) {
+            let problem = problem(&end, status, &last_words);
+            if life.pending.len() > 0 {
+                tracing::warn!(process, reason = %problem.message, "an isolate host was lost; starting another");
+            }
+            life.pending.fail(&problem);
+            self.in_flight.store(0, Ordering::Relaxed);
+        }
+        Ok(end)
+    }
+}
+
+/// One process, from start to end.
+struct Life {
+    socket: UnixStream,
+    clock: Option<CpuClock>,
+    pending: Pending,
+    inbox: Inbox,
+    out: Vec<u8>,
+}
+
+impl Life {
+    async fn serve(&mut self, owner: &mut Owner) -> End {
+        if !self.greeted().await {
+            return End::Hostile;
+        }
+        let programs: Vec<(u32, Program)> = match &owner.functions {
+            Some(functions) => lock(functions).iter().map(|(number, program)| (*number, program.clone())).collect(),
+            None => Vec::new(),
+        };
+        for (function, program) in programs {
+            self.post(Command { message: ToHost::Deploy { function, program }, patience: super::LOAD_BUDGET, answer: None });
+        }
+        loop {
+            owner.in_flight.store(self.pending.len(), Ordering::Relaxed);
+            match self.turn(owner).await {
+                Ok(None) => {}
+                Ok(Some(end)) => return end,
+                Err(_) => return End::Died,
+            }
+        }
+    }
+
+    /// Waits for the one thing that happens next, and deals with it.
+    async fn turn(&mut self, owner: &mut Owner) -> io::Result<Option<End>> {
+        let deadline = self.pending.deadline(owner.settings.silence);
+        let mut buffer = [0; 16 * 1024];
+        let (mut reader, mut writer) = self.socket.split();
+        tokio::select! {
+            read = reader.read(&mut buffer) => {
+                let length = read?;
+                if length == 0 {
+                    return Ok(Some(End::Died));
+                }
+                self.inbox.extend(&buffer[..length]);
+                Ok(self.take_answers().err().map(|Unexpected| End::Hostile))
+            }
+            written = writer.write(&self.out), if !self.out.is_empty() => {
+                let length = written?;
+                self.out.drain(..length);
+                Ok(None)
+            }
+            command = owner.inbox.recv(), if self.pending.len() < QUEUE => match command {
+                None => Ok(Some(End::Closed)),
+                Some(command) => {
+                    self.post(command);
+                    // What else is waiting goes out with the same write.
+                    while self.pending.len() < QUEUE && let Ok(command) = owner.inbox.try_recv() {
+                        self.post(command);
+                    }
+                    Ok(None)
+                }
+            },
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                Ok(self.pending.overdue(owner.settings.silence, self.clock).then_some(End::Silent))
+            }
+        }
+    }
+
+    fn post(&mut self, command: Command) {
+        self.pending.push(&command.message, command.patience, command.answer, self.clock);
+        frame::append(&command.message, &mut self.out);
+    }
+
+    fn take_answers(&mut self) -> Result<(), Unexpected> {
+        while let Some(message) = self.inbox.next::<FromHost>().map_err(|_| Unexpected)? {
+            self.pending.settle(message, self.clock)?;
+        }
+        Ok(())
+    }
+
+    async fn greeted(&mut self) -> bool {
+        let greeting = async {
+            let mut buffer = [0; 64];
+            loop {
+                match self.inbox.next::<FromHost>() {
+                    Ok(Some(message)) => return message == FromHost::Hello { version: VERSION },
+                    Ok(None) => {}
+                    Err(_) => return false,
+                }
+                match self.socket.read(&mut buffer).await {
+                    Ok(length) if length > 0 => self.inbox.extend(&buffer[..length]),
+                    _ => return false,
+                }
+            }
+        };
+        tokio::time::timeout(GREETING, greeting).await.unwrap_or(false)
+    }
+}
+
+/// What the process wrote to its standard error, the beginning of it. The process is dead, so this ends.
+async fn last_words(stderr: Option<ChildStderr>) -> String {
+    let mut words = Vec::new();
+    if let Some(stderr) = stderr {
+        let _ = stderr.take(LAST_WORDS).read_to_end(&mut words).await;
+    }
+    String::from_utf8_lossy(&words).into_owned()
+}
+
+fn problem(end: &End, status: ExitStatus, last_words: &str) -> Problem {
+    let (kind, message) = if matches!(end, End::Silent) {
+        (ProblemKind::Time, "no answer within the budget; the isolate host was killed".to_owned())
+    } else if matches!(end, End::Hostile) {
+        (ProblemKind::Abort, "the isolate host broke the protocol and was killed".to_owned())
+    } else if last_words.contains("memory allocation of") {
+        (ProblemKind::Memory, "out of memory; the isolate host ended".to_owned())
+    } else if last_words.contains("overflowed its stack") {
+        (ProblemKind::Stack, "the native stack overflowed; the isolate host ended".to_owned())
+    } else {
+        (ProblemKind::Abort, format!("the isolate host ended: {status}"))
+    };
+    Problem { kind, message, line: None, column: None }
+}
+

@@ -1,0 +1,236 @@
+//! Isolate hosts as the proxy sees them: started, given functions, called, watched, replaced.
+//!
+//! [`Hosts`] is the handle. Each host is owned by one task ([`host`]) that speaks to the process and answers for its calls;
+//! a call goes to the host with the fewest calls in flight. A host that dies, or stays silent beyond the running
+//! call's budget, is killed and started anew: the call that ran fails, those behind it are sent once to another host.
+//!
+//! Invariants: no call waits for a host without bound; a host's bytes are decoded with limits and an answer to a call
+//! that was not made ends the host; the proxy never blocks on one.
+
+mod host;
+mod pending;
+
+use edgehook_contract::viewer::Event;
+use edgehook_protocol::{
+    viewer::{Outcome, Problem, ProblemKind, Program, ToHost},
+    wire::Blob,
+};
+use host::{Command, HostHandle};
+use pending::Answer;
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::oneshot;
+
+/// Most calls that may wait for one host; beyond, a call is throttled.
+const QUEUE: usize = 256;
+
+/// CPU time that loading a function may take (cloudfront-functions.md 5.2).
+const LOAD_BUDGET: Duration = Duration::from_millis(200);
+
+/// How hosts are started.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// The executable that runs a host.
+    pub program: PathBuf,
+    /// Arguments that make it one.
+    pub arguments: Vec<OsString>,
+    /// How many hosts; at least one.
+    pub hosts: usize,
+    /// Silence beyond a call's budget after which a host is killed.
+    pub silence: Duration,
+    /// Most address space of a host, in bytes.
+    pub address_space: u64,
+}
+
+impl HostSettings {
+    /// One host per core, 50 ms of silence, 1 GiB of address space.
+    #[must_use]
+    pub fn new(program: PathBuf, arguments: Vec<OsString>) -> Self {
+        let hosts = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { program, arguments, hosts, silence: Duration::from_millis(50), address_space: 1 << 30 }
+    }
+}
+
+/// A viewer function to load.
+#[derive(Clone, Debug)]
+pub struct ViewerFunction {
+    /// Name in the configuration.
+    pub name: String,
+    /// The source file's name, for messages.
+    pub file: String,
+    /// The source.
+    pub source: Vec<u8>,
+    /// CPU time per run.
+    pub budget: Duration,
+}
+
+/// The number of a loaded function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionId(u32);
+
+/// What one run produced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// CPU time of handler and microtasks.
+    pub cpu: Duration,
+    /// Console output.
+    pub logs: Vec<String>,
+}
+
+/// Why a function was not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Too many calls are waiting.
+    #[error("too many calls are waiting for an isolate host")]
+    Throttled,
+    /// Two hosts in a row died before the call started.
+    #[error("no isolate host lived long enough to run the call")]
+    NoHost,
+}
+
+/// All isolate hosts of a proxy. Dropping the last clone ends them.
+#[derive(Clone, Debug)]
+pub struct Hosts(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: HostSettings,
+    hosts: Vec<HostHandle>,
+    functions: Functions,
+    next_function: AtomicU32,
+    next_call: AtomicU64,
+}
+
+/// What every host must hold, for those that are started later.
+type Functions = Arc<Mutex<BTreeMap<u32, Program>>>;
+
+impl Hosts {
+    /// Starts the hosts. Must be called within a tokio runtime, whose threads they die with.
+    #[must_use]
+    pub fn spawn(settings: HostSettings) -> Self {
+        let functions = Functions::default();
+        let hosts = (0..settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), functions.clone())).collect();
+        let (next_function, next_call) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { settings, hosts, functions, next_function, next_call }))
+    }
+
+    /// Loads a function: first in a host that is thrown away, then in all.
+    ///
+    /// # Errors
+    /// The function's own fault, such as a syntax error; no host holds it then.
+    pub async fn deploy(&self, function: &ViewerFunction) -> Result<FunctionId, Problem> {
+        let inner = &self.0;
+        let number = inner.next_function.fetch_add(1, Ordering::Relaxed);
+        let program = Program {
+            name: function.name.clone(),
+            file: function.file.clone(),
+            source: Blob(function.source.clone()),
+            budget: u32::try_from(function.budget.as_micros()).unwrap_or(u32::MAX),
+        };
+        trial(&inner.settings, number, &program).await?;
+        lock(&inner.functions).insert(number, program.clone());
+        for host in &inner.hosts {
+            let message = ToHost::Deploy { function: number, program: program.clone() };
+            let (answer, answered) = oneshot::channel();
+            host.send(Command { message, patience: LOAD_BUDGET, answer: Some(answer) }).await;
+            // A host that died meanwhile loads the function when it is started again.
+            if let Ok(Answer::Refused(problem)) = answered.await {
+                self.remove(FunctionId(number)).await;
+                return Err(problem);
+            }
+        }
+        Ok(FunctionId(number))
+    }
+
+    /// Forgets a function. Calls that are under way end as they would have.
+    pub async fn remove(&self, function: FunctionId) {
+        lock(&self.0.functions).remove(&function.0);
+        for host in &self.0.hosts {
+            let message = ToHost::Remove { function: function.0 };
+            host.send(Command { message, patience: Duration::ZERO, answer: None }).await;
+        }
+    }
+
+    /// Runs a function once.
+    ///
+    /// # Errors
+    /// The function was not run. A run that failed is an `Ok` whose outcome says so.
+    pub async fn invoke(&self, function: FunctionId, event: Event) -> Result<Run, CallError> {
+        let budget = lock(&self.0.functions).get(&function.0).map_or(0, |program| program.budget);
+        let patience = Duration::from_micros(u64::from(budget));
+        // A call whose host died before it started goes to another one, once.
+        for _ in 0..2 {
+            let host = self.0.hosts.iter().min_by_key(|host| host.in_flight()).ok_or(CallError::NoHost)?;
+            let message = ToHost::Invoke {
+                call: self.0.next_call.fetch_add(1, Ordering::Relaxed),
+                function: function.0,
+                entropy: entropy(),
+                now: now(),
+                event: event.clone(),
+            };
+            let (answer, answered) = oneshot::channel();
+            if !host.try_send(Command { message, patience, answer: Some(answer) }) {
+                return Err(CallError::Throttled);
+            }
+            match answered.await {
+                Ok(Answer::Ran(run)) => return Ok(run),
+                Ok(Answer::Died(problem)) => {
+                    return Ok(Run { outcome: Outcome::Failed(problem), cpu: Duration::ZERO, logs: Vec::new() });
+                }
+                Ok(Answer::Loaded | Answer::Refused(_) | Answer::NotStarted) | Err(_) => {}
+            }
+        }
+        Err(CallError::NoHost)
+    }
+
+    /// Process ids of the hosts that run at this moment.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        self.0.hosts.iter().filter_map(HostHandle::process).collect()
+    }
+}
+
+/// Loads a function in a host of its own, so that one that crashes the engine costs no one else anything.
+async fn trial(settings: &HostSettings, function: u32, program: &Program) -> Result<(), Problem> {
+    let host = HostHandle::spawn_once(settings.clone());
+    let (answer, answered) = oneshot::channel();
+    let message = ToHost::Deploy { function, program: program.clone() };
+    host.send(Command { message, patience: LOAD_BUDGET, answer: Some(answer) }).await;
+    match answered.await {
+        Ok(Answer::Loaded) => Ok(()),
+        Ok(Answer::Refused(problem) | Answer::Died(problem)) => Err(problem),
+        Ok(Answer::Ran(_) | Answer::NotStarted) | Err(_) => Err(Problem {
+            kind: ProblemKind::Abort,
+            message: "the isolate host ended before it could load the function".to_owned(),
+            line: None,
+            column: None,
+        }),
+    }
+}
+
+fn lock(functions: &Functions) -> std::sync::MutexGuard<'_, BTreeMap<u32, Program>> {
+    functions.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn entropy() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    if getrandom::fill(&mut bytes).is_err() {
+        tracing::error!("the system gives no random numbers");
+    }
+    bytes
+}

@@ -1,0 +1,283 @@
+//! Viewer functions through the engine: real isolate hosts, real sockets, the supervisor in between.
+
+use edgehook_contract::{
+    Header, HookPoint, RequestMessage, ResponseMessage,
+    viewer::{Context, Event, Query, Returned},
+};
+use edgehook_protocol::viewer::{Outcome, Problem, ProblemKind};
+use edgehook_viewer::supervisor::{FunctionId, HostSettings, Hosts, Run, ViewerFunction};
+use std::time::Duration;
+
+fn hosts(count: usize) -> Hosts {
+    let mut settings = HostSettings::new(env!("CARGO_BIN_EXE_edgehook-isolate-host").into(), Vec::new());
+    settings.hosts = count;
+    Hosts::spawn(settings)
+}
+
+fn function(source: &str) -> ViewerFunction {
+    ViewerFunction {
+        name: "f".to_owned(),
+        file: "f.js".to_owned(),
+        source: source.as_bytes().to_vec(),
+        // Generous: these tests are about results, and the machine may be busy.
+        budget: Duration::from_millis(50),
+    }
+}
+
+fn request(query: Option<&str>) -> Event {
+    Event {
+        hook: HookPoint::ViewerRequest,
+        context: Context {
+            distribution_domain_name: "www.example.com".to_owned(),
+            distribution_id: "EDGEHOOK".to_owned(),
+            request_id: "id==".to_owned(),
+        },
+        viewer_ip: "192.0.2.7".to_owned(),
+        request: RequestMessage {
+            method: "GET".to_owned(),
+            uri: "/a".to_owned(),
+            query: query.map(str::to_owned),
+            headers: vec![
+                Header::new("host", "www.example.com"),
+                Header::new("accept", "a, b"),
+                Header::new("x-t", "1"),
+                Header::new("x-t", "2"),
+                Header::new("cookie", "s=1; S=2; s=3"),
+                Header::new("upgrade", "x"),
+            ],
+        },
+        response: None,
+    }
+}
+
+fn response() -> Event {
+    let headers = vec![Header::new("set-cookie", "id=1; Secure; Path=/"), Header::new("x-o", "1")];
+    let response = ResponseMessage { status: 200, reason: None, headers };
+    Event { hook: HookPoint::ViewerResponse, response: Some(response), ..request(None) }
+}
+
+async fn deployed(hosts: &Hosts, source: &str) -> FunctionId {
+    hosts.deploy(&function(source)).await.unwrap()
+}
+
+async fn run(source: &str, event: Event) -> Run {
+    let hosts = hosts(1);
+    let id = deployed(&hosts, source).await;
+    hosts.invoke(id, event).await.unwrap()
+}
+
+/// What the handler logged; the body of a handler is given.
+async fn logged(body: &str, event: Event) -> Vec<String> {
+    let run = run(&format!("function handler(event) {{ {body}; return event.response || event.request; }}"), event).await;
+    assert!(matches!(run.outcome, Outcome::Returned(_)), "{:?}", run.outcome);
+    run.logs
+}
+
+async fn failed(source: &str) -> Problem {
+    match run(source, request(None)).await.outcome {
+        Outcome::Failed(problem) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn invalid(body: &str) -> String {
+    match run(&format!("function handler(event) {{ {body} }}"), request(None)).await.outcome {
+        Outcome::Invalid(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn refused(source: &str) -> Problem {
+    hosts(1).deploy(&function(source)).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn the_event_has_its_shape() {
+    let lines = logged(
+        "console.log(JSON.stringify(event)); console.log(event.request.rawQueryString(), event.context.eventType)",
+        request(Some("ID=1&a=%41&b&a=x+y")),
+    )
+    .await;
+    assert_eq!(
+        lines[0],
+        concat!(
+            r#"{"version":"1.0","context":{"distributionDomainName":"www.example.com","distributionId":"EDGEHOOK","#,
+            r#""eventType":"viewer-request","requestId":"id=="},"viewer":{"ip":"192.0.2.7"},"request":{"method":"GET","#,
+            r#""uri":"/a","querystring":{"ID":{"value":"1"},"a":{"value":"%41","multiValue":[{"value":"%41"},"#,
+            r#"{"value":"x+y"}]},"b":{"value":""}},"headers":{"host":{"value":"www.example.com"},"#,
+            r#""accept":{"value":"a, b"},"x-t":{"value":"1","multiValue":[{"value":"1"},{"value":"2"}]}},"#,
+            r#""cookies":{"s":{"value":"1","multiValue":[{"value":"1"},{"value":"3"}]},"S":{"value":"2"}}}}"#
+        )
+    );
+    assert_eq!(lines[1], "ID=1&a=%41&b&a=x+y viewer-request");
+    assert_eq!(logged("console.log(typeof event.request.rawQueryString())", request(None)).await, ["undefined"]);
+}
+
+#[tokio::test]
+async fn the_response_event_has_its_shape() {
+    let lines = logged("console.log(JSON.stringify(event.response), 'body' in event.response)", response()).await;
+    assert_eq!(
+        lines[0],
+        concat!(
+            r#"{"statusCode":200,"statusDescription":"OK","headers":{"x-o":{"value":"1"}},"#,
+            r#""cookies":{"id":{"value":"1","attributes":"Secure; Path=/"}}} false"#
+        )
+    );
+}
+
+#[tokio::test]
+async fn results_are_read_sync_and_async() {
+    for source in [
+        "function handler(event) { event.request.uri = '/b'; event.request.querystring = 'z=1'; return event.request; }",
+        "async function handler(event) { await null; event.request.uri = '/b'; event.request.querystring = 'z=1'; return event.request; }",
+        "const handler = async (event) => { event.request.uri = '/b'; event.request.querystring = 'z=1'; return event.request; };",
+    ] {
+        let Outcome::Returned(Returned::Request(returned)) = run(source, request(None)).await.outcome else {
+            panic!("{source}")
+        };
+        assert_eq!(returned.uri.as_deref(), Some("/b"));
+        assert_eq!(returned.query, Some(Query::Raw("z=1".to_owned())));
+    }
+    let source = "function handler() { return { statusCode: 302, headers: { location: { value: '/x' } } }; }";
+    let Outcome::Returned(Returned::Response(returned)) = run(source, request(None)).await.outcome else { panic!() };
+    assert_eq!((returned.status_code, returned.headers.unwrap()[0].first.value.as_str()), (302.0, "/x"));
+}
+
+#[tokio::test]
+async fn results_of_a_wrong_type_are_named() {
+    for (body, expected) in [
+        ("return;", "handler must return a request or a response object, got undefined"),
+        ("return null;", "handler must return a request or a response object, got null"),
+        ("return 'x';", "handler must return a request or a response object, got a string"),
+        ("return event;", "handler must return event.request or event.response, not the whole event"),
+        ("event.request.headers['x-a'] = '1'; return event.request;", "request.headers[\"x-a\"] must be an object with a string \"value\", got a string"),
+        ("event.request.headers['x-a'] = { value: 1 }; return event.request;", "request.headers[\"x-a\"].value must be a string, got a number"),
+        ("event.request.uri = 7; return event.request;", "request.uri must be a string, got a number"),
+        ("event.request.cookies = null; return event.request;", "request.cookies must be an object, got null"),
+        ("return { statusCode: '200' };", "response.statusCode must be an integer, got a string"),
+        ("return { statusCode: 200, body: { data: 'x' } };", "response.body.encoding must be \"text\" or \"base64\""),
+    ] {
+        assert_eq!(invalid(body).await, expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn failures_carry_message_and_line() {
+    let thrown = failed("function handler(event) {\n  const x = null;\n  return x.uri;\n}").await;
+    assert_eq!((thrown.kind, thrown.line), (ProblemKind::Threw, Some(3)), "{thrown:?}");
+    assert!(thrown.message.starts_with("TypeError: "), "{thrown:?}");
+    let own = failed("function handler(event) {\n  throw new Error('my words');\n}").await;
+    assert_eq!((own.message.as_str(), own.line), ("Error: my words", Some(2)));
+    let rejected = failed("async function handler(event) { throw new RangeError('later'); }").await;
+    assert_eq!(rejected.message, "RangeError: later");
+    assert_eq!(failed("function handler() { throw 'text'; }").await.message, "text");
+    assert_eq!(failed("function handler() { return new Promise(() => {}); }").await.kind, ProblemKind::NeverSettled);
+    assert_eq!(failed("function handler() { return eval('1'); }").await.kind, ProblemKind::Threw);
+    assert_eq!(failed("function handler() { return setTimeout; }").await.message, "ReferenceError: setTimeout is not defined");
+}
+
+#[tokio::test]
+async fn functions_that_cannot_be_loaded_are_refused_with_their_place() {
+    let syntax = refused("function handler(event) {\n  return event.request;\n}}\n").await;
+    assert_eq!((syntax.kind, syntax.line), (ProblemKind::Syntax, Some(3)), "{syntax:?}");
+    assert_eq!(refused("var x = 1;").await.kind, ProblemKind::NoHandler);
+    assert_eq!(refused("throw new Error('top');\nfunction handler() {}").await.message, "Error: top");
+    assert_eq!(refused("while (true) {}").await.kind, ProblemKind::Time);
+}
+
+#[tokio::test]
+async fn nothing_is_carried_over_between_runs() {
+    let hosts = hosts(1);
+    let id = deployed(
+        &hosts,
+        "var count = 0; function handler(event) { count += 1; console.log(count, typeof globalThis.leak, [].leak);
+         globalThis.leak = 1; Array.prototype.leak = 2; return event.request; }",
+    )
+    .await;
+    for _ in 0..3 {
+        assert_eq!(hosts.invoke(id, request(None)).await.unwrap().logs, ["1 undefined undefined"]);
+    }
+}
+
+#[tokio::test]
+async fn time_stands_still_and_chance_does_not_repeat() {
+    let body = "const a = Date.now(); for (let i = 0; i < 1e4; i++) {} console.log(Date.now() - a, Math.random())";
+    let (first, second) = (logged(body, request(None)).await, logged(body, request(None)).await);
+    assert!(first[0].starts_with("0 "));
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn hostile_functions_cost_one_host_and_not_their_neighbours() {
+    let hosts = hosts(1);
+    let good = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    for (source, kind) in [
+        ("function handler() { while (true) {} }", ProblemKind::Time),
+        ("function handler() { [1].forEach(function f() { [1, 1].forEach(f); }); }", ProblemKind::Stack),
+        ("function handler() { return 'x'.repeat(2 ** 30); }", ProblemKind::Memory),
+        ("function handler() { let p = new Proxy({}, {}); p.__proto__ = p; p.zzz; }", ProblemKind::Stack),
+        ("function handler() { return /^(a+)+$/.test('a'.repeat(40) + '!'); }", ProblemKind::Time),
+        ("function handler() { (function f() { Promise.resolve().then(f); })(); }", ProblemKind::Time),
+    ] {
+        let bad = deployed(&hosts, source).await;
+        let run = hosts.invoke(bad, request(None)).await.unwrap();
+        let Outcome::Failed(problem) = &run.outcome else { panic!("{source}: {run:?}") };
+        assert_eq!(problem.kind, kind, "{source}: {problem:?}");
+        let after = hosts.invoke(good, request(None)).await.unwrap();
+        assert!(matches!(after.outcome, Outcome::Returned(_)), "after {source}: {after:?}");
+        hosts.remove(bad).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_behind_a_runaway_are_answered_elsewhere() {
+    let hosts = hosts(2);
+    let bad = deployed(&hosts, "function handler() { return /^(a+)+$/.test('a'.repeat(40) + '!'); }").await;
+    let good = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    let mut calls = tokio::task::JoinSet::new();
+    for index in 0..40 {
+        let (hosts, id) = (hosts.clone(), if index % 20 == 0 { bad } else { good });
+        calls.spawn(async move { (id == good, hosts.invoke(id, request(None)).await) });
+    }
+    while let Some(done) = calls.join_next().await {
+        let (is_good, result) = done.unwrap();
+        if is_good {
+            // A call may meet two dying hosts in a row; then it fails as an overload would, not with a wrong answer.
+            assert!(result.is_err() || matches!(result.unwrap().outcome, Outcome::Returned(_)));
+        } else {
+            assert!(matches!(result.unwrap().outcome, Outcome::Failed(_)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_killed_from_outside_is_replaced() {
+    let hosts = hosts(1);
+    let id = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    let before = hosts.processes();
+    edgehook_sandbox::kill_group(before[0]);
+    // The first call may still meet the dying host; the one after it cannot.
+    let _ = hosts.invoke(id, request(None)).await;
+    let run = hosts.invoke(id, request(None)).await.unwrap();
+    assert!(matches!(run.outcome, Outcome::Returned(_)), "{run:?}");
+    assert_ne!(hosts.processes(), before);
+}
+
+#[tokio::test]
+async fn logs_are_cut_at_their_limit() {
+    let lines = logged("for (let i = 0; i < 2000; i++) console.log('0123456789')", request(None)).await;
+    assert_eq!(lines.iter().map(String::len).sum::<usize>(), 10_240);
+    let lines = logged("console.log(new Error('x'), {}, [1, 2], Symbol('s'))", request(None)).await;
+    assert_eq!(lines, ["Error: x [object Object] 1,2 Symbol(s)"]);
+}
+
+#[tokio::test]
+async fn cpu_time_over_the_budget_is_a_failure() {
+    let hosts = hosts(1);
+    let mut slow = function("function handler(event) { for (let i = 0; i < 2e4; i++) {} return event.request; }");
+    slow.budget = Duration::from_micros(100);
+    let id = hosts.deploy(&slow).await.unwrap();
+    let run = hosts.invoke(id, request(None)).await.unwrap();
+    assert!(matches!(&run.outcome, Outcome::Failed(problem) if problem.kind == ProblemKind::Time), "{run:?}");
+    assert!(run.cpu > Duration::from_micros(100));
+}
