@@ -1,0 +1,169 @@
+//! One environment: a process, its socket, and the state machine started → ready → running → ready.
+
+use crate::{InvokeError, function::FunctionSettings, log};
+use edgehook_protocol::{
+    VERSION,
+    frame::{self, Inbox},
+    lambda::{FromEnvironment, Function as Load, Invocation, ToEnvironment},
+    wire::Blob,
+};
+use edgehook_sandbox::{Confined, kill_group};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    process::Child,
+    time::{Instant, timeout_at},
+};
+
+/// A process that has loaded the function and waits for an invocation. Dropping it kills the process and its children.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    child: Child,
+    process: u32,
+    socket: UnixStream,
+    inbox: Inbox,
+    calls: u64,
+    pub(crate) idle_since: Instant,
+}
+
+impl Environment {
+    /// Starts the process and loads the function, until `deadline` at the latest.
+    pub(crate) async fn start(settings: &FunctionSettings, deadline: Instant) -> Result<Self, InvokeError> {
+        let confined = Confined {
+            program: settings.program.clone(),
+            arguments: settings.arguments.clone(),
+            variables: settings.process_variables.clone(),
+            address_space: None,
+            capture_output: true,
+        };
+        let start = |error: std::io::Error| InvokeError::Start(format!("{}: {error}", settings.program.display()));
+        let (command, socket) = confined.command().map_err(start)?;
+        let mut command = tokio::process::Command::from(command);
+        let mut child = command.kill_on_drop(true).spawn().map_err(start)?;
+        drop(command);
+        log::drain(&settings.name, child.stdout.take());
+        log::drain(&settings.name, child.stderr.take());
+        socket.set_nonblocking(true).map_err(start)?;
+        let process = child.id().unwrap_or_default();
+        let socket = UnixStream::from_std(socket).map_err(start)?;
+        let mut environment =
+            Self { child, process, socket, inbox: Inbox::new(), calls: 0, idle_since: Instant::now() };
+        match timeout_at(deadline, environment.init(settings)).await {
+            Ok(Ok(())) => Ok(environment),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(InvokeError::TimedOut(settings.timeout)),
+        }
+    }
+
+    async fn init(&mut self, settings: &FunctionSettings) -> Result<(), InvokeError> {
+        if self.receive().await? != (FromEnvironment::Hello { version: VERSION }) {
+            return Err(InvokeError::Protocol);
+        }
+        self.send(&ToEnvironment::Init(Box::new(load(settings)))).await?;
+        match self.receive().await? {
+            FromEnvironment::Ready => Ok(()),
+            FromEnvironment::InitFailed(error) => Err(InvokeError::Init(error)),
+            _ => Err(InvokeError::Protocol),
+        }
+    }
+
+    /// Runs the handler once. The environment is good for another call only after `Ok` or `Failed`.
+    pub(crate) async fn invoke(
+        &mut self,
+        settings: &FunctionSettings,
+        event: Vec<u8>,
+        request_id: String,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, InvokeError> {
+        self.calls += 1;
+        let call = self.calls;
+        let deadline_at = epoch_millis(deadline);
+        let invocation = Invocation { call, request_id, deadline: deadline_at, event: Blob(event) };
+        let running = async {
+            self.send(&ToEnvironment::Invoke(invocation)).await?;
+            self.receive().await
+        };
+        match timeout_at(deadline, running).await {
+            Err(_) => Err(InvokeError::TimedOut(settings.timeout)),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(FromEnvironment::Done { call: answered, result })) if answered == call => Ok(result.0),
+            Ok(Ok(FromEnvironment::Failed { call: answered, error })) if answered == call => {
+                Err(InvokeError::Failed(error))
+            }
+            Ok(Ok(_)) => Err(InvokeError::Protocol),
+        }
+    }
+
+    async fn send(&mut self, message: &ToEnvironment) -> Result<(), InvokeError> {
+        let mut bytes = Vec::new();
+        frame::append(message, &mut bytes);
+        if self.socket.write_all(&bytes).await.is_err() {
+            return Err(self.ended().await);
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<FromEnvironment, InvokeError> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match self.inbox.next() {
+                Ok(Some(message)) => return Ok(message),
+                Ok(None) => {}
+                Err(_) => return Err(InvokeError::Protocol),
+            }
+            match self.socket.read(&mut buffer).await {
+                Ok(length) if length > 0 => self.inbox.extend(&buffer[..length]),
+                _ => return Err(self.ended().await),
+            }
+        }
+    }
+
+    /// The connection broke: the process is ending, or must.
+    async fn ended(&mut self) -> InvokeError {
+        // A process that closed its socket and lives on is no environment any more.
+        let patience = Instant::now() + Duration::from_millis(100);
+        let status = match timeout_at(patience, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                kill_group(self.process);
+                self.child.wait().await
+            }
+        };
+        match status {
+            Ok(status) => InvokeError::Exited(status),
+            Err(error) => InvokeError::Start(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        // While the leader has not been waited for, its group's number cannot have passed to others.
+        if self.child.id().is_some() {
+            kill_group(self.process);
+        }
+    }
+}
+
+fn load(settings: &FunctionSettings) -> Load {
+    let name = format!("us-east-1.{}", settings.name);
+    Load {
+        version: settings.version.clone(),
+        arn: format!("arn:aws:lambda:us-east-1:{}:function:{name}:{}", settings.account_id, settings.version),
+        log_group: format!("/aws/lambda/{name}"),
+        log_stream: settings.log_stream.clone(),
+        memory: settings.memory,
+        file: settings.file.to_string_lossy().into_owned(),
+        source: Blob(settings.source.clone()),
+        handler: settings.handler.clone(),
+        variables: settings.variables.clone(),
+        name,
+    }
+}
+
+fn epoch_millis(deadline: Instant) -> u64 {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + left;
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
+}
