@@ -1,1 +1,133 @@
-//! placeholder
+//! The configuration file of edgehook, `edge.toml`: read, checked, and turned into types that cannot be wrong.
+//!
+//! [`load`] reads a file, [`parse`] a text; both answer either a [`Config`], in which every value is in range, every
+//! path absolute, every referenced file there and every name declared, or [`Diagnostics`] with *all* problems of the
+//! file, each with line, caret and what to type instead. Names, defaults and ranges: experience.md 3.5; the table of
+//! names is [`keys()`].
+//!
+//! Deliberately absent: the proxy's own decisions (matching a path, building a cache key), reading certificates or
+//! functions, watching for changes, and formats other than TOML. Secrets never appear in a report or in `Debug` output.
+
+mod address;
+mod admin;
+mod behavior;
+mod cache;
+mod cache_policy;
+mod context;
+mod diagnostic;
+mod document;
+mod expand;
+mod function;
+mod keys;
+mod kvs;
+mod limits;
+mod origin;
+mod pattern;
+mod routing;
+mod secret;
+mod section;
+mod server;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod text;
+mod units;
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+pub use address::{Address, OriginUrl, Scheme};
+pub use admin::{Admin, AdminListen};
+pub use behavior::{Behavior, Methods, ViewerProtocolPolicy};
+pub use cache::{CacheSettings, Ttl};
+pub use cache_policy::{CachePolicy, Selection};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use function::{Function, FunctionKind, Language, OnError, Validation, ViewerRuntime};
+pub use keys::{Availability, Family, Key, Table, keys};
+pub use kvs::Kvs;
+pub use limits::Limits;
+pub use origin::{Origin, OriginTarget};
+pub use secret::Secret;
+pub use server::{Certificate, Listen, PrivateOrigin, Server, TlsVersion};
+
+/// What the file is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// To run it: everything must be there.
+    Serve,
+    /// To judge it, perhaps on another machine: unset `${…}` references are warnings, with a placeholder in their
+    /// place. A path or URL that holds one is not what it will be: such a file need not exist.
+    Check,
+    /// To run it for its author: as `Check`, and https listeners need no certificate.
+    Dev,
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[cache]`
+    pub cache: CacheSettings,
+    /// `[origin.NAME]`, in file order.
+    pub origins: IndexMap<String, Origin>,
+    /// `[cache_policy.NAME]` in file order, then the managed ones that behaviors use.
+    pub cache_policies: IndexMap<String, CachePolicy>,
+    /// `[function.NAME]`, in file order.
+    pub functions: IndexMap<String, Function>,
+    /// `[kvs.NAME]`, in file order.
+    pub kvs: IndexMap<String, Kvs>,
+    /// `[[behavior]]` in file order; the first that matches wins, and one always does for a host that is served.
+    pub behaviors: Vec<Behavior>,
+    /// `[dev]`
+    pub dev: Dev,
+}
+
+/// Replacements for development, which `serve` ignores.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dev {
+    /// By the name of the origin they stand in for.
+    pub origins: IndexMap<String, OriginTarget>,
+}
+
+/// A configuration that can be used, and what its author should know.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings only.
+    pub warnings: Diagnostics,
+}
+
+/// Reads and checks a configuration file. Paths in it are relative to its folder.
+///
+/// # Errors
+/// All problems of the file, warnings included; a file that cannot be read is a problem too ([`Code::Unreadable`]).
+pub fn load(path: &Path, mode: Mode) -> Result<Loaded, Diagnostics> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(source) => parse(&source, &name, path.parent().unwrap_or(Path::new("")), mode),
+        Err(error) => {
+            let problem = diagnostic::Problem::of_file(Code::Unreadable, format!("cannot read {name}: {error}"));
+            Err(Diagnostics::new(vec![problem.locate(&name, "")], "", &[]))
+        }
+    }
+}
+
+/// Checks the text of a configuration file.
+///
+/// `name` is what reports call the file; paths in it are relative to `base_dir`. Environment variables and referenced
+/// files are looked at, nothing else.
+///
+/// # Errors
+/// All problems of the text, warnings included. After a syntax error only syntax errors.
+pub fn parse(source: &str, name: &str, base_dir: &Path, mode: Mode) -> Result<Loaded, Diagnostics> {
+    // Only an empty path or an unreadable working directory has no absolute form; then paths stay relative to it.
+    let base_dir = std::path::absolute(base_dir.join(".")).unwrap_or_else(|_| base_dir.to_owned());
+    document::check(&context::Context::new(source, name, base_dir, mode, &|name| std::env::var(name).ok()))
+}

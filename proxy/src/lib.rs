@@ -1,2 +1,26 @@
-//! placeholder
+//! The proxy: everything between a viewer's connection and an origin's.
+//!
+//! [`edge`] takes requests from [`listener`]s, [`lifecycle`] is the life of one request, and the other modules are its steps. The
+//! command line ([`cli`]) reads the configuration and builds the parts ([`app`]); configuration types stop there.
+//!
+//! Invariants: user code never runs in this process; `hyper` is named in `listener` and `origin` alone.
+
+pub mod access;
+pub mod app;
 pub mod body;
+pub mod cache;
+pub mod cli;
+pub mod deliver;
+pub mod edge;
+pub mod fault;
+pub mod fetch;
+pub mod forward;
+pub mod gate;
+pub mod hooks;
+pub mod id;
+pub mod lifecycle;
+pub mod listener;
+pub mod origin;
+pub mod record;
+pub mod routing;
+pub mod site;

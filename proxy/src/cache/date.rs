@@ -1,7 +1,8 @@
 //! Dates of HTTP fields, read strictly, as seconds since 1970.
 //!
-//! Accepts the three forms of RFC 9110 section 5.6.7 and nothing near them (http-cache.md 3.3): a lenient reader would take
-//! a broken `Expires` for a fresh one. Deliberately absent: the clock; the two-digit year needs `now` as an argument.
+//! Accepts the three forms of RFC 9110 section 5.6.7 and nothing near them (http-cache.md 3.3): a lenient reader would
+//! take a broken `Expires` for a fresh one. Deliberately absent: the clock; the two-digit year needs `now` as an
+//! argument.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// Seconds, in mean Gregorian years.
+const FIFTY_YEARS: i64 = 50 * 31_556_952;
 
 /// Seconds since 1970 of a wall clock; moments before it count as 1970.
 pub(crate) fn unix(wall: SystemTime) -> i64 {
@@ -61,8 +65,7 @@ fn rfc850(text: &str, now: i64) -> Option<i64> {
     let this_year = year_of(now);
     let near = this_year - this_year.rem_euclid(100) + short;
     let at = |year| seconds(year, month, day, time);
-    let year = if near > this_year + 50 { near - 100 } else { near };
-    at(year)
+    if at(near).is_some_and(|seconds| seconds <= now.saturating_add(FIFTY_YEARS)) { at(near) } else { at(near - 100) }
 }
 
 /// `Sun Nov  6 08:49:37 1994`

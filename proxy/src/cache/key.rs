@@ -3,8 +3,8 @@
 //! There is one way to a [`Key`]: [`KeyedRequest::new`]. It selects query parameters, fields and cookies by the cache
 //! policy, writes every part with its length in front (so that no two different requests share a byte string) and hands
 //! back what was selected, for whoever builds the origin's request: what is not in the key stays at the edge.
-//! Deliberately absent: `Default`, conversions from text, the method (GET and HEAD share a key) and any normalisation of
-//! host and path, which happens before routing.
+//! Deliberately absent: `Default`, conversions from text, the method (GET and HEAD share a key) and any normalisation
+//! of host and path, which happens before routing.
 
 use std::{
     fmt,
@@ -57,7 +57,8 @@ pub struct KeyInput<'a> {
     pub query: Option<&'a str>,
     /// The request's fields.
     pub headers: &'a HeaderMap,
-    /// Values that the edge chose for this request (experiment variant, device class) as name and value, in a fixed order.
+    /// Values that the edge chose for this request (experiment variant, device class) as name and value, in a fixed
+    /// order.
     pub buckets: &'a [(&'a str, &'a str)],
 }
 
@@ -95,7 +96,7 @@ impl KeyedRequest {
             input.headers.get_all(name).iter().for_each(|value| writer.part(value.as_bytes()));
         }
         let mut sorted = cookies.clone();
-        sorted.sort_by_key(|cookie| cookie_name(cookie)); // stable: cookies of the same name keep their order
+        sorted.sort_by(|a, b| cookie_name(a).cmp(cookie_name(b))); // stable: cookies of the same name keep their order
         writer.count(sorted.len());
         sorted.iter().for_each(|cookie| writer.part(cookie.as_bytes()));
         writer.count(input.buckets.len());
@@ -216,7 +217,8 @@ fn select_query(selection: &Selection, query: Option<&str>) -> Option<String> {
     Some(chosen.join("&")).filter(|query| !query.is_empty())
 }
 
-/// The chosen cookies as `name=value`, in the viewer's order. A cookie that is not UTF-8 is left out, of key and request alike.
+/// The chosen cookies as `name=value`, in the viewer's order. A cookie that is not UTF-8 is left out, of key and
+/// request alike.
 fn select_cookies(selection: &Selection, headers: &HeaderMap) -> Vec<String> {
     if *selection == Selection::None {
         return Vec::new();

@@ -1,1 +1,130 @@
-//! x
+//! The HTTP cache: what may be stored, for how long, under which key, and how requests share one fetch.
+//!
+//! Use: make a [`KeyedRequest`], [`Cache::lookup`], and either send what was [`Served`], or fetch with the
+//! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
+//! concept: `key`, `cache_control`, `date`, `vary`, `conditional`, `range` read messages; `policy` and `freshness`
+//! decide and are pure; `entry`, `store`, `marks` keep; `flight`, `buffer`, `fill` share running fetches; `serve`,
+//! `ticket`, `status` make answers. Deliberately absent: HTTP versions, connections, functions, and configuration
+//! beyond [`CachePolicy`] and [`CacheLimits`].
+
+mod buffer;
+mod cache_control;
+mod conditional;
+mod date;
+mod duties;
+mod entry;
+mod fill;
+mod flight;
+mod freshness;
+mod key;
+mod lookup;
+mod marks;
+mod policy;
+mod range;
+mod serve;
+mod status;
+mod store;
+mod ticket;
+mod vary;
+
+#[cfg(test)]
+#[path = "tests/mod.rs"]
+mod tests;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+pub use self::{
+    conditional::Validators,
+    key::{Key, KeyInput, KeyedRequest},
+    lookup::{Ask, Lookup},
+    policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
+    serve::Served,
+    status::{BypassReason, Forwarded, Outcome, Report},
+    ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StoreResult},
+};
+use self::{marks::Marks, store::Store};
+
+/// A moment on both clocks: dates of messages are compared with the wall, durations are counted on the monotonic one.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The wall clock.
+    pub wall: SystemTime,
+    /// The monotonic clock.
+    pub mono: Instant,
+}
+
+impl Now {
+    /// Reads both clocks.
+    #[must_use]
+    pub fn read() -> Self {
+        Self { wall: SystemTime::now(), mono: Instant::now() }
+    }
+}
+
+/// How much the cache may keep, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheLimits {
+    /// Bytes of complete responses: bodies, heads and what they cost to keep.
+    pub memory: u64,
+    /// Bytes of the largest body that is stored; at most `memory` counts.
+    pub max_object: u64,
+    /// How long an expired response stays for validation and for a failing origin.
+    pub keep: Duration,
+}
+
+/// The cache. Cloning is cheap and shares everything.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    inner: Arc<Inner>,
+}
+
+/// What all handles, tickets and fills share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    store: Store,
+    marks: Marks,
+    limits: CacheLimits,
+    /// The first moment that was seen; uses are dated from it.
+    epoch: OnceLock<Instant>,
+}
+
+impl Inner {
+    /// Milliseconds from the first moment that the cache saw.
+    pub(crate) fn uptime(&self, now: Now) -> u64 {
+        let epoch = self.epoch.get_or_init(|| now.mono);
+        u64::try_from(now.mono.saturating_duration_since(*epoch).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Cache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(limits: CacheLimits) -> Self {
+        let limits = CacheLimits { max_object: limits.max_object.min(limits.memory), ..limits };
+        let inner = Inner { store: Store::new(limits.memory), marks: Marks::new(), limits, epoch: OnceLock::new() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Removes everything under the URL of `key` (all variants, whatever their keyed fields and cookies) and makes sure
+    /// that no fetch that has begun by now is stored; returns how many keys were removed. For 2xx and 3xx answers to
+    /// unsafe methods (http-cache.md 3.14), with a key made by the policy under which GET is answered.
+    pub fn invalidate(&self, key: &Key) -> usize {
+        self.inner.store.invalidate(key)
+    }
+
+    /// The same for everything there is.
+    pub fn clear(&self) -> usize {
+        self.inner.store.clear()
+    }
+
+    /// Bytes in use, as of the last time that the store was put in order.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.inner.store.weight()
+    }
+}

@@ -282,15 +282,9 @@ impl RateBudget {
         self.left
     }
 
-    /// Settles a wait for the viewer; false when it was longer than the budget.
-    pub(crate) fn spend(&mut self, waited: Duration) -> bool {
-        match self.left.checked_sub(waited) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
+    /// Settles a wait for the viewer that ended with bytes.
+    pub(crate) fn spend(&mut self, waited: Duration) {
+        self.left = self.left.saturating_sub(waited);
     }
 
     /// Bytes came.
@@ -333,16 +327,8 @@ mod tests {
         check(Snapshot { served: false, head_since: Some(9 * SECOND), ..quiet() }, 10, CloseReason::HeadTimeout);
         check(quiet(), 60, CloseReason::Idle);
         check(Snapshot { head_since: Some(30 * SECOND), ..quiet() }, 40, CloseReason::HeadTimeout);
-        check(
-            Snapshot { in_flight: 1, write_stalled_since: Some(SECOND), ..quiet() },
-            61,
-            CloseReason::WriteStalled,
-        );
-        check(
-            Snapshot { in_flight: 2, stream_stalled_since: Some(SECOND), ..quiet() },
-            61,
-            CloseReason::WriteStalled,
-        );
+        check(Snapshot { in_flight: 1, write_stalled_since: Some(SECOND), ..quiet() }, 61, CloseReason::WriteStalled);
+        check(Snapshot { in_flight: 2, stream_stalled_since: Some(SECOND), ..quiet() }, 61, CloseReason::WriteStalled);
         check(Snapshot { closing_since: Some(SECOND), ..quiet() }, 6, CloseReason::ClosingTimeout);
     }
 
@@ -370,20 +356,19 @@ mod tests {
     fn the_minimum_rate_goes_on_for_ever() {
         let mut budget = RateBudget::new(1024).unwrap();
         for _ in 0..1000 {
-            assert!(budget.spend(Duration::from_secs(1)));
+            budget.spend(Duration::from_secs(1));
             budget.earn(1024);
+            assert_eq!(budget.left(), BODY_GRACE);
         }
     }
 
     #[test]
     fn below_the_minimum_the_grace_runs_out() {
         let mut budget = RateBudget::new(1024).unwrap();
-        let mut seconds = 0;
-        while budget.spend(Duration::from_secs(5)) {
-            budget.earn(1);
-            seconds += 5;
-        }
-        assert_eq!(seconds, 5, "one byte per five seconds outlives the grace once");
+        budget.spend(Duration::from_secs(5));
+        assert_eq!(budget.left(), Duration::ZERO);
+        budget.earn(1);
+        assert!(budget.left() < Duration::from_millis(1), "one byte buys one byte's time");
     }
 
     #[test]
@@ -391,7 +376,6 @@ mod tests {
         let mut budget = RateBudget::new(1024).unwrap();
         budget.earn(usize::MAX);
         assert_eq!(budget.left(), MAX_CREDIT);
-        assert!(!budget.spend(MAX_CREDIT + Duration::from_micros(1)));
     }
 
     #[test]

@@ -1,0 +1,268 @@
+//! `[[behavior]]`: what happens to which paths. The order of behaviors is judged in `routing`.
+
+use ipnet::IpNet;
+
+use crate::address;
+use crate::cache_policy::MANAGED;
+use crate::diagnostic::{Code, Problem};
+use crate::keys::{Family, Table};
+use crate::pattern;
+use crate::section::{Section, Value};
+use crate::text::Text;
+
+/// What happens to requests whose host and path match. Every name in it exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behavior {
+    /// Pattern of the viewer's path as written: `*` any characters, `?` one; the leading `/` may be missing.
+    pub path: String,
+    /// Hosts in lower case, `*.` possible; empty: all of [`Server::hosts`](crate::Server::hosts).
+    pub hosts: Vec<String>,
+    /// Name of the origin.
+    pub origin: String,
+    /// Name of the cache policy; `None`: keyed by all query parameters, stored only as the origin declares.
+    pub cache_policy: Option<String>,
+    /// Methods let through.
+    pub methods: Methods,
+    /// What becomes of plain HTTP.
+    pub viewer_protocol_policy: ViewerProtocolPolicy,
+    /// Function before the cache.
+    pub viewer_request: Option<String>,
+    /// Function before the answer leaves.
+    pub viewer_response: Option<String>,
+    /// Lambda function before the origin is asked.
+    pub origin_request: Option<String>,
+    /// Lambda function before an answer is stored.
+    pub origin_response: Option<String>,
+    /// Viewers let in; empty: all. Others get 403.
+    pub allow: Vec<IpNet>,
+    /// Viewers refused with 403, also where `allow` lets them in.
+    pub deny: Vec<IpNet>,
+    /// Line of the `[[behavior]]` header in the file, from 1.
+    pub line: usize,
+}
+
+/// Methods that a behavior lets through; others get 403.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Methods {
+    /// Every method, also unknown ones and TRACE; never CONNECT.
+    Any,
+    /// These, in upper case; not empty.
+    List(Vec<String>),
+}
+
+impl Methods {
+    /// Whether a method, in upper case, is let through.
+    #[must_use]
+    pub fn contains(&self, method: &str) -> bool {
+        match self {
+            Self::Any => method != "CONNECT",
+            Self::List(list) => list.iter().any(|listed| listed == method),
+        }
+    }
+}
+
+/// What becomes of requests over plain HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewerProtocolPolicy {
+    /// They are served.
+    AllowAll,
+    /// They are redirected to https.
+    RedirectToHttps,
+    /// They get 403.
+    HttpsOnly,
+}
+
+/// The names that a behavior may refer to.
+pub(crate) struct Declared<'n> {
+    pub(crate) origins: Vec<&'n str>,
+    pub(crate) cache_policies: Vec<&'n str>,
+    /// With the family, where the function's runtime could be told.
+    pub(crate) functions: Vec<(&'n str, Option<Family>)>,
+    /// `[server] hosts`.
+    pub(crate) hosts: &'n [String],
+}
+
+/// A behavior as far as it could be read: what the judgement of the order needs survives mistakes elsewhere in it.
+pub(crate) struct Draft<'c> {
+    pub(crate) section: Section<'c>,
+    pub(crate) path: Option<Text>,
+    /// `None` when `host` could not be read.
+    pub(crate) hosts: Option<Vec<String>>,
+    pub(crate) behavior: Option<Behavior>,
+}
+
+const ALL_METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
+pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'c> {
+    let path = section.required("path", "path = \"*\" matches every path").and_then(|value| value.text());
+    let pattern = path.as_ref().and_then(|text| text.parsed(section.cx, pattern::path));
+    let hosts = hosts(&section, declared.hosts);
+    let origin = origin(&section, &declared.origins);
+    let [viewer_request, viewer_response, origin_request, origin_response] = hooks(&section, &declared.functions);
+    let behavior = Behavior {
+        path: pattern.clone().unwrap_or_default(),
+        hosts: hosts.clone().unwrap_or_default(),
+        origin: origin.clone().unwrap_or_default(),
+        cache_policy: cache_policy(&section, &declared.cache_policies),
+        methods: methods(&section).unwrap_or_else(|| listed(&ALL_METHODS)),
+        viewer_protocol_policy: protocol_policy(&section),
+        viewer_request,
+        viewer_response,
+        origin_request,
+        origin_response,
+        allow: networks(&section, "allow"),
+        deny: section.list("deny", address::network).unwrap_or_default(),
+        line: section.cx.line(section.span.start),
+    };
+    let complete = pattern.is_some() && hosts.is_some() && origin.is_some();
+    let path = path.filter(|_| pattern.is_some());
+    Draft { section, path, hosts, behavior: complete.then_some(behavior) }
+}
+
+fn hosts(section: &Section<'_>, served: &[String]) -> Option<Vec<String>> {
+    let Some(value) = section.value("host") else { return Some(Vec::new()) };
+    let items = if value.is_list() { value.list("a name or a list of names")? } else { vec![value.clone()] };
+    if items.is_empty() {
+        value.report(Code::BadValue, "`host` must name a host", "an empty list; without `host` all hosts are meant");
+    }
+    let mut hosts = Vec::new();
+    for item in &items {
+        let Some(text) = item.text() else { continue };
+        let Some(host) = text.parsed(section.cx, address::host_pattern) else { continue };
+        if !served.is_empty() && !served.iter().any(|outer| address::host_covers(outer, &host)) && !text.placeholder {
+            section.cx.report(
+                Problem::new(Code::UnknownName, item.span.clone(), "behavior refers to a host that is not served")
+                    .label("not in `hosts` of [server]")
+                    .help(crate::suggest::help(&host, &served.iter().map(String::as_str).collect::<Vec<_>>(), "hosts")),
+            );
+        }
+        hosts.push(host);
+    }
+    (!hosts.is_empty()).then_some(hosts)
+}
+
+fn origin(section: &Section<'_>, declared: &[&str]) -> Option<String> {
+    let help = declared.first().map_or("add an [origin.NAME] first".to_owned(), |name| format!("origin = \"{name}\""));
+    let text = section.required("origin", &help)?.text()?;
+    section.cx.refers(&text, "origin", "behavior", declared).then_some(text.value)
+}
+
+fn cache_policy(section: &Section<'_>, own: &[&str]) -> Option<String> {
+    let text = section.text("cache_policy")?;
+    let declared: Vec<&str> = own.iter().copied().chain(MANAGED).collect();
+    section.cx.refers(&text, "cache_policy", "behavior", &declared).then_some(text.value)
+}
+
+fn listed(methods: &[&str]) -> Methods {
+    Methods::List(methods.iter().map(|method| (*method).to_owned()).collect())
+}
+
+fn methods(section: &Section<'_>) -> Option<Methods> {
+    let value = section.value("methods")?;
+    if value.is_text() {
+        let sets: [(&str, &[&str]); 4] = [
+            ("get-head", &ALL_METHODS[..2]),
+            ("get-head-options", &ALL_METHODS[..3]),
+            ("all", &ALL_METHODS),
+            ("any", &[]),
+        ];
+        let set = value.text()?.choice(section.cx, &sets, &[])?;
+        return Some(if set.is_empty() { Methods::Any } else { listed(set) });
+    }
+    let items = value.list("\"get-head\", \"get-head-options\", \"all\", \"any\" or a list of methods")?;
+    if items.is_empty() {
+        value.report(Code::BadValue, "`methods` must name a method", "nothing would be served");
+    }
+    let mut methods: Vec<String> = Vec::new();
+    for item in &items {
+        let Some(method) = item.text().and_then(|text| text.parsed(section.cx, method)) else { continue };
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    Some(Methods::List(methods))
+}
+
+/// Methods are case-sensitive (RFC 9110 s9.1), so a lower-case one is a mistake and not converted.
+fn method(text: &str) -> Result<String, String> {
+    if text == "CONNECT" {
+        return Err("CONNECT is never served".to_owned());
+    }
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-' || b == b'_') {
+        Ok(text.to_owned())
+    } else {
+        Err("a method in capital letters, such as \"GET\"".to_owned())
+    }
+}
+
+fn protocol_policy(section: &Section<'_>) -> ViewerProtocolPolicy {
+    let words = [
+        ("allow-all", ViewerProtocolPolicy::AllowAll),
+        ("redirect-to-https", ViewerProtocolPolicy::RedirectToHttps),
+        ("https-only", ViewerProtocolPolicy::HttpsOnly),
+    ];
+    section.choice("viewer_protocol_policy", &words, &[]).unwrap_or(ViewerProtocolPolicy::AllowAll)
+}
+
+fn networks(section: &Section<'_>, key: &'static str) -> Vec<IpNet> {
+    if let Some(value) = section.value(key)
+        && value.is_empty_list()
+    {
+        value.report(Code::BadValue, format!("`{key}` must name a network"), "an empty list lets nobody in");
+    }
+    section.list(key, address::network).unwrap_or_default()
+}
+
+const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];
+
+fn hooks(section: &Section<'_>, functions: &[(&str, Option<Family>)]) -> [Option<String>; 4] {
+    let mut viewer_families = Vec::new();
+    let names = HOOKS.map(|hook| {
+        let value = section.value(hook)?;
+        let text = function_name(&value)?;
+        let declared: Vec<&str> = functions.iter().map(|(name, _)| *name).collect();
+        if !section.cx.refers(&text, "function", "behavior", &declared) {
+            return None;
+        }
+        let family = functions.iter().find(|(name, _)| *name == text.value).and_then(|(_, family)| *family);
+        if family == Some(Family::Viewer) && hook.starts_with("origin") {
+            report_wrong_hook(section, hook, &text, functions);
+            return None;
+        }
+        if hook.starts_with("viewer") {
+            viewer_families.extend(family.map(|family| (family, text.span.clone())));
+        }
+        Some(text.value)
+    });
+    if let [(first, _), (second, span)] = &viewer_families[..]
+        && first != second
+    {
+        let message = "the two viewer hooks have functions of different families";
+        section.cx.report(
+            Problem::new(Code::MixedFamilies, span.clone(), message)
+                .label(format!("{}, but viewer_request is {}", second.as_str(), first.as_str()))
+                .help("works here; CloudFront forbids it"),
+        );
+    }
+    names
+}
+
+/// A hook's value: the name, or a table with the name.
+fn function_name(value: &Value<'_>) -> Option<Text> {
+    if value.is_text() {
+        return value.text();
+    }
+    let hook = value.section(Table::Hook)?;
+    hook.required("function", "function = \"NAME\"")?.text()
+}
+
+fn report_wrong_hook(section: &Section<'_>, hook: &str, text: &Text, functions: &[(&str, Option<Family>)]) {
+    let fitting: Vec<&str> =
+        functions.iter().filter(|(_, family)| *family == Some(Family::Lambda)).map(|(name, _)| *name).collect();
+    let list = if fitting.is_empty() { "none".to_owned() } else { fitting.join(", ") };
+    section.cx.report(
+        Problem::new(Code::WrongHook, text.span.clone(), format!("a CloudFront function cannot run at {hook}"))
+            .label("runs at viewer_request and viewer_response only")
+            .help(format!("origin hooks take runtime \"nodejs\" or \"python\"   such functions: {list}")),
+    );
+}

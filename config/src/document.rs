@@ -1,0 +1,163 @@
+//! The file as a whole: TOML syntax, then every table in an order in which names are known before they are used.
+
+use indexmap::IndexMap;
+use toml::de::DeTable;
+
+use crate::behavior::{self, Declared};
+use crate::cache_policy::{self, MANAGED};
+use crate::context::Context;
+use crate::diagnostic::{Code, Diagnostics, Problem};
+use crate::keys::Table;
+use crate::section::{Section, Value};
+use crate::{Config, Dev, Loaded, admin, cache, function, kvs, limits, origin, routing, server};
+
+/// Checks a file and sorts the outcome.
+pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
+    let (document, sound) = syntax(cx);
+    let config = sound.then(|| tables(cx, document.get_ref())).flatten();
+    let found = cx.take_diagnostics();
+    match config {
+        Some(config) if found.error_count() == 0 => Ok(Loaded { config, warnings: found }),
+        _ => Err(found),
+    }
+}
+
+/// Parses the text. False when it is broken in a way that would make its values meaningless; a key written twice is not.
+fn syntax<'c>(cx: &Context<'c>) -> (toml::Spanned<DeTable<'c>>, bool) {
+    let (document, errors) = DeTable::parse_recoverable(cx.source);
+    let mut sound = true;
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let message = error.message();
+        if message.starts_with("duplicate key") {
+            let name = cx.source.get(span.clone()).unwrap_or_default().trim();
+            cx.report(
+                Problem::new(Code::DuplicateKey, span.clone(), format!("`{name}` is written twice"))
+                    .label("stands above already")
+                    .help("keep one of them"),
+            );
+        } else {
+            sound = false;
+            cx.report(Problem::new(Code::Syntax, span, "not valid TOML").label(message));
+        }
+    }
+    (document, sound)
+}
+
+fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
+    let empty = DeTable::new();
+    let root = Section::open(cx, Table::File, "the top level", 0..0, document);
+    root.count::<u32>("version", 1..=1);
+    let section = |key, table: Table| single(&root, key, table, &empty);
+
+    let server = server::read(&section("server", Table::Server));
+    let limits = limits::read(&section("limits", Table::Limits));
+    let admin = admin::read(&section("admin", Table::Admin));
+    let cache = cache::read(&section("cache", Table::Cache));
+
+    let sections = named(&root, "origin", Table::Origin);
+    let origins = collect(&sections, origin::read);
+    let origin_names = names(&sections);
+
+    let sections = named(&root, "cache_policy", Table::CachePolicy);
+    let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.ttl));
+    let policy_names = names(&sections);
+
+    let sections = named(&root, "kvs", Table::Kvs);
+    let kvs = collect(&sections, kvs::read);
+    let store_names = names(&sections);
+
+    let sections = named(&root, "function", Table::Function);
+    let mut families = Vec::new();
+    let functions = collect(&sections, |name, section| {
+        let (family, function) =
+            function::read(name, section, &store_names.iter().map(String::as_str).collect::<Vec<_>>());
+        families.push(family);
+        function
+    });
+
+    let declared = Declared {
+        origins: origin_names.iter().map(String::as_str).collect(),
+        cache_policies: policy_names.iter().map(String::as_str).collect(),
+        functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
+        hosts: &server.hosts,
+    };
+    let drafts: Vec<_> =
+        behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
+    routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
+    let dev = dev(&section("dev", Table::Dev), &declared.origins);
+    let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
+    add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
+    Some(Config { server, limits, admin, cache, origins, cache_policies, functions, kvs, behaviors, dev })
+}
+
+/// A table that stands once, or an empty one in its place so that its defaults are read the same way.
+fn single<'c>(root: &Section<'c>, key: &'static str, table: Table, empty: &'c DeTable<'c>) -> Section<'c> {
+    let written = root.value(key);
+    let entries = written.as_ref().and_then(|value| value.table("a table"));
+    let span = written.map_or(0..0, |value| value.key_span);
+    Section::open(root.cx, table, table.as_str(), span, entries.unwrap_or(empty))
+}
+
+/// The tables under `[key.NAME]`, in file order. A bad name is reported, and the table is read all the same.
+fn named<'c>(root: &Section<'c>, key: &'static str, table: Table) -> IndexMap<String, Section<'c>> {
+    let map =
+        root.value(key).and_then(|value: Value<'c>| value.map(&format!("a table of tables, written [{key}.NAME]")));
+    let mut sections = IndexMap::new();
+    for (name, value) in map.unwrap_or_default() {
+        let Some(entries) = value.table(&format!("a table, written [{key}.NAME]")) else { continue };
+        if let Err(label) = crate::address::word(&name) {
+            let message = format!("`{}` cannot be a name", name.escape_debug());
+            root.cx.report(Problem::new(Code::BadName, value.key_span.clone(), message).label(label));
+        }
+        let shown = format!("[{key}.{name}]");
+        sections.insert(name, Section::open(root.cx, table, shown, value.key_span, entries));
+    }
+    sections
+}
+
+fn names(sections: &IndexMap<String, Section<'_>>) -> Vec<String> {
+    sections.keys().cloned().collect()
+}
+
+fn collect<'c, T>(
+    sections: &IndexMap<String, Section<'c>>,
+    mut read: impl FnMut(&str, &Section<'c>) -> Option<T>,
+) -> IndexMap<String, T> {
+    sections.iter().filter_map(|(name, section)| Some((name.clone(), read(name, section)?))).collect()
+}
+
+/// The sections of all behaviors; `None` when `behavior` is not a list of tables, which hides what is in it.
+fn behavior_sections<'c>(root: &Section<'c>) -> Option<Vec<Section<'c>>> {
+    let Some(value) = root.value("behavior") else { return Some(Vec::new()) };
+    let mut sections = Vec::new();
+    for item in value.list("a list of tables, written [[behavior]]")? {
+        let entries = item.table("a list of tables, written [[behavior]]")?;
+        sections.push(Section::open(root.cx, Table::Behavior, Table::Behavior.as_str(), item.span.clone(), entries));
+    }
+    Some(sections)
+}
+
+fn dev(section: &Section<'_>, origins: &[&str]) -> Dev {
+    let map = section.value("origin").and_then(|value| value.map("a table of origins and their replacements"));
+    let mut dev = Dev::default();
+    for (name, value) in map.unwrap_or_default() {
+        if !origins.contains(&name.as_str()) {
+            let problem = Problem::new(Code::UnknownName, value.key_span.clone(), "[dev] refers to an unknown origin");
+            let help = crate::suggest::help(&name, origins, "origins");
+            section.cx.report(problem.label(format!("no [origin.{name}]")).help(help));
+        }
+        if let Some(target) = origin::replacement(&value) {
+            dev.origins.insert(name, target);
+        }
+    }
+    dev
+}
+
+fn add_managed<'n>(policies: &mut IndexMap<String, crate::CachePolicy>, used: impl Iterator<Item = &'n str>) {
+    for name in used.filter(|name| MANAGED.contains(name)) {
+        if let (false, Some(policy)) = (policies.contains_key(name), cache_policy::managed(name)) {
+            policies.insert(name.to_owned(), policy);
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! Every key of the configuration file, in one table.
+//!
+//! The unknown-key check, the lists in its help and the refusal of keys that are not available yet all read this table,
+//! and a test holds the checks to it: a key cannot be read without being listed, nor listed as available without
+//! being read. Types, defaults and ranges stand where each table is checked (source: experience.md 3.5).
+
+use crate::keys::Availability::{Available, Planned};
+
+/// A table of the file that has keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// The top level of the file.
+    File,
+    /// `[server]`
+    Server,
+    /// `tls` of `[server]`, alone or in a list.
+    Tls,
+    /// `[limits]`
+    Limits,
+    /// `[admin]`
+    Admin,
+    /// `[cache]`
+    Cache,
+    /// `ttl` of `[cache]` and of a cache policy.
+    Ttl,
+    /// `[origin.NAME]`
+    Origin,
+    /// `[cache_policy.NAME]`
+    CachePolicy,
+    /// `query` of a cache policy, written as a table.
+    Query,
+    /// `headers` of a cache policy, written as a table.
+    Headers,
+    /// `cookies` of a cache policy, written as a table.
+    Cookies,
+    /// `[kvs.NAME]`
+    Kvs,
+    /// `[function.NAME]`
+    Function,
+    /// `[[behavior]]`
+    Behavior,
+    /// A behavior's function, written as a table.
+    Hook,
+    /// `[dev]`
+    Dev,
+}
+
+impl Table {
+    /// The table as it is written in the file, for lists and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "the top level",
+            Self::Server => "[server]",
+            Self::Tls => "tls",
+            Self::Limits => "[limits]",
+            Self::Admin => "[admin]",
+            Self::Cache => "[cache]",
+            Self::Ttl => "ttl",
+            Self::Origin => "[origin.NAME]",
+            Self::CachePolicy => "[cache_policy.NAME]",
+            Self::Query => "query",
+            Self::Headers => "headers",
+            Self::Cookies => "cookies",
+            Self::Kvs => "[kvs.NAME]",
+            Self::Function => "[function.NAME]",
+            Self::Behavior => "[[behavior]]",
+            Self::Hook => "a hook point",
+            Self::Dev => "[dev]",
+        }
+    }
+}
+
+/// Whether this version reads a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// It is read.
+    Available,
+    /// Its name is settled, but it gives error E104 until a later version reads it.
+    Planned,
+}
+
+/// The two kinds of functions, which take different keys (experience.md 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// CloudFront Functions: viewer hooks, CPU budget.
+    Viewer,
+    /// Lambda@Edge functions: all four hooks, wall-clock time-out.
+    Lambda,
+}
+
+impl Family {
+    /// The family's name as its users know it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "CloudFront Functions",
+            Self::Lambda => "Lambda@Edge",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Where it stands.
+    pub table: Table,
+    /// How it is spelled.
+    pub name: &'static str,
+    /// Whether this version reads it.
+    pub availability: Availability,
+    /// The only function family it applies to; `None` outside `[function.NAME]` and for keys of both.
+    pub family: Option<Family>,
+    /// What it sets, in one line.
+    pub meaning: &'static str,
+}
+
+/// All known keys, table by table in the order of the reference.
+#[must_use]
+pub fn keys() -> &'static [Key] {
+    KEYS
+}
+
+/// The rows of one table.
+pub(crate) fn of(table: Table) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.table == table)
+}
+
+/// The row of a key.
+pub(crate) fn find(table: Table, name: &str) -> Option<&'static Key> {
+    of(table).find(|key| key.name == name)
+}
+
+/// Our name for one of AWS's in this table, however it is cased: `TargetOriginId` and `target_origin_id` alike.
+pub(crate) fn instead_of_aws(table: Table, name: &str) -> Option<&'static str> {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    AWS_NAMES.iter().find(|(place, aws, _)| *place == table && *aws == plain).map(|(_, _, ours)| *ours)
+}
+
+const fn row(table: Table, name: &'static str, meaning: &'static str) -> Key {
+    Key { table, name, availability: Available, family: None, meaning }
+}
+
+const fn planned(table: Table, name: &'static str, meaning: &'static str) -> Key {
+    Key { table, name, availability: Planned, family: None, meaning }
+}
+
+const fn viewer(name: &'static str, meaning: &'static str) -> Key {
+    Key { table: Table::Function, name, availability: Available, family: Some(Family::Viewer), meaning }
+}
+
+const fn lambda(name: &'static str, meaning: &'static str) -> Key {
+    Key { table: Table::Function, name, availability: Available, family: Some(Family::Lambda), meaning }
+}
+
+#[rustfmt::skip]
+const KEYS: &[Key] = &[
+    row(Table::File, "version", "format of this file, 1"),
+    row(Table::File, "server", "listeners, hosts, certificates"),
+    row(Table::File, "limits", "time-outs and sizes towards viewers"),
+    row(Table::File, "admin", "address and token of API, dashboard and metrics"),
+    planned(Table::File, "debug", "header and secret that ask for detailed answers"),
+    planned(Table::File, "access_log", "one line per request"),
+    planned(Table::File, "trace", "ring of request records"),
+    planned(Table::File, "geo", "databases for countries and networks"),
+    planned(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
+    row(Table::File, "cache", "memory tier and node-wide times"),
+    row(Table::File, "origin", "where answers come from, by name"),
+    planned(Table::File, "origin_group", "two origins, the second for failover"),
+    row(Table::File, "cache_policy", "cache keys and times, by name"),
+    planned(Table::File, "origin_request_policy", "what the origin gets besides the key"),
+    planned(Table::File, "response_headers_policy", "headers added to or removed from answers"),
+    row(Table::File, "kvs", "key value stores, by name"),
+    planned(Table::File, "key_group", "public keys for signed URLs and cookies"),
+    row(Table::File, "function", "edge functions, by name"),
+    planned(Table::File, "authorizer", "token checks before viewer-request"),
+    planned(Table::File, "experiment", "weighted, sticky variants"),
+    planned(Table::File, "custom_error_response", "error pages"),
+    row(Table::File, "behavior", "what happens to which paths, first match wins"),
+    row(Table::File, "dev", "replacements for `dev` only"),
+
+    row(Table::Server, "listen", "public addresses, http:// or https://"),
+    row(Table::Server, "hosts", "hosts served, the first is the canonical one; others get 421"),
+    row(Table::Server, "tls", "certificates, chosen by SNI"),
+    row(Table::Server, "name", "this node's name in Cache-Status, Via, CDN-Loop and logs"),
+    row(Table::Server, "vendor", "last word of X-Cache"),
+    row(Table::Server, "user_agent", "User-Agent to origins when the viewer's is not forwarded"),
+    planned(Table::Server, "header_prefix", "prefix of request headers that the edge adds"),
+    row(Table::Server, "distribution_id", "distribution id in function events and logs"),
+    row(Table::Server, "account_id", "account id in function ARNs"),
+    planned(Table::Server, "edge_location", "edge location in events and X-Amz-Cf-Pop"),
+    row(Table::Server, "default_root_object", "file that stands in for `/`"),
+    row(Table::Server, "state_dir", "folder of admin token, stores and logs"),
+    row(Table::Server, "allow_private_origins", "private origins that functions may choose"),
+    row(Table::Server, "isolate_hosts", "host processes for viewer functions"),
+    row(Table::Server, "environments", "Lambda environments in all"),
+    planned(Table::Server, "sandbox", "whether a missing sandbox layer refuses the start"),
+    row(Table::Server, "drain_timeout", "grace for running requests after SIGTERM"),
+
+    row(Table::Tls, "cert", "PEM file of the certificate chain"),
+    row(Table::Tls, "key", "PEM file of the private key"),
+    row(Table::Tls, "min_version", "lowest TLS version, 1.2 or 1.3"),
+    planned(Table::Tls, "acme", "certificates from an ACME authority"),
+    planned(Table::Tls, "client_ca", "who may sign viewers' certificates"),
+
+    row(Table::Limits, "handshake_timeout", "TLS handshake"),
+    row(Table::Limits, "header_timeout", "first byte and whole request head"),
+    row(Table::Limits, "idle_timeout", "connection between requests"),
+    row(Table::Limits, "write_timeout", "write without progress"),
+    row(Table::Limits, "body_min_rate", "request body, bytes per second after 5 s of grace"),
+    row(Table::Limits, "head_bytes", "size of a request head, then 431"),
+    row(Table::Limits, "head_fields", "number of header fields, then 431"),
+    row(Table::Limits, "url_bytes", "size of a request target, then 414"),
+    row(Table::Limits, "connections", "viewer connections in all"),
+    row(Table::Limits, "connections_per_address", "viewer connections from one address"),
+
+    row(Table::Admin, "listen", "address or unix:PATH of the admin API"),
+    row(Table::Admin, "token", "needed off loopback, and for every change"),
+    row(Table::Admin, "insecure", "allows an address off loopback without token"),
+    row(Table::Admin, "redact", "headers masked in traces, besides the usual ones"),
+    planned(Table::Admin, "purge_secret", "allows HTTP PURGE on the public listeners"),
+
+    planned(Table::Cache, "profile", "values of all keys that are not written"),
+    row(Table::Cache, "memory", "size of the memory tier"),
+    planned(Table::Cache, "disk", "disk tier"),
+    row(Table::Cache, "max_object", "larger bodies are passed on, not stored"),
+    planned(Table::Cache, "admit_after", "larger bodies are stored on their second request"),
+    row(Table::Cache, "keep", "expired objects stay for validation and errors"),
+    row(Table::Cache, "ttl", "times where the cache policy writes none"),
+    planned(Table::Cache, "heuristics", "freshness from Last-Modified"),
+    planned(Table::Cache, "error_ttl", "minimum time per status"),
+    planned(Table::Cache, "error_caching", "which table of error times"),
+    planned(Table::Cache, "poison_guard", "errors caused by odd requests are never stored"),
+    planned(Table::Cache, "stale_if_unreachable", "stale answers while the origin cannot be reached"),
+    planned(Table::Cache, "stale_on_5xx", "stale answers while the origin fails"),
+    planned(Table::Cache, "stale_soft_deadline", "when to answer stale while waiting"),
+    planned(Table::Cache, "stale_retry", "pause between retries while stale"),
+    planned(Table::Cache, "request_directives", "whether the viewer's Cache-Control counts"),
+    planned(Table::Cache, "set_cookie", "answers that set cookies"),
+    planned(Table::Cache, "close_delimited", "bodies that end with the connection"),
+    planned(Table::Cache, "targeted", "CDN-Cache-Control fields obeyed"),
+    planned(Table::Cache, "post_reuse", "POST answers serve GET"),
+    planned(Table::Cache, "head_fill", "HEAD miss fetched as GET"),
+    planned(Table::Cache, "fat_get", "GET or HEAD with a body"),
+    planned(Table::Cache, "vary_language", "comparison of Accept-Language under Vary"),
+    planned(Table::Cache, "age_penalty", "what becomes of Age"),
+    planned(Table::Cache, "cache_groups", "RFC 9875"),
+    planned(Table::Cache, "no_vary_search", "No-Vary-Search"),
+    planned(Table::Cache, "cloudfront_min_ttl", "ttl.min beats no-store, private, no-cache"),
+    planned(Table::Cache, "tag_fields", "purge tags towards viewers"),
+    planned(Table::Cache, "forward", "request fields sent to origins"),
+    planned(Table::Cache, "rewrite", "extent of request normalisation"),
+    planned(Table::Cache, "reject_encoded_delimiters", "refuse encoded delimiters in paths"),
+    planned(Table::Cache, "deception_armor", "guard against cache deception"),
+
+    row(Table::Ttl, "min", "shortest time an answer stays fresh"),
+    row(Table::Ttl, "default", "time for answers that declare none"),
+    row(Table::Ttl, "max", "longest time an answer stays fresh"),
+
+    row(Table::Origin, "url", "http:// or https:// address"),
+    row(Table::Origin, "dir", "folder served instead of an address"),
+    planned(Table::Origin, "type", "what a Lambda event shows"),
+    row(Table::Origin, "headers", "headers added to requests"),
+    row(Table::Origin, "connection_timeout", "wait for a connection, 1s to 10s"),
+    row(Table::Origin, "connection_attempts", "attempts for GET and HEAD, 1 to 3"),
+    row(Table::Origin, "read_timeout", "wait for the head and between bytes, 1s to 120s"),
+    row(Table::Origin, "keepalive_timeout", "idle connections, 1s to 120s"),
+    row(Table::Origin, "max_connections", "pool limit"),
+    row(Table::Origin, "ca", "PEM file of who may sign the origin's certificate"),
+    planned(Table::Origin, "early_data", "requests that came as TLS early data"),
+
+    row(Table::CachePolicy, "ttl", "bounds and default of freshness"),
+    row(Table::CachePolicy, "query", "query parameters in the key and sent"),
+    row(Table::CachePolicy, "headers", "headers in the key and sent"),
+    row(Table::CachePolicy, "cookies", "cookies in the key and sent"),
+    planned(Table::CachePolicy, "encodings", "Accept-Encoding buckets"),
+    planned(Table::CachePolicy, "tags", "one more header with purge tags"),
+    planned(Table::CachePolicy, "signed_names", "parameters that mark a signed query"),
+
+    row(Table::Query, "include", "only these"),
+    row(Table::Query, "exclude", "all but these"),
+    row(Table::Query, "all", "all of them"),
+    planned(Table::Query, "normalize", "sort, dedupe, strip-tracking"),
+    row(Table::Headers, "include", "only these"),
+    planned(Table::Headers, "normalize", "best match among given values"),
+    row(Table::Cookies, "include", "only these"),
+    row(Table::Cookies, "exclude", "all but these"),
+
+    row(Table::Kvs, "file", "JSON file with the data"),
+    row(Table::Kvs, "id", "UUID that functions ask for"),
+
+    row(Table::Function, "runtime", "cloudfront-js-1.0, cloudfront-js-2.0, nodejs or python"),
+    row(Table::Function, "file", "the script"),
+    row(Table::Function, "on_error", "fail or bypass"),
+    viewer("kvs", "key value store it may read"),
+    viewer("budget", "CPU time per run, 0.1ms to 50ms"),
+    Key { availability: Planned, ..viewer("state_memory", "function state after loading") },
+    row(Table::Function, "memory", "allocation per run (viewer) or memory limit (Lambda)"),
+    viewer("validation", "strict or lenient check of results"),
+    viewer("body_limit", "generated or replaced body"),
+    Key { availability: Planned, ..viewer("circuit_breaker", "stop calling a function that always fails") },
+    lambda("engine", "boa, for nodejs"),
+    lambda("handler", "exported function that is called"),
+    lambda("timeout", "from the hook's start, 1s to 30s"),
+    Key { availability: Planned, ..lambda("tmp", "quota of /tmp") },
+    lambda("env", "environment variables"),
+    Key { availability: Planned, ..lambda("layers", "folders or archives beside the code") },
+    Key { availability: Planned, ..lambda("network", "outgoing connections") },
+    lambda("reserved_concurrency", "most environments at a time"),
+    Key { availability: Planned, ..lambda("provisioned_concurrency", "environments kept warm") },
+    lambda("idle_timeout", "idle environments end"),
+    Key { availability: Planned, ..lambda("max_age", "old environments end") },
+    Key { availability: Planned, ..lambda("freeze", "stop the process between invocations") },
+    Key { availability: Planned, ..lambda("compat", "handler styles") },
+    Key { availability: Planned, ..lambda("origin_rules", "checks of a changed origin") },
+    Key { availability: Planned, ..lambda("replaced_body_headers", "headers of a replaced body") },
+    Key { availability: Planned, ..lambda("aliases", "names for versions") },
+    Key { availability: Planned, ..lambda("deployment", "gradual shifting between versions") },
+
+    row(Table::Behavior, "path", "pattern of the viewer's path"),
+    row(Table::Behavior, "host", "name or list, all of [server] hosts without it"),
+    row(Table::Behavior, "origin", "where answers come from"),
+    row(Table::Behavior, "cache_policy", "key and times, own or managed"),
+    planned(Table::Behavior, "cache", "node-wide cache keys for this behavior"),
+    planned(Table::Behavior, "origin_request_policy", "what the origin gets besides the key"),
+    planned(Table::Behavior, "response_headers_policy", "headers added to or removed from answers"),
+    row(Table::Behavior, "methods", "get-head, get-head-options, all, any or a list"),
+    planned(Table::Behavior, "cached_methods", "methods whose answers are stored"),
+    row(Table::Behavior, "viewer_protocol_policy", "allow-all, redirect-to-https or https-only"),
+    planned(Table::Behavior, "compress", "compression of stored answers"),
+    row(Table::Behavior, "viewer_request", "function before the cache"),
+    row(Table::Behavior, "viewer_response", "function before the answer leaves"),
+    row(Table::Behavior, "origin_request", "function before the origin is asked"),
+    row(Table::Behavior, "origin_response", "function before an answer is stored"),
+    planned(Table::Behavior, "authorizer", "token check before viewer-request"),
+    planned(Table::Behavior, "trusted_key_groups", "signed URL or cookie required"),
+    planned(Table::Behavior, "basic_auth", "file of names and hashed passwords"),
+    row(Table::Behavior, "allow", "CIDRs of viewers let in"),
+    row(Table::Behavior, "deny", "CIDRs of viewers refused"),
+    planned(Table::Behavior, "geo", "countries let in or refused"),
+    planned(Table::Behavior, "rate_limit", "requests per viewer"),
+    planned(Table::Behavior, "shadow", "origin that gets copies of requests"),
+    planned(Table::Behavior, "shadow_percent", "share of requests copied"),
+    planned(Table::Behavior, "websocket", "upgrades"),
+    planned(Table::Behavior, "grpc", "HTTP/2 to the origin"),
+
+    row(Table::Hook, "function", "name of the function"),
+    planned(Table::Hook, "include_body", "the request body in the event"),
+
+    row(Table::Dev, "origin", "folder or URL for an origin"),
+];
+
+/// AWS's names, plain and in lower case, with what to write instead.
+#[rustfmt::skip]
+const AWS_NAMES: &[(Table, &str, &str)] = &[
+    (Table::File, "origins", "[origin.NAME]"),
+    (Table::File, "origingroups", "[origin_group.NAME]"),
+    (Table::File, "cachebehaviors", "[[behavior]]"),
+    (Table::File, "defaultcachebehavior", "[[behavior]] with path = \"*\""),
+    (Table::File, "customerrorresponses", "[[custom_error_response]]"),
+    (Table::File, "aliases", "hosts in [server]"),
+    (Table::File, "defaultrootobject", "default_root_object in [server]"),
+    (Table::File, "viewercertificate", "tls in [server]"),
+    (Table::File, "logging", "[access_log]"),
+    (Table::File, "restrictions", "geo in [[behavior]]"),
+    (Table::File, "keyvaluestore", "[kvs.NAME]"),
+    (Table::Server, "aliases", "hosts"),
+    (Table::Server, "viewercertificate", "tls"),
+    (Table::Tls, "minimumprotocolversion", "min_version"),
+    (Table::Tls, "acmcertificatearn", "cert and key"),
+    (Table::Tls, "certificatearn", "cert and key"),
+    (Table::Cache, "minttl", "ttl.min"),
+    (Table::Cache, "defaultttl", "ttl.default"),
+    (Table::Cache, "maxttl", "ttl.max"),
+    (Table::Ttl, "minttl", "min"),
+    (Table::Ttl, "defaultttl", "default"),
+    (Table::Ttl, "maxttl", "max"),
+    (Table::Origin, "domainname", "url"),
+    (Table::Origin, "originpath", "url"),
+    (Table::Origin, "originprotocolpolicy", "url"),
+    (Table::Origin, "httpport", "url"),
+    (Table::Origin, "httpsport", "url"),
+    (Table::Origin, "customheaders", "headers"),
+    (Table::Origin, "origincustomheaders", "headers"),
+    (Table::Origin, "originreadtimeout", "read_timeout"),
+    (Table::Origin, "originkeepalivetimeout", "keepalive_timeout"),
+    (Table::Origin, "connectionattempts", "connection_attempts"),
+    (Table::Origin, "connectiontimeout", "connection_timeout"),
+    (Table::CachePolicy, "minttl", "ttl.min"),
+    (Table::CachePolicy, "defaultttl", "ttl.default"),
+    (Table::CachePolicy, "maxttl", "ttl.max"),
+    (Table::CachePolicy, "querystrings", "query"),
+    (Table::CachePolicy, "querystringsconfig", "query"),
+    (Table::CachePolicy, "querystringbehavior", "query"),
+    (Table::CachePolicy, "headersconfig", "headers"),
+    (Table::CachePolicy, "headerbehavior", "headers"),
+    (Table::CachePolicy, "cookiesconfig", "cookies"),
+    (Table::CachePolicy, "cookiebehavior", "cookies"),
+    (Table::CachePolicy, "enableacceptencodinggzip", "encodings"),
+    (Table::CachePolicy, "enableacceptencodingbrotli", "encodings"),
+    (Table::Function, "functioncode", "file"),
+    (Table::Function, "keyvaluestoreassociations", "kvs"),
+    (Table::Function, "memorysize", "memory"),
+    (Table::Function, "environment", "env"),
+    (Table::Function, "reservedconcurrentexecutions", "reserved_concurrency"),
+    (Table::Behavior, "pathpattern", "path"),
+    (Table::Behavior, "targetoriginid", "origin"),
+    (Table::Behavior, "allowedmethods", "methods"),
+    (Table::Behavior, "cachedmethods", "cached_methods"),
+    (Table::Behavior, "cachepolicyid", "cache_policy"),
+    (Table::Behavior, "originrequestpolicyid", "origin_request_policy"),
+    (Table::Behavior, "responseheaderspolicyid", "response_headers_policy"),
+    (Table::Behavior, "viewerprotocolpolicy", "viewer_protocol_policy"),
+    (Table::Behavior, "trustedkeygroups", "trusted_key_groups"),
+    (Table::Behavior, "functionassociations", "viewer_request or viewer_response"),
+    (Table::Behavior, "lambdafunctionassociations", "viewer_request, viewer_response, origin_request or origin_response"),
+    (Table::Behavior, "minttl", "ttl.min of a cache policy"),
+    (Table::Behavior, "defaultttl", "ttl.default of a cache policy"),
+    (Table::Behavior, "maxttl", "ttl.max of a cache policy"),
+    (Table::Behavior, "forwardedvalues", "cache_policy"),
+    (Table::Hook, "functionarn", "function"),
+    (Table::Hook, "lambdafunctionarn", "function"),
+    (Table::Hook, "includebody", "include_body"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_listed_twice() {
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(!KEYS[..index].iter().any(|other| other.table == key.table && other.name == key.name), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn aws_names_differ_from_ours_and_are_plain() {
+        for (table, aws, _) in AWS_NAMES {
+            assert!(aws.bytes().all(|b| b.is_ascii_lowercase()), "{aws}");
+            assert!(find(*table, aws).is_none(), "{aws}");
+        }
+    }
+
+    #[test]
+    fn aws_names_in_any_case() {
+        for name in ["TargetOriginId", "target_origin_id", "targetOriginID"] {
+            assert_eq!(instead_of_aws(Table::Behavior, name), Some("origin"));
+        }
+        assert_eq!(instead_of_aws(Table::Origin, "TargetOriginId"), None);
+    }
+}

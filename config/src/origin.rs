@@ -1,0 +1,183 @@
+//! `[origin.NAME]`: where answers come from. Also reads the replacements of `[dev] origin`, which have the same targets.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::address::{self, OriginUrl};
+use crate::context::Expect;
+use crate::diagnostic::{Code, Problem};
+use crate::section::{Section, Value};
+
+/// An origin.
+#[derive(Clone)]
+pub struct Origin {
+    /// Its name in the file.
+    pub name: String,
+    /// What is asked.
+    pub target: OriginTarget,
+    /// Headers added to requests, names in lower case. Values are often secrets: `Debug` shows the names only.
+    pub headers: Vec<(String, String)>,
+    /// Wait for a connection.
+    pub connection_timeout: Duration,
+    /// Attempts for GET and HEAD, 1 to 3.
+    pub connection_attempts: u32,
+    /// Wait for the head and between bytes.
+    pub read_timeout: Duration,
+    /// Idle connections are closed after this.
+    pub keepalive_timeout: Duration,
+    /// Pool limit.
+    pub max_connections: u32,
+    /// PEM file, absolute, of who may sign the origin's certificate; `None`: the system's store.
+    pub ca: Option<PathBuf>,
+}
+
+/// What an origin is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OriginTarget {
+    /// An HTTP server.
+    Url(OriginUrl),
+    /// A folder, absolute, that exists.
+    Dir(PathBuf),
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Origin")
+            .field("name", &self.name)
+            .field("target", &self.target)
+            .field("headers", &headers)
+            .field("connection_timeout", &self.connection_timeout)
+            .field("connection_attempts", &self.connection_attempts)
+            .field("read_timeout", &self.read_timeout)
+            .field("keepalive_timeout", &self.keepalive_timeout)
+            .field("max_connections", &self.max_connections)
+            .field("ca", &self.ca)
+            .finish()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Headers that an origin's `headers` may not set (http-cache.md 6.2), besides names that begin with [`RESERVED_PREFIXES`].
+const RESERVED: [&str; 11] = [
+    "cache-control",
+    "connection",
+    "content-length",
+    "cookie",
+    "host",
+    "keep-alive",
+    "range",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+const RESERVED_PREFIXES: [&str; 4] = ["if-", "x-edge-", "x-amz-", "proxy-"];
+
+pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<Origin> {
+    let seconds = |key, most, default| {
+        section.duration(key, SECOND..=Duration::from_secs(most)).unwrap_or(Duration::from_secs(default))
+    };
+    let origin = (
+        headers(section),
+        seconds("connection_timeout", 10, 10),
+        section.count("connection_attempts", 1..=3).unwrap_or(3),
+        seconds("read_timeout", 120, 30),
+        seconds("keepalive_timeout", 120, 5),
+        section.count("max_connections", 1..=1_000_000).unwrap_or(256),
+        section.existing("ca", Expect::File),
+    );
+    let (headers, connection_timeout, connection_attempts, read_timeout, keepalive_timeout, max_connections, ca) =
+        origin;
+    Some(Origin {
+        name: name.to_owned(),
+        target: target(section)?,
+        headers,
+        connection_timeout,
+        connection_attempts,
+        read_timeout,
+        keepalive_timeout,
+        max_connections,
+        ca,
+    })
+}
+
+fn target(section: &Section<'_>) -> Option<OriginTarget> {
+    match (section.value("url"), section.value("dir")) {
+        (Some(url), None) => target_url(&url).map(OriginTarget::Url),
+        (None, Some(dir)) => section.cx.existing(&dir.text()?, Expect::Folder).map(OriginTarget::Dir),
+        (Some(_), Some(dir)) => {
+            section.cx.report(
+                Problem::new(Code::Conflict, dir.key_span, format!("{} has both `url` and `dir`", section.shown))
+                    .label("`url` is written too")
+                    .help("keep one of them"),
+            );
+            None
+        }
+        (None, None) => {
+            section.cx.report(
+                Problem::new(Code::MissingKey, section.span.clone(), format!("{} needs `url` or `dir`", section.shown))
+                    .label("neither is written")
+                    .help("url = \"https://www.example.com\", or dir = \"./site\""),
+            );
+            None
+        }
+    }
+}
+
+/// A URL whose placeholders make it unusable becomes one that nothing answers at.
+fn target_url(value: &Value<'_>) -> Option<OriginUrl> {
+    let text = value.text()?;
+    match text.parsed(value.cx, address::origin_url) {
+        None if text.placeholder => address::origin_url("http://unset.invalid").ok(),
+        parsed => parsed,
+    }
+}
+
+fn headers(section: &Section<'_>) -> Vec<(String, String)> {
+    let Some(map) = section.value("headers").and_then(|value| value.map("a table of header names and texts")) else {
+        return Vec::new();
+    };
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (written, value) in &map {
+        section.cx.hide(value.span.clone());
+        let Some(text) = value.text() else { continue };
+        let name = match address::header_name(written) {
+            Ok(name) => name,
+            Err(label) => {
+                let message = format!("`{}` is not a header", value.name);
+                section.cx.report(Problem::new(Code::BadName, value.key_span.clone(), message).label(label));
+                continue;
+            }
+        };
+        if RESERVED.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+            let message = format!("`{name}` cannot be a custom header");
+            let label = "the edge sets or removes it itself";
+            section.cx.report(Problem::new(Code::BadName, value.key_span.clone(), message).label(label));
+        } else if headers.iter().any(|(other, _)| *other == name) {
+            let message = format!("`{name}` is written twice");
+            let label = "header names have no case";
+            section.cx.report(Problem::new(Code::Conflict, value.key_span.clone(), message).label(label));
+        } else if let Some(text) = text.parsed(section.cx, address::header_value) {
+            headers.push((name, text));
+        }
+    }
+    headers
+}
+
+/// A replacement of `[dev] origin`: a URL, else a folder. The folder must exist where `dev` is what will run.
+pub(crate) fn replacement(value: &Value<'_>) -> Option<OriginTarget> {
+    let text = value.text()?;
+    if text.value == "echo" {
+        value.report(Code::Unavailable, "the echo server is not available in this version", "known, but not read yet");
+        None
+    } else if text.value.contains("://") {
+        target_url(value).map(OriginTarget::Url)
+    } else if value.cx.mode == crate::Mode::Serve {
+        value.cx.path(&text).map(OriginTarget::Dir)
+    } else {
+        value.cx.existing(&text, Expect::Folder).map(OriginTarget::Dir)
+    }
+}

@@ -1,0 +1,106 @@
+//! What a configuration without mistakes means: defaults, inheritance, managed policies.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{AdminListen, FunctionKind, Language, Methods, OriginTarget, Scheme, Selection, Ttl, ViewerProtocolPolicy};
+
+#[test]
+fn defaults() {
+    let config = config(REST);
+    let server = &config.server;
+    assert_eq!(server.listen.len(), 1);
+    assert_eq!(
+        (server.listen[0].scheme, server.listen[0].address.to_string().as_str()),
+        (Scheme::Http, "127.0.0.1:8080")
+    );
+    assert_eq!((server.vendor.as_str(), server.account_id.as_str()), ("edgehook", "000000000000"));
+    assert_eq!(server.state_dir, examples().join(".edgehook"));
+    assert_eq!((server.environments, server.isolate_hosts), (100, None));
+    assert_eq!((config.limits.head_bytes, config.limits.head_fields, config.limits.url_bytes), (20_480, 100, 8_192));
+    assert!(matches!(&config.admin.listen, AdminListen::Tcp(address) if address.to_string() == "127.0.0.1:9901"));
+    assert!(config.admin.token.is_none());
+    assert_eq!((config.cache.memory, config.cache.max_object), (512 << 20, 32 << 20));
+    let origin = &config.origins["site"];
+    assert_eq!((origin.connection_attempts, origin.max_connections), (3, 256));
+    assert_eq!((origin.read_timeout, origin.keepalive_timeout), (Duration::from_secs(30), Duration::from_secs(5)));
+    let behavior = &config.behaviors[0];
+    assert_eq!((behavior.line, behavior.cache_policy.as_deref()), (4, None));
+    assert!(behavior.methods.contains("DELETE") && !behavior.methods.contains("TRACE"));
+    assert_eq!(behavior.viewer_protocol_policy, ViewerProtocolPolicy::AllowAll);
+}
+
+#[test]
+fn the_file_order_is_kept() {
+    let source = std::fs::read_to_string(examples().join("full.toml")).unwrap();
+    let config = config(&source);
+    assert_eq!(config.origins.keys().collect::<Vec<_>>(), ["site", "app"]);
+    assert_eq!(config.functions.keys().collect::<Vec<_>>(), ["rewrite", "stamp", "add_headers", "pick_origin"]);
+    assert_eq!(config.cache_policies.keys().collect::<Vec<_>>(), ["pages", "search", "downloads", "CachingDisabled"]);
+    assert_eq!(config.kvs["redirects"].data["/old"], "/new");
+    assert_eq!(config.behaviors[1].origin_request.as_deref(), Some("pick_origin"));
+    assert!(matches!(&config.dev.origins["app"], OriginTarget::Url(url) if url.to_string() == "http://127.0.0.1:3000"));
+}
+
+#[test]
+fn ttl_is_inherited_and_raised() {
+    let policy = |cache: &str, policy: &str| {
+        config(&format!("[cache]\nttl = {{ {cache} }}\n[cache_policy.p]\nttl = {{ {policy} }}{REST}")).cache_policies["p"].ttl
+    };
+    let seconds = |min, default, max| Ttl::from_secs(min, default, max);
+    assert_eq!(policy("", ""), seconds(0, 86_400, 31_536_000));
+    assert_eq!(policy("default = 60", "max = 600"), seconds(0, 60, 600));
+    assert_eq!(policy("", "min = 172800"), seconds(172_800, 172_800, 31_536_000));
+    assert_eq!(policy("max = 100000", "default = 200000"), seconds(0, 200_000, 200_000));
+}
+
+#[test]
+fn selections() {
+    let config = config(&format!(
+        "[cache_policy.p]\nquery = {{ all = true }}\nheaders = {{ include = [\"X-A\", \"x-a\"] }}\ncookies = {{ exclude = [\"S\"] }}{REST}"
+    ));
+    let policy = &config.cache_policies["p"];
+    assert_eq!(policy.query, Selection::All);
+    assert_eq!(policy.headers, Selection::Include(vec!["x-a".to_owned()]));
+    assert_eq!(policy.cookies, Selection::Exclude(vec!["S".to_owned()]));
+}
+
+#[test]
+fn managed_policies() {
+    for name in crate::cache_policy::MANAGED {
+        let input = format!("{REST}cache_policy = \"{name}\"\n");
+        let config = config(&input);
+        assert_eq!(config.cache_policies[name].name, name);
+        assert_eq!(config.behaviors[0].cache_policy.as_deref(), Some(name));
+    }
+    let amplify = &config(&format!("{REST}cache_policy = \"Amplify\"\n")).cache_policies["Amplify"];
+    assert_eq!((amplify.ttl, &amplify.cookies), (Ttl::from_secs(2, 2, 600), &Selection::All));
+}
+
+#[test]
+fn methods() {
+    let methods = |value: &str| config(&format!("{REST}methods = {value}\n")).behaviors[0].methods.clone();
+    assert_eq!(methods("\"any\""), Methods::Any);
+    assert!(methods("\"any\"").contains("TRACE") && !methods("\"any\"").contains("CONNECT"));
+    assert_eq!(methods("\"get-head\""), Methods::List(vec!["GET".to_owned(), "HEAD".to_owned()]));
+    assert_eq!(methods("[\"PURGE\", \"PURGE\"]"), Methods::List(vec!["PURGE".to_owned()]));
+}
+
+#[test]
+fn handlers() {
+    for (runtime, file, language, name) in [
+        ("nodejs", "add_headers.js", Language::JavaScript, "handler"),
+        ("python", "pick_origin.py", Language::Python, "lambda_handler"),
+    ] {
+        let config = config(&format!("[function.f]\nruntime = \"{runtime}\"\nfile = \"functions/{file}\"{REST}"));
+        let FunctionKind::Lambda { language: found, handler, timeout, .. } = &config.functions["f"].kind else {
+            panic!("not a Lambda function")
+        };
+        assert_eq!((*found, handler.as_str(), *timeout), (language, name, Duration::from_secs(10)));
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends() {
+    assert_eq!(codes(&format!("\u{feff}{}", REST.replace('\n', "\r\n")), Mode::Serve), [""; 0]);
+}

@@ -1,0 +1,471 @@
+//! What each table asks of its own values.
+
+use super::*;
+
+#[test]
+fn listeners() {
+    let input = "[server]\nlisten = [\"0.0.0.0:80\", \"https://0.0.0.0:443\", \"h3://0.0.0.0:443\", \"http://[::1]:80\", \"http://[::1]\"]";
+    assert_snapshot!(check_part(input), @r#"
+    error[E107]: `listen[0]` has a value that cannot be used
+     --> edge.toml:2:11
+      |
+    2 | listen = ["0.0.0.0:80", "https://0.0.0.0:443", "h3://0.0.0.0:443", "http://[::1]:80", "http://[::1]"]
+      |           ^^^^^^^^^^^^ must begin with http:// or https://
+
+    error[E117]: an https listener needs a certificate
+     --> edge.toml:2:25
+      |
+    2 | listen = ["0.0.0.0:80", "https://0.0.0.0:443", "h3://0.0.0.0:443", "http://[::1]:80", "http://[::1]"]
+      |                         ^^^^^^^^^^^^^^^^^^^^^ no `tls` in [server]
+      |
+    help: add to [server]: tls = { cert = "tls/site.crt", key = "tls/site.key" }
+
+    error[E104]: `h3://` listeners are not available in this version
+     --> edge.toml:2:48
+      |
+    2 | listen = ["0.0.0.0:80", "https://0.0.0.0:443", "h3://0.0.0.0:443", "http://[::1]:80", "http://[::1]"]
+      |                                                ^^^^^^^^^^^^^^^^^^ known, but not read yet
+
+    error[E113]: `listen` names an address twice
+     --> edge.toml:2:87
+      |
+    2 | listen = ["0.0.0.0:80", "https://0.0.0.0:443", "h3://0.0.0.0:443", "http://[::1]:80", "http://[::1]"]
+      |                                                                                       ^^^^^^^^^^^^^^ listened on already
+
+    4 errors, 0 warnings
+    "#);
+}
+
+#[test]
+fn https_needs_no_certificate_in_dev() {
+    let input = format!("[server]\nlisten = [\"https://127.0.0.1:8443\"]{REST}");
+    assert_eq!(codes(&input, Mode::Dev), [""; 0]);
+    assert_eq!(codes(&input, Mode::Check), ["E117"]);
+}
+
+#[test]
+fn certificates() {
+    let input = "[server]\ntls = [{ cert = \"tls/site.crt\", key = \"tls/none.key\", min_version = \"1.3\" }, { cert = \"tls\", min_version = \"1.2\" }]";
+    assert_snapshot!(check_part(input), @r#"
+    error[E112]: `tls[0].key` names a file that does not exist
+     --> edge.toml:2:39
+      |
+    2 | tls = [{ cert = "tls/site.crt", key = "tls/none.key", min_version = "1.3" }, { cert = "tls", min_version = "1.2" }]
+      |                                       ^^^^^^^^^^^^^^ no such file
+      |
+    help: tried [dir]/tls/none.key; paths are relative to the folder of edge.toml
+
+    error[E110]: `tls[1]` needs `key`
+     --> edge.toml:2:78
+      |
+    2 | tls = [{ cert = "tls/site.crt", key = "tls/none.key", min_version = "1.3" }, { cert = "tls", min_version = "1.2" }]
+      |                                                                              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ no `key` here
+      |
+    help: tls = { cert = "tls/site.crt", key = "tls/site.key" }
+
+    error[E112]: `tls[1].cert` is not a file
+     --> edge.toml:2:87
+      |
+    2 | tls = [{ cert = "tls/site.crt", key = "tls/none.key", min_version = "1.3" }, { cert = "tls", min_version = "1.2" }]
+      |                                                                                       ^^^^^ not a file
+      |
+    help: tried [dir]/tls; paths are relative to the folder of edge.toml
+
+    error[E113]: `tls.min_version` is the same for all certificates
+     --> edge.toml:2:108
+      |
+    2 | tls = [{ cert = "tls/site.crt", key = "tls/none.key", min_version = "1.3" }, { cert = "tls", min_version = "1.2" }]
+      |                                                                                                            ^^^^^ another one above
+
+    4 errors, 0 warnings
+    "#);
+}
+
+#[test]
+fn admin_off_loopback() {
+    assert_snapshot!(check_part("[admin]\nlisten = \"0.0.0.0:9901\""), @r#"
+    error[E116]: the admin API needs a token on this address
+     --> edge.toml:2:10
+      |
+    2 | listen = "0.0.0.0:9901"
+      |          ^^^^^^^^^^^^^^ not loopback
+      |
+    help: add to [admin]: token = "${EDGEHOOK_ADMIN_TOKEN}"; or listen on 127.0.0.1
+
+    1 error, 0 warnings
+    "#);
+    assert_snapshot!(check_part("[admin]\nlisten = \"0.0.0.0:9901\"\ninsecure = true"), @r#"
+    warning[W203]: the admin API is open to the network without a token
+     --> edge.toml:2:10
+      |
+    2 | listen = "0.0.0.0:9901"
+      |          ^^^^^^^^^^^^^^ not loopback, and insecure = true
+      |
+    help: write token = "${EDGEHOOK_ADMIN_TOKEN}" instead of insecure
+
+    0 errors, 1 warning
+    "#);
+    assert_eq!(codes(&format!("[admin]\nlisten = \"0.0.0.0:1\"\ntoken = \"${{TOKEN}}\"{REST}"), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&format!("[admin]\nlisten = \"unix:admin.sock\"{REST}"), Mode::Serve), [""; 0]);
+}
+
+#[test]
+fn an_unset_token_is_no_token() {
+    let input = format!("[admin]\nlisten = \"0.0.0.0:1\"\ntoken = \"${{NONE}}\"{REST}");
+    assert_eq!(codes(&input, Mode::Serve), ["E118"]);
+    assert_eq!(codes(&input, Mode::Check), ["W201"]);
+    assert_eq!(codes(&input, Mode::Dev), ["E116", "W201"]);
+}
+
+#[test]
+fn origin_needs_one_target() {
+    let input = "[origin.a]\nread_timeout = 1\n[origin.b]\nurl = \"http://b\"\ndir = \"site\"\n[origin.c]\ndir = \"nowhere\"\n[origin.d]\nurl = \"d.example\"";
+    assert_snapshot!(check_part(input), @r#"
+    error[E110]: [origin.a] needs `url` or `dir`
+     --> edge.toml:1:9
+      |
+    1 | [origin.a]
+      |         ^ neither is written
+      |
+    help: url = "https://www.example.com", or dir = "./site"
+
+    error[E113]: [origin.b] has both `url` and `dir`
+     --> edge.toml:5:1
+      |
+    5 | dir = "site"
+      | ^^^ `url` is written too
+      |
+    help: keep one of them
+
+    error[E112]: `dir` names a folder that does not exist
+     --> edge.toml:7:7
+      |
+    7 | dir = "nowhere"
+      |       ^^^^^^^^^ no such folder
+      |
+    help: tried [dir]/nowhere; paths are relative to the folder of edge.toml
+
+    error[E107]: `url` has a value that cannot be used
+     --> edge.toml:9:7
+      |
+    9 | url = "d.example"
+      |       ^^^^^^^^^^^ must begin with http:// or https://
+
+    4 errors, 0 warnings
+    "#);
+}
+
+#[test]
+fn origin_headers() {
+    let input = "[origin.a]\nurl = \"http://a\"\nheaders = { \"x y\" = \"1\", Host = \"a\", x-a = \"1\", X-A = \"2\", x-b = \"1\\n\" }";
+    assert_snapshot!(check_part(input), @r#"
+    error[E111]: `headers.x y` is not a header
+     --> edge.toml:3:13
+      |
+    3 | headers = { "x y" = "*", Host = "*", x-a = "*", X-A = "*", x-b = "***" }
+      |             ^^^^^ not a header name
+
+    error[E111]: `host` cannot be a custom header
+     --> edge.toml:3:26
+      |
+    3 | headers = { "x y" = "*", Host = "*", x-a = "*", X-A = "*", x-b = "***" }
+      |                          ^^^^ the edge sets or removes it itself
+
+    error[E113]: `x-a` is written twice
+     --> edge.toml:3:49
+      |
+    3 | headers = { "x y" = "*", Host = "*", x-a = "*", X-A = "*", x-b = "***" }
+      |                                                 ^^^ header names have no case
+
+    error[E107]: `headers.x-b` has a value that cannot be used
+     --> edge.toml:3:66
+      |
+    3 | headers = { "x y" = "*", Host = "*", x-a = "*", X-A = "*", x-b = "***" }
+      |                                                                  ^^^^^ control characters cannot stand in a header
+
+    4 errors, 0 warnings
+    "#);
+}
+
+#[test]
+fn names() {
+    assert_snapshot!(check_part("[origin.\"a b\"]\ndir = \"site\""), @r#"
+    error[E111]: `a b` cannot be a name
+     --> edge.toml:1:9
+      |
+    1 | [origin."a b"]
+      |         ^^^^^ 1 to 128 letters, digits, `.`, `_` and `-`
+
+    1 error, 0 warnings
+    "#);
+}
+
+#[test]
+fn cache_policies() {
+    let input = "[cache_policy.a]\nquery = { include = [\"a\"], exclude = [\"b\"] }\nheaders = \"all\"\ncookies = { include = [] }\n[cache_policy.b]\nquery = \"some\"\nheaders = {}\nttl = { min = \"1h\", default = \"1m\" }\n[cache_policy.Amplify]\n";
+    assert_snapshot!(check_part(input), @r#"
+    error[E113]: `query` takes one of `include` and `exclude`
+     --> edge.toml:2:1
+      |
+    2 | query = { include = ["a"], exclude = ["b"] }
+      | ^^^^^ both are written
+      |
+    help: "none", "all", { include = [..] } or { exclude = [..] }
+
+    error[E107]: `headers` does not take this word
+     --> edge.toml:3:11
+      |
+    3 | headers = "all"
+      |           ^^^^^ not one of its words
+      |
+    help: words: none
+
+    error[E107]: `cookies.include` must name something
+     --> edge.toml:4:23
+      |
+    4 | cookies = { include = [] }
+      |                       ^^ write "none" or "all" instead
+
+    error[E107]: `query` does not take this word
+     --> edge.toml:6:9
+      |
+    6 | query = "some"
+      |         ^^^^^^ not one of its words
+      |
+    help: words: none, all
+
+    error[E110]: `headers` needs `include`
+     --> edge.toml:7:1
+      |
+    7 | headers = {}
+      | ^^^^^^^ no `include` here
+      |
+    help: headers = { include = ["accept-language"] }
+
+    error[E113]: `Amplify` is a managed policy
+     --> edge.toml:9:15
+      |
+    9 | [cache_policy.Amplify]
+      |               ^^^^^^^ cannot be written again
+      |
+    help: choose another name, or use the managed one without writing it
+
+    warning[W205]: `ttl.default` is below `ttl.min` and is raised to it
+     --> edge.toml:8:31
+      |
+    8 | ttl = { min = "1h", default = "1m" }
+      |                               ^^^^ `min` is 1h
+
+    6 errors, 1 warning
+    "#);
+}
+
+#[test]
+fn key_value_stores() {
+    assert_snapshot!(check_part("[kvs.a]\nfile = \"functions/rewrite.js\"\nid = \"1\"\n[kvs.b]"), @r#"
+    error[E119]: the data of a key value store cannot be used
+     --> edge.toml:2:8
+      |
+    2 | file = "functions/rewrite.js"
+      |        ^^^^^^^^^^^^^^^^^^^^^^ expected value at line 1 column 1
+      |
+    help: { "data": [ { "key": "..", "value": ".." } ] }
+
+    error[E107]: `id` has a value that cannot be used
+     --> edge.toml:3:6
+      |
+    3 | id = "1"
+      |      ^^^ not a UUID such as 0b9a4d3e-52c1-4f7e-9a53-0c5f0f1c7a10
+
+    error[E110]: [kvs.b] needs `file`
+     --> edge.toml:4:6
+      |
+    4 | [kvs.b]
+      |      ^ no `file` here
+      |
+    help: file = "kv/redirects.json"
+
+    warning[W204]: functions cannot read key value stores in this version
+     --> edge.toml:1:6
+      |
+    1 | [kvs.a]
+      |      ^ checked, but not used
+
+    warning[W204]: functions cannot read key value stores in this version
+     --> edge.toml:4:6
+      |
+    4 | [kvs.b]
+      |      ^ checked, but not used
+
+    3 errors, 2 warnings
+    "#);
+}
+
+#[test]
+fn a_key_value_store_of_the_largest_size_and_one_byte_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kv.json");
+    let input = format!("[kvs.a]\nfile = {:?}{REST}", file.display().to_string());
+    let mut json = r#"{ "data": [] }"#.to_owned();
+    json.push_str(&" ".repeat((5 << 20) - json.len()));
+    std::fs::write(&file, &json).unwrap();
+    assert_eq!(codes(&input, Mode::Serve), ["W204"]);
+    json.push(' ');
+    std::fs::write(&file, &json).unwrap();
+    assert_eq!(codes(&input, Mode::Serve), ["E119", "W204"]);
+}
+
+#[test]
+fn engines_of_nodejs() {
+    let function = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nengine =";
+    assert_eq!(codes(&format!("{function} \"boa\"{REST}"), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&format!("{function} \"node\"{REST}"), Mode::Serve), ["E104"]);
+}
+
+#[test]
+fn functions() {
+    let input =
+        "[function.a]\nruntime = \"cloudfront-js\"\nfile = \"functions/none.js\"\n[function.b]\nfile = \"functions\"";
+    assert_snapshot!(check_part(input), @r#"
+    error[E107]: `runtime` does not take this word
+     --> edge.toml:2:11
+      |
+    2 | runtime = "cloudfront-js"
+      |           ^^^^^^^^^^^^^^^ not one of its words
+      |
+    help: did you mean "cloudfront-js-1.0" or "cloudfront-js-2.0"?   words: cloudfront-js-1.0, cloudfront-js-2.0, nodejs, python
+
+    error[E112]: `file` names a file that does not exist
+     --> edge.toml:3:8
+      |
+    3 | file = "functions/none.js"
+      |        ^^^^^^^^^^^^^^^^^^^ no such file
+      |
+    help: tried [dir]/functions/none.js; paths are relative to the folder of edge.toml
+
+    error[E110]: [function.b] needs `runtime`
+     --> edge.toml:4:11
+      |
+    4 | [function.b]
+      |           ^ no `runtime` here
+      |
+    help: runtime = "cloudfront-js-2.0", "nodejs" or "python"
+
+    error[E112]: `file` is not a file
+     --> edge.toml:5:8
+      |
+    5 | file = "functions"
+      |        ^^^^^^^^^^^ not a file
+      |
+    help: tried [dir]/functions; paths are relative to the folder of edge.toml
+
+    4 errors, 0 warnings
+    "#);
+}
+
+#[test]
+fn keys_of_the_other_family() {
+    let input = "[function.c]\nruntime = \"python\"\nfile = \"functions/pick_origin.py\"\nengine = \"boa\"\nbudget = 1\nhandler = \"a.b\"\n[function.d]\nruntime = \"cloudfront-js-1.0\"\nfile = \"functions/rewrite.js\"\ntimeout = 5\nkvs = \"x\"";
+    assert_snapshot!(check_part(input), @r#"
+    error[E113]: `engine` belongs to runtime nodejs
+     --> edge.toml:4:1
+      |
+    4 | engine = "boa"
+      | ^^^^^^ the runtime is python
+      |
+    help: remove it
+
+    error[E113]: `budget` is for CloudFront Functions only
+     --> edge.toml:5:1
+      |
+    5 | budget = 1
+      | ^^^^^^ the runtime belongs to Lambda@Edge
+      |
+    help: remove it
+
+    error[E107]: `handler` has a value that cannot be used
+     --> edge.toml:6:11
+      |
+    6 | handler = "a.b"
+      |           ^^^^^ the name of one export, without the file's name
+
+    error[E113]: `timeout` is for Lambda@Edge only
+      --> edge.toml:10:1
+       |
+    10 | timeout = 5
+       | ^^^^^^^ the runtime belongs to CloudFront Functions
+       |
+    help: remove it
+
+    error[E113]: cloudfront-js-1.0 has no key value stores
+      --> edge.toml:11:1
+       |
+    11 | kvs = "x"
+       | ^^^
+       |
+    help: runtime = "cloudfront-js-2.0"
+
+    5 errors, 0 warnings
+    "#);
+}
+
+#[test]
+fn variables_of_a_function() {
+    let input = format!(
+        "[function.a]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nenv = {{ AWS_REGION = \"x\", _A = \"x\", LONG = \"{}\" }}",
+        "v".repeat(4_096)
+    );
+    assert_eq!(codes(&format!("{input}{REST}"), Mode::Serve), ["E108", "E111", "E111"]);
+}
+
+#[test]
+fn methods_and_networks() {
+    let input = "[[behavior]]\npath = \"/a b\"\norigin = \"site\"\nmethods = [\"get\", \"CONNECT\"]\nallow = []\ndeny = [\"10.0.0.1/8\", \"x\"]\nviewer_protocol_policy = \"redirect\"";
+    assert_snapshot!(check_part(input), @r#"
+    error[E107]: `path` has a value that cannot be used
+     --> edge.toml:2:8
+      |
+    2 | path = "/a b"
+      |        ^^^^^^ ` ` cannot stand in a path pattern
+
+    error[E107]: `methods[0]` has a value that cannot be used
+     --> edge.toml:4:12
+      |
+    4 | methods = ["get", "CONNECT"]
+      |            ^^^^^ a method in capital letters, such as "GET"
+
+    error[E107]: `methods[1]` has a value that cannot be used
+     --> edge.toml:4:19
+      |
+    4 | methods = ["get", "CONNECT"]
+      |                   ^^^^^^^^^ CONNECT is never served
+
+    error[E107]: `allow` must name a network
+     --> edge.toml:5:9
+      |
+    5 | allow = []
+      |         ^^ an empty list lets nobody in
+
+    error[E107]: `deny[0]` has a value that cannot be used
+     --> edge.toml:6:9
+      |
+    6 | deny = ["10.0.0.1/8", "x"]
+      |         ^^^^^^^^^^^^ has bits set after its prefix; write 10.0.0.0/8
+
+    error[E107]: `deny[1]` has a value that cannot be used
+     --> edge.toml:6:23
+      |
+    6 | deny = ["10.0.0.1/8", "x"]
+      |                       ^^^ not a network such as 10.0.0.0/8
+
+    error[E107]: `viewer_protocol_policy` does not take this word
+     --> edge.toml:7:26
+      |
+    7 | viewer_protocol_policy = "redirect"
+      |                          ^^^^^^^^^^ not one of its words
+      |
+    help: did you mean "redirect-to-https"?   words: allow-all, redirect-to-https, https-only
+
+    7 errors, 0 warnings
+    "#);
+}

@@ -1,0 +1,167 @@
+//! A stored response: its head with everything decided at storing time, and its body.
+//!
+//! Entries never change; a revalidation makes a new one that shares the old body. Deliberately absent: the clock (`now`
+//! is an argument everywhere) and the way back to the store.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+
+use super::{Now, date, freshness::Freshness, policy::Lent, vary::Variant};
+use crate::body::{Body, BodyError};
+
+/// What an entry costs beyond its bytes: allocations, table slots, bookkeeping. An estimate, on the high side.
+const ENTRY_OVERHEAD: usize = 512;
+/// The same for one field and for one piece of a body.
+const FIELD_OVERHEAD: usize = 48;
+const SEGMENT_OVERHEAD: usize = 64;
+
+/// The head of a stored response, shared by the entry and by all who read it.
+#[derive(Clone, Debug)]
+pub(crate) struct Meta {
+    pub(crate) status: StatusCode,
+    /// Stored fields: no `Age`, nothing hop-by-hop, always a `Date`.
+    pub(crate) headers: HeaderMap,
+    pub(crate) freshness: Freshness,
+    pub(crate) variant: Variant,
+    /// When the head arrived or was last confirmed.
+    pub(crate) received: Now,
+    pub(crate) lent: Option<Lent>,
+}
+
+impl Meta {
+    /// Time since the head arrived, on the monotonic clock.
+    pub(crate) fn resident(&self, now: Now) -> Duration {
+        now.mono.saturating_duration_since(self.received.mono)
+    }
+
+    /// Whether it may answer without asking the origin.
+    pub(crate) fn is_fresh(&self, now: Now) -> bool {
+        self.freshness.is_fresh(self.resident(now))
+    }
+
+    /// The response's `Date` in seconds since 1970, by which the newest of several is found.
+    pub(crate) fn date(&self) -> i64 {
+        let received = date::unix(self.received.wall);
+        date::of(&self.headers, header::DATE, received).unwrap_or(received)
+    }
+
+    fn weight(&self) -> usize {
+        let fields: usize =
+            self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD).sum();
+        fields + self.variant.weight()
+    }
+}
+
+/// A complete response in memory.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) meta: Meta,
+    pub(crate) body: StoredBody,
+    /// Milliseconds of the cache's life at which it was last used.
+    used: AtomicU64,
+}
+
+impl Entry {
+    /// Puts head and body together. `used`: milliseconds of the cache's life.
+    pub(crate) fn new(meta: Meta, body: StoredBody, used: u64) -> Self {
+        Self { meta, body, used: AtomicU64::new(used) }
+    }
+
+    /// Notes a use.
+    pub(crate) fn touch(&self, at: u64) {
+        self.used.store(at, Ordering::Relaxed);
+    }
+
+    /// The last use.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the entry occupies, estimated.
+    pub(crate) fn weight(&self) -> usize {
+        self.meta.weight() + self.body.weight() + ENTRY_OVERHEAD
+    }
+}
+
+/// A complete body in pieces. Cloning shares the bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredBody {
+    segments: Arc<[Bytes]>,
+    length: u64,
+}
+
+impl StoredBody {
+    /// A body of these pieces, none of which may borrow from a larger buffer (it would be kept alive unweighed).
+    pub(crate) fn new(segments: Vec<Bytes>) -> Self {
+        let length = segments.iter().map(|segment| segment.len() as u64).sum();
+        Self { segments: segments.into(), length }
+    }
+
+    /// Length in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// A body of the bytes from `start` up to but excluding `end`.
+    pub(crate) fn reader(&self, start: u64, end: u64) -> Body {
+        let end = end.min(self.length);
+        StoredReader { segments: Arc::clone(&self.segments), next: 0, skip: start, left: end.saturating_sub(start) }
+            .boxed_unsync()
+    }
+
+    fn weight(&self) -> usize {
+        self.segments.iter().map(|segment| segment.len() + SEGMENT_OVERHEAD).sum()
+    }
+}
+
+/// Reads a stored body piece by piece, without copying.
+struct StoredReader {
+    segments: Arc<[Bytes]>,
+    next: usize,
+    skip: u64,
+    left: u64,
+}
+
+impl http_body::Body for StoredReader {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        while self.left > 0 {
+            let Some(segment) = self.segments.get(self.next).cloned() else { break };
+            self.next += 1;
+            let size = segment.len() as u64;
+            if self.skip >= size {
+                self.skip -= size;
+                continue;
+            }
+            let end = (self.skip + self.left).min(size);
+            // Both ends are at most the segment's length, which is a usize.
+            let piece = segment.slice(self.skip as usize..end as usize);
+            self.skip = 0;
+            self.left -= piece.len() as u64;
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

@@ -1,0 +1,247 @@
+//! Collapsing: concurrent misses on one key, of which one goes to the origin and the others wait for its head.
+//!
+//! A [`Flight`] is one request to the origin on behalf of the cache. Whoever holds its [`Lead`] decides for the
+//! followers: [`Lead::publish`] shares the answer, [`Lead::release`] sends all of them off at once, dropping it
+//! promotes exactly one follower, [`Lead::fail`] promotes one the first time and gives up the second. A [`Licence`] is
+//! what is left of a lead while the body comes: the right to store. Locks are taken in the order shard, flight; signals
+//! are sent outside of both. Deliberately absent: messages and time.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use http::HeaderMap;
+use tokio::sync::oneshot;
+
+use super::{
+    Inner,
+    entry::Entry,
+    fill::Filling,
+    key::Key,
+    status::{Forwarded, Outcome},
+    store::lock,
+};
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// An answer that a leader shares.
+#[derive(Clone, Debug)]
+pub(crate) enum Shared {
+    /// The body is on its way.
+    Filling(Arc<Filling>),
+    /// The origin confirmed what is stored.
+    Confirmed(Arc<Entry>, Outcome, Forwarded),
+    /// The origin failed and this may stand in for it.
+    StandIn(Arc<Entry>),
+}
+
+/// What a follower is told, once.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// Here is the leader's answer; it may not suit this request.
+    Ready(Shared),
+    /// The answer cannot be shared: ask the origin yourself, now.
+    Release,
+    /// The leader is gone: lead in its place.
+    Promoted(Lead),
+    /// The origin failed twice.
+    Failed,
+}
+
+/// One request to the origin and those who wait for it.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// Tells it from every other flight of this process.
+    pub(crate) id: u64,
+    pub(crate) key: Key,
+    /// Whether others may wait for its head.
+    pub(crate) joinable: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// The leader's request, for comparing what an answer would be negotiated by.
+    request: Arc<HeaderMap>,
+    waiters: VecDeque<oneshot::Sender<Signal>>,
+    failed_once: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Asking,
+    Streaming(Arc<Filling>),
+    Over,
+}
+
+impl Flight {
+    /// A flight that has just begun.
+    pub(crate) fn new(key: Key, joinable: bool, request: Arc<HeaderMap>) -> Arc<Self> {
+        let state = State { phase: Phase::Asking, request, waiters: VecDeque::new(), failed_once: false };
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { id, key, joinable, state: Mutex::new(state) })
+    }
+
+    /// Waits for the head, if the flight can be joined and has none yet. `same` compares the two requests.
+    pub(crate) fn join(&self, same: impl FnOnce(&HeaderMap) -> bool) -> Option<oneshot::Receiver<Signal>> {
+        let mut state = lock(&self.state);
+        let waits = self.joinable && matches!(state.phase, Phase::Asking) && same(&state.request);
+        waits.then(|| {
+            let (sender, receiver) = oneshot::channel();
+            state.waiters.push_back(sender);
+            receiver
+        })
+    }
+
+    /// Whether the head has not come yet.
+    pub(crate) fn is_asking(&self) -> bool {
+        matches!(lock(&self.state).phase, Phase::Asking)
+    }
+
+    /// The body on its way, if it can be shared.
+    pub(crate) fn filling(&self) -> Option<Arc<Filling>> {
+        match &lock(&self.state).phase {
+            Phase::Streaming(filling) => Some(Arc::clone(filling)),
+            Phase::Asking | Phase::Over => None,
+        }
+    }
+}
+
+/// The part of the one who asks the origin. Must be used up; dropping it hands it to a follower.
+#[derive(Debug)]
+pub(crate) struct Lead {
+    inner: Arc<Inner>,
+    flight: Arc<Flight>,
+    armed: bool,
+}
+
+impl Lead {
+    /// Takes the lead of a flight that stands in its slot.
+    pub(crate) fn new(inner: Arc<Inner>, flight: Arc<Flight>) -> Self {
+        Self { inner, flight, armed: true }
+    }
+
+    /// The key of the flight.
+    pub(crate) fn key(&self) -> &Key {
+        &self.flight.key
+    }
+
+    /// The cache that the flight belongs to.
+    pub(crate) fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.inner)
+    }
+
+    /// Makes a promoted follower's request the one that later ones are compared with.
+    pub(crate) fn adopt(&self, request: Arc<HeaderMap>) {
+        lock(&self.flight.state).request = request;
+    }
+
+    /// Whether the answer may be stored: no invalidation came in between.
+    pub(crate) fn is_licensed(&self) -> bool {
+        self.inner.store.with_slot(&self.flight.key, |slot| slot.licenses(&self.flight))
+    }
+
+    /// Shares the answer with all who wait. A filling can be joined from now on; anything else is over.
+    pub(crate) fn publish(self, shared: &Shared) -> Licence {
+        let phase = match shared {
+            Shared::Filling(filling) => Phase::Streaming(Arc::clone(filling)),
+            Shared::Confirmed(..) | Shared::StandIn(_) => Phase::Over,
+        };
+        self.conclude(phase, || Signal::Ready(shared.clone()))
+    }
+
+    /// Sends all who wait to the origin, in parallel.
+    pub(crate) fn release(self) -> Licence {
+        self.conclude(Phase::Over, || Signal::Release)
+    }
+
+    /// Reports that the origin could not be asked: one follower may try again, after that all give up.
+    pub(crate) fn fail(self) {
+        let again = std::mem::replace(&mut lock(&self.flight.state).failed_once, true);
+        if again {
+            drop(self.conclude(Phase::Over, || Signal::Failed));
+        }
+    }
+
+    fn conclude(mut self, phase: Phase, signal: impl Fn() -> Signal) -> Licence {
+        self.armed = false;
+        let licence = Licence { inner: Arc::clone(&self.inner), flight: Arc::clone(&self.flight) };
+        let waiters = self.inner.store.with_slot(&self.flight.key, |slot| {
+            if matches!(phase, Phase::Streaming(_)) {
+                slot.show(&self.flight);
+            }
+            let mut state = lock(&self.flight.state);
+            state.phase = phase;
+            std::mem::take(&mut state.waiters)
+        });
+        for waiter in waiters {
+            drop(waiter.send(signal())); // one that has left needs no answer
+        }
+        licence
+    }
+
+    /// Hands the lead to the first follower that is still there; without one the flight ends.
+    fn hand_over(&self) {
+        loop {
+            let next = self.inner.store.with_slot(&self.flight.key, |slot| {
+                let mut state = lock(&self.flight.state);
+                let next = state.waiters.pop_front();
+                if next.is_none() {
+                    state.phase = Phase::Over;
+                    slot.dismiss(&self.flight);
+                }
+                next
+            });
+            let Some(waiter) = next else { return };
+            let lead = Self::new(Arc::clone(&self.inner), Arc::clone(&self.flight));
+            match waiter.send(Signal::Promoted(lead)) {
+                Err(Signal::Promoted(mut lead)) => lead.armed = false, // left meanwhile: try the next one
+                Ok(()) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        if self.armed {
+            self.hand_over();
+        }
+    }
+}
+
+/// The right to store what a flight brings. Dropping it ends the flight with nothing stored.
+#[derive(Debug)]
+pub(crate) struct Licence {
+    inner: Arc<Inner>,
+    flight: Arc<Flight>,
+}
+
+impl Licence {
+    /// Stores, unless an invalidation revoked the right; says whether it did.
+    pub(crate) fn commit(self, entry: Arc<Entry>, replaced: Option<&Arc<Entry>>) -> bool {
+        self.inner.store.commit(&self.flight, entry, replaced)
+    }
+
+    /// The cache that the flight belongs to.
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// The key of the flight.
+    pub(crate) fn key(&self) -> &Key {
+        &self.flight.key
+    }
+}
+
+impl Drop for Licence {
+    fn drop(&mut self) {
+        self.inner.store.with_slot(&self.flight.key, |slot| slot.dismiss(&self.flight));
+        lock(&self.flight.state).phase = Phase::Over;
+    }
+}

@@ -1,0 +1,69 @@
+//! Age and freshness of one stored response: every question that is asked of it later.
+//!
+//! Pure arithmetic on durations, counted from the arrival of the head (http-cache.md 3.4 and 3.7, RFC 9111 section
+//! 4.2). Deliberately absent: the clock, and how the durations are found, which is `policy`'s.
+
+use std::time::Duration;
+
+use http::{HeaderMap, header};
+
+use super::cache_control::{delta_seconds, split_outside_quotes};
+
+/// The age at which a response arrives: its `Age` field plus the time it was under way (RFC 9111 section 4.2.3).
+pub(crate) fn initial_age(headers: &HeaderMap, delay: Duration) -> Duration {
+    let line = headers.get(header::AGE).map_or(&b""[..], |value| value.as_bytes());
+    let first = split_outside_quotes(line, b',').next().unwrap_or_default();
+    Duration::from_secs(delta_seconds(first.trim_ascii()).unwrap_or(0)).saturating_add(delay)
+}
+
+/// The clocks of one stored response. `resident` is always the time since its head arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Freshness {
+    /// Fresh while the age is below this.
+    pub(crate) lifetime: Duration,
+    /// Age on arrival.
+    pub(crate) initial_age: Duration,
+    /// `no-cache`: never fresh.
+    pub(crate) always_validate: bool,
+    /// Past expiry: may answer while the origin is asked in the background.
+    pub(crate) while_revalidating: Duration,
+    /// Past expiry: may answer for a failing origin.
+    pub(crate) on_error: Duration,
+}
+
+impl Freshness {
+    /// Age now.
+    pub(crate) fn age(&self, resident: Duration) -> Duration {
+        self.initial_age.saturating_add(resident)
+    }
+
+    /// Whether the response may be used without asking; an age equal to the lifetime is stale (RFC 9111 section 4.2).
+    pub(crate) fn is_fresh(&self, resident: Duration) -> bool {
+        !self.always_validate && self.lifetime > self.age(resident)
+    }
+
+    /// Whole seconds of freshness left, negative when stale.
+    pub(crate) fn ttl_left(&self, resident: Duration) -> i64 {
+        let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        whole(self.lifetime).saturating_sub(whole(self.age(resident)))
+    }
+
+    /// Whether it may answer while it is validated in the background.
+    pub(crate) fn may_serve_while_revalidating(&self, resident: Duration) -> bool {
+        self.is_within(self.while_revalidating, resident)
+    }
+
+    /// Whether it may answer instead of a failing origin.
+    pub(crate) fn may_serve_on_error(&self, resident: Duration) -> bool {
+        self.is_within(self.on_error, resident)
+    }
+
+    /// Whether it is still worth its memory, `keep` being the time that expired responses stay.
+    pub(crate) fn is_kept(&self, keep: Duration, resident: Duration) -> bool {
+        self.age(resident) < self.lifetime.saturating_add(keep)
+    }
+
+    fn is_within(&self, window: Duration, resident: Duration) -> bool {
+        !self.always_validate && self.age(resident) < self.lifetime.saturating_add(window)
+    }
+}

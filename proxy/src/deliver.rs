@@ -1,0 +1,99 @@
+//! The last step: what every response carries, whoever made it (http-cache.md 6.8).
+
+use crate::{
+    body::{self, Body, BodyError},
+    cache::Report,
+    forward,
+    site::Site,
+};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const X_AMZ_CF_ID: HeaderName = HeaderName::from_static("x-amz-cf-id");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const DEV: HeaderName = HeaderName::from_static("x-edgehook-dev");
+
+/// What the response has to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks<'a> {
+    /// The configuration that served it.
+    pub site: &'a Site,
+    /// The request id.
+    pub id: &'a str,
+    /// First word of `X-Cache`.
+    pub x_cache: &'a str,
+    /// The cache's part, if it had one.
+    pub report: Option<&'a Report>,
+    /// Length of the body that GET would get, where known.
+    pub length: Option<u64>,
+}
+
+/// Finishes a response for a viewer who sent `method` over `version`.
+#[must_use]
+pub fn finish(mut response: Response<Body>, method: &Method, version: Version, marks: Marks<'_>) -> Response<Body> {
+    let status = response.status();
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || status.is_informational();
+    let headers = response.headers_mut();
+    headers.remove(header::TRANSFER_ENCODING);
+    if version >= Version::HTTP_2 {
+        headers.remove(header::CONNECTION);
+    }
+    if status == StatusCode::NO_CONTENT {
+        headers.remove(header::CONTENT_LENGTH);
+    } else if let Some(length) = marks.length.filter(|_| !bodiless) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+    headers.append(header::VIA, text(&forward::via_member(marks.site, Version::HTTP_11)));
+    headers.insert(X_CACHE, text(&format!("{} from {}", marks.x_cache, marks.site.vendor)));
+    headers.insert(X_AMZ_CF_ID, text(marks.id));
+    if let Some(report) = marks.report {
+        headers.append(CACHE_STATUS, report.cache_status(&marks.site.node));
+    }
+    if marks.site.dev {
+        headers.insert(DEV, HeaderValue::from_static("1"));
+    }
+    if *method == Method::HEAD || bodiless {
+        *response.body_mut() = body::empty();
+        return response;
+    }
+    let id = marks.id.to_owned();
+    response.map(|body| Watched { body, id }.boxed_unsync())
+}
+
+/// A body whose early end is logged with the request's id; the listener makes it a broken transfer.
+struct Watched {
+    body: Body,
+    id: String,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            tracing::warn!(request = self.id, "transfer cut: {error}");
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

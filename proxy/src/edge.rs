@@ -1,0 +1,159 @@
+//! The edge as listeners see it: one request in, one response out, whatever happens in between.
+
+use crate::{
+    body::{self, Body},
+    cache,
+    deliver::{self, Marks},
+    fault::Fault,
+    gate, id,
+    lifecycle::{self, Delivery},
+    listener::{Answer, Connection, Handler},
+    record::{Counters, Listener, Outcome, Record},
+    site::Site,
+};
+use arc_swap::ArcSwap;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// The edge: the configuration that serves now, and what is counted across configurations.
+pub struct Edge {
+    site: ArcSwap<Site>,
+    /// What was answered since start.
+    pub counters: Counters,
+    listener: Option<Listener>,
+}
+
+impl Edge {
+    /// An edge that serves `site` and tells `listener` of every answer.
+    #[must_use]
+    pub fn new(site: Arc<Site>, listener: Option<Listener>) -> Self {
+        Self { site: ArcSwap::new(site), counters: Counters::default(), listener }
+    }
+
+    /// The configuration that serves now.
+    #[must_use]
+    pub fn site(&self) -> Arc<Site> {
+        self.site.load_full()
+    }
+
+    /// Serves `site` from now on. Requests under way end under the one that they began with.
+    pub fn swap(&self, site: Arc<Site>) {
+        self.site.store(site);
+    }
+
+    /// Answers one request.
+    pub async fn serve(&self, connection: Arc<Connection>, request: Request<Body>) -> Response<Body> {
+        let site = self.site();
+        let (method, version) = (request.method().clone(), request.version());
+        let mut record = begin(&connection, &request);
+        let result = if method == Method::OPTIONS && request.uri().path() == "*" {
+            Ok(Delivery::Redirected(about_the_server()))
+        } else {
+            match gate::receive(&connection, request) {
+                Ok((request, body)) => lifecycle::run(&site, request, body, &mut record).await,
+                Err(fault) => Err(fault),
+            }
+        };
+        let delivered = delivered(result, &site, &mut record);
+        let marks = Marks {
+            site: &site,
+            id: &record.id,
+            x_cache: delivered.x_cache,
+            report: record.cache.as_ref(),
+            length: delivered.length,
+        };
+        let response = deliver::finish(delivered.response, &method, version, marks);
+        record.status = response.status();
+        record.time = record.start.elapsed();
+        record.emit(&self.counters, self.listener.as_ref());
+        response
+    }
+}
+
+/// A response before its last touches.
+struct Delivered {
+    response: Response<Body>,
+    x_cache: &'static str,
+    length: Option<u64>,
+}
+
+/// The one place where faults become responses.
+fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) -> Delivered {
+    match result {
+        Ok(Delivery::Answered(answer)) => {
+            record.outcome = Outcome::Cache(answer.report.outcome);
+            record.cache = Some(answer.report);
+            record.stored_for = answer.stored_for;
+            record.location = location(&answer.head.headers);
+            let x_cache = if answer.generated { "LambdaGeneratedResponse" } else { answer.report.outcome.x_cache() };
+            let response = Response::from_parts(answer.head, answer.body);
+            Delivered { response, x_cache, length: answer.length }
+        }
+        Ok(Delivery::Generated(response, maker)) => {
+            record.outcome = Outcome::Generated;
+            record.location = location(response.headers());
+            Delivered { response, x_cache: maker.x_cache(), length: None }
+        }
+        Ok(Delivery::Redirected(response)) => {
+            record.outcome = Outcome::Generated;
+            record.location = location(response.headers());
+            Delivered { response, x_cache: "Redirect", length: None }
+        }
+        Err(fault) => {
+            record.outcome = Outcome::Error;
+            record.failure = Some(fault.detail());
+            Delivered { response: fault.to_response(&site.vendor, &record.id), x_cache: fault.x_cache(), length: None }
+        }
+    }
+}
+
+fn location(headers: &http::HeaderMap) -> Option<String> {
+    headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// `OPTIONS *` is about the server, not about anything behind it (security.md S21).
+fn about_the_server() -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let methods = HeaderValue::from_static("GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE");
+    response.headers_mut().insert(header::ALLOW, methods);
+    response
+}
+
+fn begin(connection: &Connection, request: &Request<Body>) -> Record {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = request.uri().authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
+    let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
+    Record {
+        id: id::request_id(),
+        start: Instant::now(),
+        viewer: connection.peer.ip().to_canonical(),
+        method: request.method().clone(),
+        host: host.escape_default().take(256).collect(),
+        target: target.escape_default().take(2048).collect(),
+        behavior: None,
+        hooks: Vec::new(),
+        origins: Vec::new(),
+        cache: None::<cache::Report>,
+        outcome: Outcome::Error,
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        stored_for: None,
+        location: None,
+        failure: None,
+        time: Duration::ZERO,
+    }
+}
+
+/// The edge behind a listener.
+#[derive(Clone)]
+pub struct EdgeHandler(pub Arc<Edge>);
+
+impl Handler for EdgeHandler {
+    fn handle(&self, connection: Arc<Connection>, request: Request<Body>) -> Answer {
+        let edge = self.0.clone();
+        Box::pin(async move { edge.serve(connection, request).await })
+    }
+}

@@ -1,0 +1,214 @@
+//! Everything that can end a request early, by who is at fault, and the one place where that becomes a response.
+//!
+//! A fault has two messages: the page for the viewer, which names the class and the request id and reflects nothing of the
+//! request, and the text for the log.
+
+use crate::{
+    body::{self, Body},
+    origin::OriginError,
+};
+use edgehook_contract::{Family, Fault as FunctionFault, HookPoint};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+/// A request that the gate or a behavior does not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Path or query is malformed.
+    BadTarget,
+    /// Path and query are too long.
+    TargetTooLong,
+    /// No host, two hosts, or what is no host.
+    BadHost,
+    /// A field is repeated or malformed in a way that readers would not agree on.
+    BadField,
+    /// `Expect` asks for something unknown.
+    Expectation,
+    /// GET or HEAD with a body.
+    BodyNotAllowed,
+    /// The method is unknown.
+    MethodUnknown,
+    /// The host is not served here.
+    UnknownHost,
+    /// The viewer's address is not let in.
+    Address,
+    /// Only https is served here.
+    HttpsOnly,
+    /// The request has been here before.
+    Loop,
+}
+
+impl Refusal {
+    /// The word in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadTarget => "bad-target",
+            Self::TargetTooLong => "target-too-long",
+            Self::BadHost => "bad-host",
+            Self::BadField => "bad-field",
+            Self::Expectation => "expectation",
+            Self::BodyNotAllowed => "body-not-allowed",
+            Self::MethodUnknown => "method-unknown",
+            Self::UnknownHost => "unknown-host",
+            Self::Address => "address",
+            Self::HttpsOnly => "https-only",
+            Self::Loop => "loop",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::BadTarget | Self::BadHost | Self::BadField => StatusCode::BAD_REQUEST,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::BodyNotAllowed | Self::Address | Self::HttpsOnly => StatusCode::FORBIDDEN,
+            Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::Loop => StatusCode::LOOP_DETECTED,
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::BadTarget => "The address of this request is malformed.",
+            Self::TargetTooLong => "The address of this request is too long.",
+            Self::BadHost => "This request does not name one valid host.",
+            Self::BadField => "A header of this request is malformed.",
+            Self::Expectation => "This request expects something that is not supported.",
+            Self::BodyNotAllowed => "This kind of request may not carry a body.",
+            Self::MethodUnknown => "The method of this request is not supported.",
+            Self::UnknownHost => "This host is not served here.",
+            Self::Address => "Access from this address is not allowed.",
+            Self::HttpsOnly => "This address is served over https only.",
+            Self::Loop => "This request came back to where it has been before.",
+        }
+    }
+}
+
+/// A function that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedFunction {
+    /// Its name.
+    pub name: String,
+    /// The hook point at which it ran.
+    pub hook: HookPoint,
+    /// Its family.
+    pub family: Family,
+    /// How it failed.
+    pub fault: FunctionFault,
+    /// What the log says; never shown to viewers.
+    pub detail: String,
+}
+
+/// Why a request has no ordinary response.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The viewer's request is not let through.
+    Refused(Refusal),
+    /// The method is known but not allowed here.
+    MethodNotAllowed {
+        /// The methods that are, as `Allow` lists them.
+        allow: String,
+    },
+    /// A function failed.
+    Function(Box<FailedFunction>),
+    /// The origin failed.
+    Origin(OriginError),
+    /// The fetch that this request had joined failed, and so did the second try.
+    SharedFetch,
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<OriginError> for Fault {
+    fn from(error: OriginError) -> Self {
+        Self::Origin(error)
+    }
+}
+
+impl Fault {
+    /// The status that the viewer gets.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => refusal.status(),
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Function(failed) => {
+                StatusCode::from_u16(failed.fault.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::Origin(error) => error.status(),
+            Self::SharedFetch => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// First word of `X-Cache`.
+    #[must_use]
+    pub fn x_cache(&self) -> &'static str {
+        match self {
+            Self::Function(failed) => failed.fault.token(failed.family),
+            _ => "Error",
+        }
+    }
+
+    /// The text for the log.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.as_str().to_owned(),
+            Self::MethodNotAllowed { .. } => "method-not-allowed".to_owned(),
+            Self::Function(failed) => {
+                format!("{} at {}: {}", failed.name, failed.hook.as_str(), failed.detail)
+            }
+            Self::Origin(error) => format!("origin {}: {error}", error.as_str()),
+            Self::SharedFetch => "the origin failed for the request that this one had joined".to_owned(),
+        }
+    }
+
+    fn sentence(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.sentence(),
+            Self::MethodNotAllowed { .. } => "The method of this request is not allowed here.",
+            Self::Function(failed) => match (failed.family, failed.fault) {
+                (_, FunctionFault::Validation) => "The function for this address returned an invalid result.",
+                (_, FunctionFault::Execution) => "The function for this address could not be run.",
+                (_, FunctionFault::Throttled) => "The function for this address is busy. Please try again.",
+            },
+            Self::Origin(error) if error.status() == StatusCode::GATEWAY_TIMEOUT => {
+                "The server behind this address took too long to answer."
+            }
+            Self::Origin(_) | Self::SharedFetch => "The server behind this address could not be reached.",
+        }
+    }
+
+    /// The response for the viewer: a page of its own, made of nothing that came with the request.
+    #[must_use]
+    pub fn to_response(&self, vendor: &str, request_id: &str) -> Response<Body> {
+        let status = self.status();
+        let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error"));
+        let page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
+             <body>\n<h1>{title}</h1>\n<p>{}</p>\n<hr>\n<p>Generated by {vendor}. Request id: {request_id}</p>\n\
+             </body>\n</html>\n",
+            self.sentence(),
+        );
+        let mut response = Response::new(body::full(page));
+        *response.status_mut() = status;
+        let headers: &mut HeaderMap = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Self::MethodNotAllowed { allow } = self
+            && let Ok(allow) = HeaderValue::from_str(allow)
+        {
+            headers.insert(header::ALLOW, allow);
+        }
+        if matches!(self, Self::Refused(_)) {
+            // What the gate could not read it cannot delimit either.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}

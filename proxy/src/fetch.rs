@@ -1,0 +1,327 @@
+//! The origin side of a request: both origin hooks around one exchange, and the settling of the cache's ticket.
+//!
+//! [`Fetch::fill`] asks on behalf of the cache, [`Fetch::pass`] past it. Background revalidation goes the same way.
+
+use crate::{
+    body::{self, Body},
+    cache::{self, BypassReason, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement, StoreResult},
+    fault::{FailedFunction, Fault},
+    forward::{self, Extent, Outgoing},
+    gate::Received,
+    hooks::{self, BodyAfterHook, Flow, Function},
+    origin::{BodyLength, Delimited, Origin, OriginRequest, OriginSettings, Target},
+    record::{OriginRecord, Record},
+    site::{Behavior, Site, SiteOrigin},
+};
+use edgehook_contract::{Fault as Class, HookPoint, lambda};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, response::Parts};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// Most background revalidations at a time (http-cache.md 3.7).
+static BACKGROUND: Semaphore = Semaphore::const_new(256);
+
+/// What goes back towards the viewer, from wherever it came.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status and fields.
+    pub head: Parts,
+    /// The body.
+    pub body: Body,
+    /// Its length, where known.
+    pub length: Option<u64>,
+    /// The cache's part.
+    pub report: Report,
+    /// An origin-request function made it.
+    pub generated: bool,
+    /// Freshness lifetime of what was stored.
+    pub stored_for: Option<Duration>,
+}
+
+impl From<Served> for Answer {
+    fn from(served: Served) -> Self {
+        let Served { head, body, length, report, refresh: _ } = served;
+        Self { head, body, length, report, generated: false, stored_for: None }
+    }
+}
+
+/// Everything that a fetch needs besides the request.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// The configuration.
+    pub site: Arc<Site>,
+    /// The request's behavior.
+    pub behavior: Arc<Behavior>,
+    /// The request id.
+    pub id: String,
+}
+
+/// An origin's answer after both hooks.
+struct Exchanged {
+    answer: OriginAnswer,
+    generated: bool,
+}
+
+impl Fetch {
+    /// Asks the origin with a ticket, and settles it.
+    ///
+    /// # Errors
+    /// Neither the origin nor a stale answer is to be had.
+    pub async fn fill(
+        &self,
+        mut ticket: Box<FetchTicket>,
+        request: &Received,
+        keyed: &KeyedRequest,
+        record: &mut Record,
+    ) -> Result<Answer, Fault> {
+        loop {
+            let mut outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, Extent::Keyed)?;
+            outgoing.method = Method::GET;
+            ticket.prepare(&mut outgoing.headers);
+            let exchanged = match self.exchange(request, outgoing, body::empty(), BodyLength::None, record).await {
+                Ok(exchanged) => exchanged,
+                Err(fault @ Fault::Origin(_)) => {
+                    return match ticket.stale_if_error(Now::read()) {
+                        Ok(served) => Ok(served.into()),
+                        Err(ticket) => {
+                            ticket.fail();
+                            Err(fault)
+                        }
+                    };
+                }
+                Err(fault) => {
+                    ticket.fail();
+                    return Err(fault);
+                }
+            };
+            let down = matches!(exchanged.answer.head.status.as_u16(), 500 | 502..=504);
+            if down {
+                match ticket.stale_if_error(Now::read()) {
+                    Ok(served) => return Ok(served.into()),
+                    Err(again) => ticket = again,
+                }
+            }
+            match ticket.settle(exchanged.answer, Now::read()) {
+                Settlement::Refetch(again) => ticket = again,
+                Settlement::Answer(settled) => {
+                    let Settled { head, body, length, result, report } = *settled;
+                    let stored_for = match result {
+                        StoreResult::Stored { ttl } => Some(ttl),
+                        StoreResult::NotStored(_) => None,
+                    };
+                    return Ok(Answer { head, body, length, report, generated: exchanged.generated, stored_for });
+                }
+            }
+        }
+    }
+
+    /// Asks the origin past the cache.
+    ///
+    /// # Errors
+    /// The origin failed.
+    pub async fn pass(
+        &self,
+        reason: BypassReason,
+        request: &Received,
+        body: Body,
+        keyed: &KeyedRequest,
+        record: &mut Record,
+    ) -> Result<Answer, Fault> {
+        let extent = match reason {
+            BypassReason::Policy | BypassReason::Method => Extent::All,
+            BypassReason::LockTimeout => Extent::Keyed,
+            BypassReason::Head | BypassReason::Range | BypassReason::Precondition | BypassReason::MethodOverride => {
+                Extent::KeyedWithConditions
+            }
+        };
+        let outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, extent)?;
+        let length = body_length(&request.headers, &body);
+        let Exchanged { answer, generated } = self.exchange(request, outgoing, body, length, record).await?;
+        let unsafe_method = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
+        if unsafe_method && (answer.head.status.is_success() || answer.head.status.is_redirection()) {
+            self.site.cache.invalidate(&keyed.key);
+        }
+        let length = match answer.delimited {
+            cache::Delimited::Length(length) => Some(length),
+            _ => None,
+        };
+        Ok(Answer { head: answer.head, body: answer.body, length, report: reason.report(), generated, stored_for: None })
+    }
+
+    /// Validates a stale answer that was served already. Nobody waits for it.
+    pub fn refresh(self, ticket: Box<FetchTicket>, request: Received, keyed: KeyedRequest, record: &Record) {
+        let Ok(permit) = BACKGROUND.try_acquire() else { return };
+        let mut record = record.clone();
+        tokio::spawn(async move {
+            if let Err(fault) = self.fill(ticket, &request, &keyed, &mut record).await {
+                tracing::warn!(request = self.id, "background revalidation failed: {}", fault.detail());
+            }
+            drop(permit);
+        });
+    }
+
+    /// origin-request → origin → origin-response.
+    async fn exchange(
+        &self,
+        request: &Received,
+        mut outgoing: Outgoing,
+        body: Body,
+        length: BodyLength,
+        record: &mut Record,
+    ) -> Result<Exchanged, Fault> {
+        let configured = &self.behavior.origin;
+        let mut chosen = None;
+        if let Some(function) = &self.behavior.origin_request {
+            let (given, described) = (outgoing.to_message(), &configured.description);
+            match hooks::origin_request(function, &self.id, request.viewer, given, described, record).await? {
+                Flow::Answer(response) => return Ok(generated(response)),
+                Flow::Continue(bound) => {
+                    outgoing.apply(&bound.request);
+                    chosen = bound.origin;
+                }
+            }
+        }
+        let sent = outgoing.to_message();
+        let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
+        let sent_at = Now::read();
+        let response = self.send(&target, outgoing, body, length, record).await?;
+        let (mut head, body, delimited) = (response.head, response.body, delimited(response.delimited));
+        let Some(function) = &self.behavior.origin_response else {
+            return Ok(Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: false });
+        };
+        let status = head.status;
+        let (id, viewer) = (&self.id, request.viewer);
+        let replaced =
+            hooks::origin_response(function, id, viewer, &sent, &target.description, &mut head, body, record).await?;
+        if status == StatusCode::NOT_MODIFIED && (head.status != status || matches!(replaced, BodyAfterHook::Yes(_))) {
+            return Err(invalid_on_304(function));
+        }
+        let (body, delimited) = match replaced {
+            BodyAfterHook::No(body) => (body, delimited),
+            BodyAfterHook::Yes(bytes) => (body::full(bytes.clone()), cache::Delimited::Length(bytes.len() as u64)),
+        };
+        Ok(Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: false })
+    }
+
+    async fn send(
+        &self,
+        target: &Chosen,
+        outgoing: Outgoing,
+        body: Body,
+        body_length: BodyLength,
+        record: &mut Record,
+    ) -> Result<crate::origin::OriginResponse, Fault> {
+        let start = Instant::now();
+        let request = OriginRequest {
+            path_and_query: outgoing.target(&target.path_prefix),
+            method: outgoing.method,
+            headers: outgoing.headers,
+            body,
+            body_length,
+        };
+        let result = target.origin.send(request).await;
+        let status = result.as_ref().ok().map(|response| response.head.status);
+        record.origins.push(OriginRecord { origin: target.name.clone(), time: start.elapsed(), status });
+        Ok(result?)
+    }
+}
+
+/// The origin that a request really goes to.
+struct Chosen {
+    name: String,
+    origin: Origin,
+    path_prefix: String,
+    description: lambda::Origin,
+}
+
+impl Chosen {
+    /// The configured origin, or the one that an origin-request function named instead.
+    fn resolve(
+        site: &Site,
+        configured: &SiteOrigin,
+        chosen: Option<lambda::Origin>,
+        headers: &mut HeaderMap,
+    ) -> Result<Self, Fault> {
+        let Some(chosen) = chosen else {
+            return Ok(Self {
+                name: configured.name.clone(),
+                origin: configured.origin.clone(),
+                path_prefix: configured.path_prefix.clone(),
+                description: configured.description.clone(),
+            });
+        };
+        for (name, _) in &configured.headers {
+            headers.remove(name);
+        }
+        for header in &chosen.custom_headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(header.name.as_str()), HeaderValue::from_bytes(&header.value))
+            {
+                headers.insert(name, value);
+            }
+        }
+        let given = &configured.description;
+        let moved =
+            (&chosen.domain_name, chosen.port, chosen.https) != (&given.domain_name, given.port, given.https);
+        let (name, origin) = if moved {
+            let settings = OriginSettings {
+                connection_timeout: configured.connection_timeout,
+                connection_attempts: configured.connection_attempts,
+                read_timeout: Duration::from_secs(chosen.read_timeout),
+                keepalive_timeout: Duration::from_secs(chosen.keepalive_timeout),
+                max_connections: configured.max_connections,
+                ..OriginSettings::new(Target::Url {
+                    https: chosen.https,
+                    host: chosen.domain_name.clone(),
+                    port: chosen.port,
+                    path_prefix: String::new(),
+                })
+            };
+            (format!("{}:{}", chosen.domain_name, chosen.port), site.dynamic_origins.origin(&settings)?)
+        } else {
+            (configured.name.clone(), configured.origin.clone())
+        };
+        Ok(Self { name, origin, path_prefix: chosen.path.clone(), description: chosen })
+    }
+}
+
+/// An answer that an origin-request function made counts as the origin's.
+fn generated(response: http::Response<Body>) -> Exchanged {
+    let (head, body) = response.into_parts();
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let delimited = length.map_or(cache::Delimited::None, cache::Delimited::Length);
+    Exchanged { answer: OriginAnswer { head, body, delimited, sent_at: Now::read() }, generated: true }
+}
+
+fn delimited(delimited: Delimited) -> cache::Delimited {
+    match delimited {
+        Delimited::Length(length) => cache::Delimited::Length(length),
+        Delimited::Chunked => cache::Delimited::Chunked,
+        Delimited::Close => cache::Delimited::Close,
+        Delimited::None => cache::Delimited::None,
+    }
+}
+
+/// A 304 confirms what is stored; there is nothing whose status or body could be changed (design.md 8).
+fn invalid_on_304(function: &Function) -> Fault {
+    Fault::Function(Box::new(FailedFunction {
+        name: function.name.clone(),
+        hook: HookPoint::OriginResponse,
+        family: function.family(),
+        fault: Class::Validation,
+        detail: "a 304 to a validation can be given headers, but no other status and no body".to_owned(),
+    }))
+}
+
+fn body_length(headers: &HeaderMap, body: &Body) -> BodyLength {
+    use http_body::Body as _;
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    match announced {
+        Some(length) => BodyLength::Known(length),
+        None if body.is_end_stream() => BodyLength::None,
+        None => BodyLength::Unknown,
+    }
+}

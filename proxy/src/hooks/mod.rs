@@ -1,0 +1,164 @@
+//! The four hook points: what a function is given there, and what its result does to the request or response.
+//!
+//! [`Function`] is a loaded function of either family. The four functions of this module, one per hook point, convert the
+//! message, run the function, apply its result and leave a line in the [`Record`]. A function that fails ends the
+//! request, unless it is configured to be bypassed; then the message goes on untouched.
+//!
+//! Absent on purpose: engines and processes (behind the supervisor and the environments), and any decision about when a hook
+//! is skipped (the lifecycle's).
+
+mod convert;
+mod function;
+mod run;
+
+pub use function::{Facts, Function, FunctionBody, OnError};
+
+use crate::{
+    body::Body,
+    fault::Fault,
+    gate::Received,
+    record::Record,
+};
+use convert::Replaced;
+use edgehook_contract::{Family, HookPoint, RequestMessage, lambda};
+use http::{Response, response::Parts};
+use run::{Message, Outcome};
+
+/// Who made a response in place of cache and origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maker(Family);
+
+impl Maker {
+    pub(crate) fn of(function: &Function) -> Self {
+        Self(function.family())
+    }
+
+    /// First word of `X-Cache`.
+    #[must_use]
+    pub const fn x_cache(self) -> &'static str {
+        match self.0 {
+            Family::Viewer => "FunctionGeneratedResponse",
+            Family::Lambda => "LambdaGeneratedResponse",
+        }
+    }
+}
+
+/// The length of a response's body after a hook: what the hook set if it replaced the body, else what it was.
+pub(crate) fn length_after(response: &Response<Body>, before: Option<u64>) -> Option<u64> {
+    let now = response.headers().get(http::header::CONTENT_LENGTH);
+    now.and_then(|value| value.to_str().ok()?.parse().ok()).or(before)
+}
+
+/// What a request hook decided.
+#[derive(Debug)]
+pub enum Flow<T> {
+    /// Go on.
+    Continue(T),
+    /// The function answered.
+    Answer(Response<Body>),
+}
+
+/// Runs a viewer-request function: it may change the request or answer it.
+///
+/// # Errors
+/// The function failed.
+pub async fn viewer_request(
+    function: &Function,
+    request_id: &str,
+    mut request: Received,
+    record: &mut Record,
+) -> Result<Flow<Received>, Fault> {
+    let given = convert::request(&request);
+    let message = Message { viewer: request.viewer, request: &given, origin: None, response: None };
+    match run::run(function, HookPoint::ViewerRequest, request_id, message, record).await? {
+        Outcome::Untouched => Ok(Flow::Continue(request)),
+        Outcome::Request { request: message, .. } => {
+            convert::apply_to_request(&mut request, &message);
+            Ok(Flow::Continue(request))
+        }
+        Outcome::Response { message, body } => Ok(Flow::Answer(convert::generated(&message, body.unwrap_or_default()))),
+    }
+}
+
+/// An origin request as origin-request leaves it.
+#[derive(Debug)]
+pub struct OriginBound {
+    /// The request to send.
+    pub request: RequestMessage,
+    /// Another origin than the behavior's, when the function chose one.
+    pub origin: Option<lambda::Origin>,
+}
+
+/// Runs an origin-request function on the request that is about to be sent.
+///
+/// # Errors
+/// The function failed.
+pub async fn origin_request(
+    function: &Function,
+    request_id: &str,
+    viewer: std::net::IpAddr,
+    given: RequestMessage,
+    origin: &lambda::Origin,
+    record: &mut Record,
+) -> Result<Flow<OriginBound>, Fault> {
+    let message = Message { viewer, request: &given, origin: Some(origin), response: None };
+    match run::run(function, HookPoint::OriginRequest, request_id, message, record).await? {
+        Outcome::Untouched => Ok(Flow::Continue(OriginBound { request: given, origin: None })),
+        Outcome::Request { request, origin } => Ok(Flow::Continue(OriginBound { request, origin })),
+        Outcome::Response { message, body } => Ok(Flow::Answer(convert::generated(&message, body.unwrap_or_default()))),
+    }
+}
+
+/// Runs an origin-response function; tells whether it replaced the body.
+///
+/// # Errors
+/// The function failed.
+#[allow(clippy::too_many_arguments, reason = "each is one part of the event that the function sees")]
+pub async fn origin_response(
+    function: &Function,
+    request_id: &str,
+    viewer: std::net::IpAddr,
+    sent: &RequestMessage,
+    origin: &lambda::Origin,
+    head: &mut Parts,
+    body: Body,
+    record: &mut Record,
+) -> Result<Replaced, Fault> {
+    let given = convert::response(head);
+    let message = Message { viewer, request: sent, origin: Some(origin), response: Some(&given) };
+    match run::run(function, HookPoint::OriginResponse, request_id, message, record).await? {
+        Outcome::Untouched | Outcome::Request { .. } => Ok(Replaced::No(body)),
+        Outcome::Response { message, body: new } => Ok(convert::apply_to_response(head, &message, body, new)),
+    }
+}
+
+/// Runs a viewer-response function on the response that is about to be sent.
+///
+/// # Errors
+/// The function failed.
+pub async fn viewer_response(
+    function: &Function,
+    request_id: &str,
+    viewer: std::net::IpAddr,
+    request: &RequestMessage,
+    response: Response<Body>,
+    record: &mut Record,
+) -> Result<Response<Body>, Fault> {
+    let (mut head, body) = response.into_parts();
+    let given = convert::response(&head);
+    let message = Message { viewer, request, origin: None, response: Some(&given) };
+    match run::run(function, HookPoint::ViewerResponse, request_id, message, record).await? {
+        Outcome::Untouched | Outcome::Request { .. } => Ok(Response::from_parts(head, body)),
+        Outcome::Response { message, body: new } => {
+            let body = match convert::apply_to_response(&mut head, &message, body, new) {
+                Replaced::No(body) => body,
+                Replaced::Yes(bytes) => crate::body::full(bytes),
+            };
+            Ok(Response::from_parts(head, body))
+        }
+    }
+}
+
+pub(crate) use convert::{header_map, headers as contract_headers};
+pub(crate) use run::shown as shown_problem;
+pub use convert::{Replaced as BodyAfterHook, request as request_message};

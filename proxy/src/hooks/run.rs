@@ -1,0 +1,205 @@
+//! One run of a function at a hook point, for both families: event out, result in, failure classified, record written.
+
+use super::function::{Function, FunctionBody, OnError};
+use crate::{
+    fault::{FailedFunction, Fault},
+    record::{HookRecord, Record},
+};
+use edgehook_contract::{
+    Fault as Class, HookPoint, RequestMessage, ResponseMessage,
+    lambda::{self, Applied, AppliedResponse},
+    viewer::{self, Returned, Rules},
+};
+use edgehook_lambda::InvokeError;
+use edgehook_protocol::viewer::{Outcome as Ran, Problem};
+use edgehook_viewer::supervisor::{CallError, Hosts};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+/// What a function is told about the request besides its context.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'a> {
+    pub(super) viewer: IpAddr,
+    pub(super) request: &'a RequestMessage,
+    pub(super) origin: Option<&'a lambda::Origin>,
+    pub(super) response: Option<&'a ResponseMessage>,
+}
+
+/// What a run comes to once its result is checked.
+pub(super) enum Outcome {
+    /// The function failed and is bypassed.
+    Untouched,
+    /// Go on with this request.
+    Request { request: RequestMessage, origin: Option<lambda::Origin> },
+    /// A response, generated or changed; `body` when the function set one.
+    Response { message: ResponseMessage, body: Option<Vec<u8>> },
+}
+
+/// A failed run.
+struct Failure {
+    class: Class,
+    detail: String,
+}
+
+impl Failure {
+    fn new(class: Class, detail: impl Into<String>) -> Self {
+        Self { class, detail: detail.into() }
+    }
+}
+
+impl From<edgehook_contract::Violation> for Failure {
+    fn from(violation: edgehook_contract::Violation) -> Self {
+        Self::new(Class::Validation, violation.to_string())
+    }
+}
+
+/// Runs `function` once.
+pub(super) async fn run(
+    function: &Function,
+    hook: HookPoint,
+    request_id: &str,
+    message: Message<'_>,
+    record: &mut Record,
+) -> Result<Outcome, Fault> {
+    let start = Instant::now();
+    let mut hook_record = HookRecord::new(&function.name, hook);
+    let result = match &function.body {
+        FunctionBody::Viewer { hosts, id, budget, rules } => {
+            let event = viewer_event(function, hook, request_id, message);
+            let measured = Measured { record: &mut hook_record, budget: *budget };
+            run_viewer(hosts, id.id(), event, message, rules, measured).await
+        }
+        FunctionBody::Lambda(environments) => {
+            let event = lambda_event(function, hook, request_id, message);
+            run_lambda(environments, &event, &mut hook_record).await
+        }
+        FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
+    };
+    hook_record.time = start.elapsed();
+    let failure = match result {
+        Ok(outcome) => {
+            record.hooks.push(hook_record);
+            return Ok(outcome);
+        }
+        Err(failure) => failure,
+    };
+    hook_record.failure = Some(failure.detail.clone());
+    record.hooks.push(hook_record);
+    if function.on_error == OnError::Bypass {
+        return Ok(Outcome::Untouched);
+    }
+    Err(Fault::Function(Box::new(FailedFunction {
+        name: function.name.clone(),
+        hook,
+        family: function.family(),
+        fault: failure.class,
+        detail: failure.detail,
+    })))
+}
+
+fn viewer_event(function: &Function, hook: HookPoint, request_id: &str, message: Message<'_>) -> viewer::Event {
+    viewer::Event {
+        hook,
+        context: viewer::Context {
+            distribution_domain_name: function.facts.domain_name.clone(),
+            distribution_id: function.facts.distribution_id.clone(),
+            request_id: request_id.to_owned(),
+        },
+        viewer_ip: message.viewer.to_string(),
+        request: message.request.clone(),
+        response: message.response.cloned(),
+    }
+}
+
+/// Where a viewer run's measurements go.
+struct Measured<'a> {
+    record: &'a mut HookRecord,
+    budget: Duration,
+}
+
+async fn run_viewer(
+    hosts: &Hosts,
+    id: edgehook_viewer::supervisor::FunctionId,
+    event: viewer::Event,
+    message: Message<'_>,
+    rules: &Rules,
+    measured: Measured<'_>,
+) -> Result<Outcome, Failure> {
+    let hook = event.hook;
+    let run = hosts.invoke(id, event).await.map_err(|error| match error {
+        CallError::Throttled => Failure::new(Class::Throttled, error.to_string()),
+        CallError::NoHost => Failure::new(Class::Execution, error.to_string()),
+    })?;
+    measured.record.cpu = Some((run.cpu, measured.budget));
+    measured.record.logs = run.logs;
+    let returned = match run.outcome {
+        Ran::Returned(returned) => returned,
+        Ran::Invalid(text) => return Err(Failure::new(Class::Validation, text)),
+        Ran::Failed(problem) => return Err(Failure::new(Class::Execution, shown(&problem))),
+    };
+    match (hook, returned) {
+        (HookPoint::ViewerRequest, Returned::Request(returned)) => {
+            let request = viewer::apply_request(message.request, &returned, rules)?;
+            Ok(Outcome::Request { request, origin: None })
+        }
+        (HookPoint::ViewerRequest, Returned::Response(returned)) => {
+            let (message, body) = viewer::apply_generated(&returned, rules)?;
+            measured.record.generated = true;
+            Ok(Outcome::Response { message, body: Some(body) })
+        }
+        (_, Returned::Response(returned)) => {
+            let empty = ResponseMessage::default();
+            let (message, body) = viewer::apply_response(message.response.unwrap_or(&empty), &returned, rules)?;
+            Ok(Outcome::Response { message, body })
+        }
+        (_, Returned::Request(_)) => {
+            Err(Failure::new(Class::Validation, "kind.wrong-hook: viewer-response accepts only a response"))
+        }
+    }
+}
+
+/// `message (line 3, column 7)`.
+pub(crate) fn shown(problem: &Problem) -> String {
+    match (problem.line, problem.column) {
+        (Some(line), Some(column)) => format!("{} (line {line}, column {column})", problem.message),
+        (Some(line), None) => format!("{} (line {line})", problem.message),
+        _ => problem.message.clone(),
+    }
+}
+
+fn lambda_event(function: &Function, hook: HookPoint, request_id: &str, message: Message<'_>) -> lambda::Event {
+    lambda::Event {
+        hook,
+        context: lambda::Context {
+            distribution_domain_name: function.facts.domain_name.clone(),
+            distribution_id: function.facts.distribution_id.clone(),
+            request_id: request_id.to_owned(),
+        },
+        client_ip: message.viewer.to_string(),
+        request: message.request.clone(),
+        origin: message.origin.cloned(),
+        response: message.response.cloned(),
+        lower_case_keys: false,
+    }
+}
+
+async fn run_lambda(
+    environments: &edgehook_lambda::Function,
+    event: &lambda::Event,
+    record: &mut HookRecord,
+) -> Result<Outcome, Failure> {
+    let invoked = environments.invoke(event.to_json(), crate::id::uuid()).await.map_err(|error| match error {
+        InvokeError::Throttled => Failure::new(Class::Throttled, error.to_string()),
+        error => Failure::new(Class::Execution, error.to_string()),
+    })?;
+    record.cold_start = invoked.init;
+    match lambda::apply(event, &invoked.result)? {
+        Applied::Request { request, origin } => Ok(Outcome::Request { request, origin }),
+        Applied::Response(AppliedResponse { message, body }) => {
+            record.generated = event.hook.is_request();
+            Ok(Outcome::Response { message, body })
+        }
+    }
+}

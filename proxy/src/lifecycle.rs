@@ -1,0 +1,120 @@
+//! The life of a request.
+//!
+//! ```text
+//! receive → route → authorize → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
+//!                                                              ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
+//!                                                              └─ bypass → fetch ────────────────┘
+//!                                     fetch = origin-request → origin → origin-response
+//! ```
+//!
+//! [`run`] is the whole of it, top to bottom; each step lives in its own module and special cases are variants handled there.
+//! `Edge::serve` stands around it: request id, record, and the one place where faults become responses.
+
+use crate::{
+    access::{self, Access},
+    body::Body,
+    cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
+    fault::Fault,
+    fetch::{Answer, Fetch},
+    gate::Received,
+    hooks::{self, Flow},
+    record::Record,
+    site::{Behavior, Site},
+};
+use http::Response;
+use std::sync::Arc;
+
+/// A response, and what it says about where it came from.
+#[derive(Debug)]
+pub enum Delivery {
+    /// From cache or origin.
+    Answered(Answer),
+    /// Made by a viewer-request function.
+    Generated(Response<Body>, hooks::Maker),
+    /// A redirect to https.
+    Redirected(Response<Body>),
+}
+
+/// Takes a request that the gate let in to its response.
+///
+/// # Errors
+/// The request has no ordinary response; [`Fault`] says who is to blame.
+pub async fn run(site: &Arc<Site>, mut request: Received, body: Body, record: &mut Record) -> Result<Delivery, Fault> {
+    let behavior = site.behavior(&request)?;
+    record.behavior = Some(behavior.path.as_str().to_owned());
+    if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
+        return Ok(Delivery::Redirected(response));
+    }
+    substitute_root(site, &mut request);
+
+    if let Some(function) = &behavior.viewer_request {
+        match hooks::viewer_request(function, &record.id.clone(), request, record).await? {
+            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(function))),
+            Flow::Continue(changed) => request = changed,
+        }
+    }
+
+    let keyed = key(&behavior, &request);
+    let ask = Ask {
+        method: &request.method,
+        headers: &request.headers,
+        keyed: &keyed,
+        policy: &behavior.policy,
+        unkeyed_cookies: false,
+    };
+    let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
+    let answer = match site.cache.lookup(&ask, Now::read()).await {
+        Lookup::Hit(mut served) => {
+            if let Some(ticket) = served.refresh.take() {
+                fetch.refresh(ticket, request.clone(), keyed, record);
+            }
+            Answer::from(*served)
+        }
+        Lookup::Miss(ticket) => fetch.fill(ticket, &request, &keyed, record).await?,
+        Lookup::Bypass(reason) => fetch.pass(reason, &request, body, &keyed, record).await?,
+        Lookup::Failed => return Err(Fault::SharedFetch),
+    };
+    viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
+}
+
+/// `/` becomes the configured file, before any function sees it (cloudfront-functions.md 1.2).
+fn substitute_root(site: &Site, request: &mut Received) {
+    if let Some(object) = site.default_root_object.as_deref().filter(|_| request.path == "/") {
+        request.path = format!("/{object}");
+    }
+}
+
+fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
+    KeyedRequest::new(
+        &behavior.policy,
+        &KeyInput {
+            namespace: &behavior.origin.name,
+            scheme: request.scheme.as_str(),
+            host: &request.host.authority(),
+            path: &request.path,
+            query: request.query.as_deref(),
+            headers: &request.headers,
+            buckets: &[],
+        },
+    )
+}
+
+/// Runs viewer-response, unless the stored status is an error (design.md 8).
+async fn viewer_response(
+    behavior: &Behavior,
+    request: &Received,
+    answer: Answer,
+    record: &mut Record,
+) -> Result<Answer, Fault> {
+    let Some(function) = behavior.viewer_response.as_ref().filter(|_| answer.head.status.as_u16() < 400) else {
+        return Ok(answer);
+    };
+    let Answer { head, body, length, report, generated, stored_for } = answer;
+    let message = hooks::request_message(request);
+    let response = Response::from_parts(head, body);
+    let id = record.id.clone();
+    let response = hooks::viewer_response(function, &id, request.viewer, &message, response, record).await?;
+    let length = hooks::length_after(&response, length);
+    let (head, body) = response.into_parts();
+    Ok(Answer { head, body, length, report, generated, stored_for })
+}

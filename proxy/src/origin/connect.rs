@@ -1,0 +1,224 @@
+//! Connections to one origin: name, permitted addresses, TCP, TLS, in attempts with a deadline each.
+//!
+//! The address that was judged is the address that is connected to; there is no second lookup in between (security.md
+//! R01, R02). Deliberately absent: keeping connections (`pool.rs`) and what is said on them (`http.rs`).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::HeaderValue;
+use rustls::RootCertStore;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::address::{AddressPolicy, is_host_name};
+use super::resolve::Resolver;
+use super::{OriginBuildError, OriginError, tls};
+
+/// Knows how to reach one origin.
+pub(crate) struct Connector {
+    resolver: Resolver,
+    authority: HeaderValue,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    policy: Option<Arc<AddressPolicy>>,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("resolver", &self.resolver).field("tls", &self.tls.is_some()).finish()
+    }
+}
+
+impl Connector {
+    /// A connector to `host` and `port`, with TLS if there are `roots`.
+    ///
+    /// # Errors
+    /// [`OriginBuildError::Host`] when `host` is neither a name nor an address.
+    pub(crate) fn build(
+        name: &str,
+        host: &str,
+        port: u16,
+        roots: Option<Arc<RootCertStore>>,
+    ) -> Result<Self, OriginBuildError> {
+        let bad_host = || OriginBuildError::Host { name: name.to_owned(), host: host.to_owned() };
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let address: Option<IpAddr> = bare.parse().ok();
+        if address.is_none() && !is_host_name(host) {
+            return Err(bad_host());
+        }
+        let default_port = if roots.is_some() { 443 } else { 80 };
+        let shown = match address {
+            Some(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => bare.to_owned(),
+        };
+        let authority = if port == default_port { shown } else { format!("{shown}:{port}") };
+        let tls = roots
+            .map(|roots| {
+                let config = tls::config(roots).map_err(|error| OriginBuildError::SystemAuthorities {
+                    name: name.to_owned(),
+                    reason: error.to_string(),
+                })?;
+                let server = ServerName::try_from(bare.trim_end_matches('.').to_owned()).map_err(|_| bad_host())?;
+                Ok((TlsConnector::from(Arc::new(config)), server))
+            })
+            .transpose()?;
+        let authority = HeaderValue::try_from(authority).map_err(|_| bad_host())?;
+        Ok(Self { resolver: Resolver::new(bare, port), authority, tls, policy: None })
+    }
+
+    /// Lets only addresses through that `policy` permits.
+    pub(crate) fn guarded(mut self, policy: Arc<AddressPolicy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// What `Host` says when the request does not.
+    pub(crate) fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// The resolver, to script it.
+    #[cfg(test)]
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// Connects in up to `attempts` attempts of `timeout` each; every attempt begins with another address.
+    ///
+    /// # Errors
+    /// `Connect`, `ConnectTimeout`, `Tls` or `Blocked`; the last two end the attempts.
+    pub(crate) async fn connect(&self, attempts: u8, timeout: Duration) -> Result<OriginStream, OriginError> {
+        let mut last = OriginError::ConnectTimeout;
+        for attempt in 0..attempts.max(1) {
+            match tokio::time::timeout(timeout, self.attempt(usize::from(attempt))).await {
+                Ok(Err(error @ OriginError::Connect(_))) => last = error,
+                Ok(settled) => return settled,
+                Err(_) => last = OriginError::ConnectTimeout,
+            }
+        }
+        Err(last)
+    }
+
+    /// One attempt. Addresses that refuse at once are passed over; one that is silent uses the attempt up.
+    async fn attempt(&self, number: usize) -> Result<OriginStream, OriginError> {
+        let mut addresses = self.permitted(self.resolver.addresses().await?)?;
+        let first = number % addresses.len();
+        addresses.rotate_left(first);
+        let mut refusal = OriginError::Connect("no address".to_owned());
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(tcp) => return self.secure(tcp).await,
+                Err(error) => refusal = OriginError::Connect(format!("{address}: {error}")),
+            }
+        }
+        Err(refusal)
+    }
+
+    fn permitted(&self, mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, OriginError> {
+        if let Some(policy) = &self.policy {
+            let first = addresses.first().map(SocketAddr::ip);
+            addresses.retain(|&address| policy.permits(self.resolver.host(), address));
+            if addresses.is_empty() {
+                let host = self.resolver.host();
+                let shown = first.map(|ip| ip.to_string()).unwrap_or_default();
+                return Err(OriginError::Blocked(format!("{host} is {shown}, which is not a public address")));
+            }
+        }
+        Ok(addresses)
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> Result<OriginStream, OriginError> {
+        let _best_effort = tcp.set_nodelay(true);
+        let transport = match &self.tls {
+            None => Transport::Plain(tcp),
+            Some((connector, server)) => {
+                let stream = connector.connect(server.clone(), tcp).await;
+                Transport::Tls(Box::new(stream.map_err(|error| OriginError::Tls(error.to_string()))?))
+            }
+        };
+        Ok(OriginStream { transport, heard: Arc::default() })
+    }
+}
+
+/// A connection to an origin that remembers whether bytes have come.
+#[derive(Debug)]
+pub(crate) struct OriginStream {
+    transport: Transport,
+    heard: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl OriginStream {
+    /// Set to true whenever bytes come.
+    pub(crate) fn heard(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.heard)
+    }
+}
+
+impl AsyncRead for OriginStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Transport::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        })?;
+        if buf.filled().len() > before {
+            self.heard.store(true, Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for OriginStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Transport::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Transport::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(tcp) => tcp.is_write_vectored(),
+            Transport::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Transport::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Transport::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

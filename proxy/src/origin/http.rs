@@ -1,0 +1,204 @@
+//! One exchange with an origin that is a server: a turn, a connection, the request, the response's head.
+//!
+//! An [`Endpoint`] is one scheme, host and port with its pool. Deliberately absent: retries of what an origin may have
+//! acted on. The only second sending is that of a bodiless GET or HEAD on a kept connection that died silently.
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, Uri};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::bodies::{Lease, RequestBody, ResponseBody, Upload};
+use super::connect::Connector;
+use super::headers::{frame_request, settle_response};
+use super::pool::{Pool, PooledConnection};
+use super::{BodyLength, Delimited, OriginError, OriginRequest, OriginResponse, Timing};
+use crate::body;
+
+/// A server and the connections to it.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    connector: Connector,
+    pool: Arc<Pool>,
+    turns: Arc<Semaphore>,
+}
+
+/// An exchange that brought no response head.
+struct Failure {
+    error: OriginError,
+    retry: Retry,
+}
+
+/// Whether a failed request may go out on another connection.
+enum Retry {
+    /// It may have reached the origin.
+    No,
+    /// It reached a dead connection: nothing came back.
+    IfIdempotent,
+    /// It was never written; here it is again.
+    Unsent(Box<Request<RequestBody>>),
+}
+
+impl Endpoint {
+    /// An endpoint that permits `max_connections` exchanges at a time (at least one).
+    pub(crate) fn new(connector: Connector, max_connections: usize) -> Arc<Self> {
+        let turns = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        Arc::new(Self { connector, pool: Arc::default(), turns })
+    }
+
+    /// The exchange as [`super::Origin::send`] promises it.
+    pub(crate) async fn send(
+        &self,
+        request: OriginRequest,
+        timing: Timing,
+        path_prefix: &str,
+    ) -> Result<OriginResponse, OriginError> {
+        let method = request.method.clone();
+        let safe = method == Method::GET || method == Method::HEAD;
+        let replayable = safe && request.body_length == BodyLength::None;
+        let (mut request, upload) = self.write_anew(request, path_prefix)?;
+        let permit = self.turn(timing).await?;
+        while let Some(mut connection) = self.pool.checkout().await {
+            let copy = replayable.then(|| copy_of(&request));
+            match exchange(&mut connection, request, &upload, timing).await {
+                Ok(response) => return self.received(response, &method, connection, permit, upload, timing),
+                Err(Failure { retry: Retry::Unsent(unsent), .. }) => request = *unsent,
+                Err(Failure { error, retry: Retry::IfIdempotent }) => {
+                    // Others from the pool have likely died with it; the second sending gets a new connection.
+                    request = copy.ok_or(error)?;
+                    break;
+                }
+                Err(Failure { error, retry: Retry::No }) => return Err(error),
+            }
+        }
+        let attempts = if safe { timing.attempts } else { 1 };
+        let stream = self.connector.connect(attempts, timing.connection).await?;
+        let mut connection = PooledConnection::begin(stream).await?;
+        let response = exchange(&mut connection, request, &upload, timing).await.map_err(|failure| failure.error)?;
+        self.received(response, &method, connection, permit, upload, timing)
+    }
+
+    /// The resolver, to script it.
+    #[cfg(test)]
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Connections kept now.
+    #[cfg(test)]
+    pub(crate) fn idle(&self) -> usize {
+        self.pool.idle()
+    }
+
+    fn write_anew(
+        &self,
+        request: OriginRequest,
+        path_prefix: &str,
+    ) -> Result<(Request<RequestBody>, Arc<Upload>), OriginError> {
+        let OriginRequest { method, path_and_query, mut headers, body, body_length } = request;
+        if !path_and_query.starts_with('/') {
+            return Err(OriginError::Unsendable("the path does not begin with a slash".to_owned()));
+        }
+        let target = Uri::try_from(format!("{path_prefix}{path_and_query}"))
+            .map_err(|error| OriginError::Unsendable(error.to_string()))?;
+        frame_request(&mut headers, &method, body_length, self.connector.authority());
+        let (body, upload) = RequestBody::new(body, body_length);
+        let mut written = Request::new(body);
+        *written.method_mut() = method;
+        *written.uri_mut() = target;
+        *written.headers_mut() = headers;
+        Ok((written, upload))
+    }
+
+    async fn turn(&self, timing: Timing) -> Result<OwnedSemaphorePermit, OriginError> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        match tokio::time::timeout(timing.connection, turn).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(OriginError::Busy),
+        }
+    }
+
+    fn received(
+        &self,
+        response: Response<Incoming>,
+        method: &Method,
+        connection: PooledConnection,
+        permit: OwnedSemaphorePermit,
+        upload: Arc<Upload>,
+        timing: Timing,
+    ) -> Result<OriginResponse, OriginError> {
+        let (mut head, incoming) = response.into_parts();
+        let delimited = settle_response(&mut head, method)?;
+        let pool = Arc::clone(&self.pool);
+        let lease = Lease { connection, pool, keepalive: timing.keepalive, permit, upload };
+        let body = if matches!(delimited, Delimited::None | Delimited::Length(0)) {
+            lease.finish();
+            body::empty()
+        } else {
+            ResponseBody::new(incoming, lease, timing.read).boxed_unsync()
+        };
+        Ok(OriginResponse { head, body, delimited })
+    }
+}
+
+/// A copy of a request that has no body.
+fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let (body, _) = RequestBody::new(body::empty(), BodyLength::None);
+    let mut copy = Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+/// Sends on one connection and waits for the head.
+async fn exchange(
+    connection: &mut PooledConnection,
+    request: Request<RequestBody>,
+    upload: &Upload,
+    timing: Timing,
+) -> Result<Response<Incoming>, Failure> {
+    connection.listen();
+    let sent_at = Instant::now();
+    let mut answer = std::pin::pin!(connection.sender.try_send_request(request));
+    let mut alarm = std::pin::pin!(tokio::time::sleep_until(sent_at + timing.read));
+    let mut failed = loop {
+        tokio::select! {
+            biased;
+            answer = answer.as_mut() => match answer {
+                Ok(response) => return Ok(response),
+                Err(failed) => break failed,
+            },
+            () = alarm.as_mut() => {
+                // Pieces of the request that the origin took, and waiting for the viewer, extend the time; bytes
+                // from the origin do not (security.md X02).
+                let now = Instant::now();
+                let since = upload.origin_owes_since().unwrap_or(now).max(sent_at);
+                if since + timing.read <= now {
+                    return Err(Failure { error: OriginError::ReadTimeout, retry: Retry::No });
+                }
+                alarm.as_mut().reset(since + timing.read);
+            }
+        }
+    };
+    if let Some(unsent) = failed.take_message() {
+        return Err(Failure { error: OriginError::Closed, retry: Retry::Unsent(Box::new(unsent)) });
+    }
+    let error = classify(&failed.into_error(), upload);
+    let silent = error == OriginError::Closed && !connection.heard();
+    let retry = if connection.reused && silent { Retry::IfIdempotent } else { Retry::No };
+    Err(Failure { error, retry })
+}
+
+fn classify(error: &hyper::Error, upload: &Upload) -> OriginError {
+    if let Some(failure) = upload.failure() {
+        OriginError::ViewerBody(failure)
+    } else if error.is_parse() || error.is_parse_too_large() {
+        OriginError::BadResponse(error.to_string())
+    } else {
+        OriginError::Closed
+    }
+}

@@ -1,0 +1,216 @@
+//! Where responses come from: origins over HTTP/1.1, origins that are folders, and origins that functions choose.
+//!
+//! [`Origin::build`] checks the settings once, [`Origin::send`] makes one exchange. The request is always written anew:
+//! hop-by-hop fields go, and the framing is ours (security.md F3). A response whose framing is ambiguous is refused, and a
+//! body that breaks off ends with an error, never cleanly. [`DynamicOrigins`] keeps origins that are chosen at run time
+//! away from private addresses.
+//!
+//! Deliberately absent: HTTP/2 to origins, redirects (never followed), caching, and any decision about which origin.
+//! hyper's types do not leave this folder.
+
+mod address;
+mod bodies;
+mod connect;
+mod dir;
+mod dynamic;
+mod error;
+mod headers;
+mod http;
+mod pool;
+mod resolve;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, Method, response};
+
+use crate::body::Body;
+
+pub use dynamic::DynamicOrigins;
+pub use error::{OriginBuildError, OriginError};
+
+use connect::Connector;
+use dir::Folder;
+use http::Endpoint;
+
+/// Where an origin is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A server that speaks HTTP/1.1.
+    Url {
+        /// TLS or cleartext.
+        https: bool,
+        /// Name or address; IPv6 with or without brackets.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// Put in front of every path; empty or beginning with `/`.
+        path_prefix: String,
+    },
+    /// A folder of files.
+    Dir(PathBuf),
+}
+
+/// The `[origin.NAME]` table (experience.md 3.5), as far as the connection is concerned.
+#[derive(Clone, Debug)]
+pub struct OriginSettings {
+    /// Where it is.
+    pub target: Target,
+    /// Longest wait for one attempt to connect: name, TCP and TLS together.
+    pub connection_timeout: Duration,
+    /// Attempts to connect for GET and HEAD; other methods have one.
+    pub connection_attempts: u8,
+    /// Longest wait for the response's head, and between pieces of its body.
+    pub read_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub keepalive_timeout: Duration,
+    /// Exchanges at a time; who waits longer than `connection_timeout` for a turn gets [`OriginError::Busy`].
+    pub max_connections: usize,
+    /// PEM file of who may sign the origin's certificate, instead of the system's authorities.
+    pub ca: Option<PathBuf>,
+}
+
+impl OriginSettings {
+    /// The defaults of the configuration file for `target`.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            connection_timeout: Duration::from_secs(10),
+            connection_attempts: 3,
+            read_timeout: Duration::from_secs(30),
+            keepalive_timeout: Duration::from_secs(5),
+            max_connections: 256,
+            ca: None,
+        }
+    }
+}
+
+/// How long a request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is none.
+    None,
+    /// This many bytes; sent with `Content-Length`.
+    Known(u64),
+    /// Sent in chunks.
+    Unknown,
+}
+
+/// What is to be sent.
+#[derive(Debug)]
+pub struct OriginRequest {
+    /// The method.
+    pub method: Method,
+    /// The request target after the path prefix, beginning with `/`.
+    pub path_and_query: String,
+    /// All fields, `Host` included (the origin's own name is put in when it is not). Hop-by-hop fields are removed.
+    pub headers: HeaderMap,
+    /// The body; polled as fast as the origin takes it. Trailers are dropped.
+    pub body: Body,
+    /// How the body is framed.
+    pub body_length: BodyLength,
+}
+
+/// How the origin delimited its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimited {
+    /// By `Content-Length`.
+    Length(u64),
+    /// By chunks.
+    Chunked,
+    /// By closing the connection: a cut body cannot be told from a complete one.
+    Close,
+    /// There is no body: HEAD, 204, 304.
+    None,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct OriginResponse {
+    /// Status and fields, hop-by-hop ones removed; `Content-Length` stays where it is true.
+    pub head: response::Parts,
+    /// The body; ends with an error when it is shorter than promised. Trailers are dropped.
+    pub body: Body,
+    /// How the origin delimited it.
+    pub delimited: Delimited,
+}
+
+/// One origin, cheap to clone; clones share connections.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Server { endpoint: Arc<Endpoint>, timing: Timing, path_prefix: Arc<str> },
+    Folder(Arc<Folder>),
+}
+
+/// The waits of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) connection: Duration,
+    pub(crate) attempts: u8,
+    pub(crate) read: Duration,
+    pub(crate) keepalive: Duration,
+}
+
+impl Timing {
+    fn of(settings: &OriginSettings) -> Self {
+        Self {
+            connection: settings.connection_timeout,
+            attempts: settings.connection_attempts.max(1),
+            read: settings.read_timeout,
+            keepalive: settings.keepalive_timeout,
+        }
+    }
+}
+
+impl Origin {
+    /// Checks the settings, reads the `ca` file or the system's authorities, finds the folder. Connects to nothing.
+    ///
+    /// # Errors
+    /// [`OriginBuildError`], which carries `name`.
+    pub fn build(name: &str, settings: OriginSettings) -> Result<Self, OriginBuildError> {
+        let timing = Timing::of(&settings);
+        let source = match settings.target {
+            Target::Dir(folder) => Source::Folder(Arc::new(Folder::open(name, &folder)?)),
+            Target::Url { https, host, port, path_prefix } => {
+                let roots = https.then(|| tls::roots(name, settings.ca.as_deref())).transpose()?;
+                let connector = Connector::build(name, &host, port, roots)?;
+                let endpoint = Endpoint::new(connector, settings.max_connections);
+                Source::Server { endpoint, timing, path_prefix: clean_prefix(&path_prefix) }
+            }
+        };
+        Ok(Self { source })
+    }
+
+    fn of_endpoint(endpoint: Arc<Endpoint>, timing: Timing, path_prefix: &str) -> Self {
+        Self { source: Source::Server { endpoint, timing, path_prefix: clean_prefix(path_prefix) } }
+    }
+
+    /// Sends a request and waits for the head of the response; the body follows as it is polled.
+    ///
+    /// A GET or HEAD without a body goes out a second time when a kept connection turns out to be dead before any byte of
+    /// the answer; nothing else is ever sent twice (security.md S26).
+    ///
+    /// # Errors
+    /// [`OriginError`]; nothing was answered then.
+    pub async fn send(&self, request: OriginRequest) -> Result<OriginResponse, OriginError> {
+        match &self.source {
+            Source::Server { endpoint, timing, path_prefix } => endpoint.send(request, *timing, path_prefix).await,
+            Source::Folder(folder) => Ok(folder.send(request).await),
+        }
+    }
+}
+
+/// A prefix that can be followed by a path: no slash at its end.
+fn clean_prefix(prefix: &str) -> Arc<str> {
+    Arc::from(prefix.trim_end_matches('/'))
+}

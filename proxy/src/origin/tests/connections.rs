@@ -1,0 +1,176 @@
+//! Connections: reuse, death while idle, limits, attempts, addresses.
+
+use std::io;
+use std::time::Duration;
+
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
+
+use super::*;
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+#[tokio::test]
+async fn a_connection_serves_again_after_each_kind_of_body() {
+    let server = scripted(|_, mut tcp| async move {
+        for answer in [
+            OK,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            "HTTP/1.1 204 No\r\n\r\n",
+            OK,
+        ] {
+            read_head(&mut tcp).await.unwrap();
+            tcp.write_all(answer.as_bytes()).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let origin = server.origin();
+    for body in ["ok", "ok", "", "ok"] {
+        let response = get(&origin).await.unwrap();
+        assert_eq!(drain(response.body).await, (body.to_owned(), None));
+        assert_eq!(idle(&origin), 1);
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_with_an_unread_body_is_closed() {
+    let server = answering(OK, false).await;
+    let origin = server.origin();
+    drop(get(&origin).await.unwrap());
+    assert_eq!(idle(&origin), 0);
+    assert_eq!(drain(get(&origin).await.unwrap().body).await.0, "ok");
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn excess_bytes_end_a_connection() {
+    let server = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", false).await;
+    let origin = server.origin();
+    for _ in 0..3 {
+        assert_eq!(drain(get(&origin).await.unwrap().body).await, ("ok".to_owned(), None));
+    }
+    assert_eq!(server.connections(), 3);
+}
+
+/// A server whose first connection answers once and dies at the second request, without a byte.
+async fn dying() -> Scripted {
+    scripted(|number, mut tcp| async move {
+        read_head(&mut tcp).await.unwrap();
+        tcp.write_all(OK.as_bytes()).await.unwrap();
+        while read_head(&mut tcp).await.is_some() && number > 0 {
+            tcp.write_all(OK.as_bytes()).await.unwrap();
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_died_costs_a_get_nothing() {
+    let server = dying().await;
+    let origin = server.origin();
+    for _ in 0..3 {
+        assert_eq!(drain(get(&origin).await.unwrap().body).await, ("ok".to_owned(), None));
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_post_is_never_sent_twice() {
+    let server = dying().await;
+    let origin = server.origin();
+    drain(get(&origin).await.unwrap().body).await;
+    let mut post = request(Method::POST, "/");
+    (post.body, post.body_length) = (body::full("x"), BodyLength::Known(1));
+    assert_eq!(origin.send(post).await.unwrap_err(), OriginError::Closed);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_get_is_not_repeated_once_bytes_came() {
+    let server = scripted(|_, mut tcp| async move {
+        read_head(&mut tcp).await.unwrap();
+        tcp.write_all(OK.as_bytes()).await.unwrap();
+        read_head(&mut tcp).await.unwrap();
+        tcp.write_all(b"HTTP/1.1 2").await.unwrap();
+    })
+    .await;
+    let origin = server.origin();
+    drain(get(&origin).await.unwrap().body).await;
+    assert_eq!(get(&origin).await.unwrap_err(), OriginError::Closed);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_before_the_requests_end_uses_the_connection_up() {
+    let server = answering(OK, false).await;
+    let origin = server.origin();
+    let mut post = request(Method::POST, "/");
+    let frames = stream::pending::<Result<Frame<Bytes>, BodyError>>();
+    (post.body, post.body_length) = (StreamBody::new(frames).boxed_unsync(), BodyLength::Known(1_000_000));
+    assert_eq!(drain(origin.send(post).await.unwrap().body).await, ("ok".to_owned(), None));
+    assert_eq!(idle(&origin), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_connections_are_closed_in_time() {
+    let server = answering(OK, false).await;
+    let origin = server.origin();
+    drain(get(&origin).await.unwrap().body).await;
+    assert_eq!(idle(&origin), 1);
+    tokio::time::sleep(Duration::from_millis(4_900)).await;
+    assert_eq!(idle(&origin), 1);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(idle(&origin), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn exchanges_beyond_the_limit_wait_and_then_give_up() {
+    let server = answering(OK, false).await;
+    let mut settings = server.settings();
+    settings.max_connections = 1;
+    let origin = Origin::build("o", settings).unwrap();
+    let unread = get(&origin).await.unwrap();
+    assert_eq!(get(&origin).await.unwrap_err(), OriginError::Busy);
+    let waiting = tokio::spawn({
+        let origin = origin.clone();
+        async move { get(&origin).await.map(|response| response.head.status) }
+    });
+    drain(unread.body).await;
+    assert_eq!(waiting.await.unwrap().unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_an_error_at_once() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = Scripted { address, connections: Arc::default() };
+    let error = get(&server.origin()).await.unwrap_err();
+    assert!(matches!(error, OriginError::Connect(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_dead_address_is_passed_over_and_a_name_is_resolved() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = answering(OK, false).await;
+    let mut settings = server.settings();
+    let Target::Url { host, .. } = &mut settings.target else { unreachable!() };
+    *host = "origin.test".to_owned();
+    settings.connection_attempts = 1;
+    let origin = Origin::build("o", settings).unwrap();
+    let Source::Server { endpoint, .. } = &origin.source else { unreachable!() };
+    endpoint.connector().resolver().script([Err(io::Error::other("SERVFAIL")), Ok(vec![dead, server.address])]);
+    assert_eq!(get(&origin).await.unwrap_err(), OriginError::Connect("SERVFAIL".to_owned()));
+    // POST has one attempt; another address in the same attempt is no second sending.
+    assert_eq!(origin.send(request(Method::POST, "/")).await.unwrap().head.status, 200);
+}
+
+#[test]
+fn hosts_that_are_none_are_refused() {
+    for host in ["", "a b", "a/b", "[::1", "user@a", ".a"] {
+        let target = Target::Url { https: false, host: host.to_owned(), port: 80, path_prefix: String::new() };
+        let error = Origin::build("o", OriginSettings::new(target)).unwrap_err();
+        assert!(matches!(error, OriginBuildError::Host { .. }), "{host:?}: {error}");
+    }
+}

@@ -1,0 +1,183 @@
+//! What is known of one request when it is answered: one struct, one place that counts and logs it.
+
+use crate::cache::Report;
+use edgehook_contract::HookPoint;
+use http::{Method, StatusCode};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// One run of a function.
+#[derive(Clone, Debug)]
+pub struct HookRecord {
+    /// The function.
+    pub function: String,
+    /// Where it ran.
+    pub hook: HookPoint,
+    /// Wall time from event to checked result.
+    pub time: Duration,
+    /// CPU time and budget, for viewer functions.
+    pub cpu: Option<(Duration, Duration)>,
+    /// How long INIT took, if a Lambda environment had to be started.
+    pub cold_start: Option<Duration>,
+    /// Whether the function answered in place of cache and origin.
+    pub generated: bool,
+    /// Console output of a viewer function.
+    pub logs: Vec<String>,
+    /// Why it failed.
+    pub failure: Option<String>,
+}
+
+impl HookRecord {
+    pub(crate) fn new(function: &str, hook: HookPoint) -> Self {
+        Self {
+            function: function.to_owned(),
+            hook,
+            time: Duration::ZERO,
+            cpu: None,
+            cold_start: None,
+            generated: false,
+            logs: Vec::new(),
+            failure: None,
+        }
+    }
+}
+
+/// One exchange with an origin.
+#[derive(Clone, Debug)]
+pub struct OriginRecord {
+    /// The origin's name, or the address that a function chose.
+    pub origin: String,
+    /// Time to the response's head.
+    pub time: Duration,
+    /// Its status, if it answered.
+    pub status: Option<StatusCode>,
+}
+
+/// How a request was answered, in the closed set of experience.md 1.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// By the cache or the origin.
+    Cache(crate::cache::Outcome),
+    /// By a viewer-request function or a redirect.
+    Generated,
+    /// With an error of the edge's own.
+    Error,
+}
+
+impl Outcome {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cache(outcome) => outcome.as_str(),
+            Self::Generated => "generated",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What is known of one request.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The request id that the viewer gets.
+    pub id: String,
+    /// When it arrived.
+    pub start: Instant,
+    /// The viewer's address.
+    pub viewer: IpAddr,
+    /// The method.
+    pub method: Method,
+    /// Host as asked for.
+    pub host: String,
+    /// Path and query as asked for, control characters escaped.
+    pub target: String,
+    /// The behavior that was chosen: its path pattern.
+    pub behavior: Option<String>,
+    /// The functions that ran, in order.
+    pub hooks: Vec<HookRecord>,
+    /// Exchanges with origins, in order.
+    pub origins: Vec<OriginRecord>,
+    /// The cache's part.
+    pub cache: Option<Report>,
+    /// How it was answered.
+    pub outcome: Outcome,
+    /// The status that the viewer gets.
+    pub status: StatusCode,
+    /// Freshness lifetime of what was stored.
+    pub stored_for: Option<Duration>,
+    /// Where a redirect leads.
+    pub location: Option<String>,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// Time to the response's head.
+    pub time: Duration,
+}
+
+/// Counters of everything that was answered.
+#[derive(Debug, Default)]
+pub struct Counters {
+    requests: AtomicU64,
+    outcomes: [AtomicU64; OUTCOMES.len()],
+}
+
+const OUTCOMES: [&str; 9] =
+    ["hit", "stale", "revalidated", "miss", "expired", "uncacheable", "bypass", "generated", "error"];
+
+impl Counters {
+    /// All requests.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests per outcome word.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        OUTCOMES.iter().zip(&self.outcomes).map(|(word, count)| (*word, count.load(Ordering::Relaxed)))
+    }
+}
+
+/// Who is told of each answered request besides the counters.
+pub type Listener = Arc<dyn Fn(&Record) + Send + Sync>;
+
+impl Record {
+    /// Counts the request, logs its failures, and tells `listener`.
+    pub fn emit(&self, counters: &Counters, listener: Option<&Listener>) {
+        counters.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(index) = OUTCOMES.iter().position(|word| *word == self.outcome.as_str()) {
+            counters.outcomes[index].fetch_add(1, Ordering::Relaxed);
+        }
+        for hook in &self.hooks {
+            for line in &hook.logs {
+                tracing::info!(target: "function", function = hook.function, request = self.id, "{}", line.escape_debug());
+            }
+            if let Some(failure) = &hook.failure {
+                tracing::error!(
+                    function = hook.function, hook = hook.hook.as_str(), request = self.id, "function failed: {failure}"
+                );
+            }
+        }
+        if let Some(failure) = self.failure.as_ref().filter(|_| self.status.is_server_error()) {
+            tracing::warn!(request = self.id, host = self.host, status = self.status.as_u16(), "{failure}");
+        }
+        if let Some(listener) = listener {
+            listener(self);
+        }
+        tracing::debug!(
+            request = self.id,
+            viewer = %self.viewer,
+            method = %self.method,
+            host = self.host,
+            target = self.target,
+            status = self.status.as_u16(),
+            outcome = self.outcome.as_str(),
+            micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX),
+            "answered"
+        );
+    }
+}

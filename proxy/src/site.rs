@@ -1,0 +1,127 @@
+//! One loaded configuration, ready to serve: immutable, swapped as a whole, shared by every request that began under it.
+
+use crate::{
+    cache::{Cache, CachePolicy},
+    fault::{Fault, Refusal},
+    gate::Received,
+    hooks::Function,
+    origin::{DynamicOrigins, Origin},
+    routing::{HostPattern, PathPattern},
+};
+use edgehook_contract::lambda;
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use std::{sync::Arc, time::Duration};
+
+/// One loaded configuration.
+#[derive(Debug)]
+pub struct Site {
+    /// Which load since start this is, from 1.
+    pub number: u64,
+    /// This node's name in `Via`, `Cache-Status` and `CDN-Loop`.
+    pub node: String,
+    /// Last word of `X-Cache`.
+    pub vendor: String,
+    /// `User-Agent` towards origins when the viewer's is not forwarded.
+    pub user_agent: HeaderValue,
+    /// Hosts that are served; empty: all.
+    pub hosts: Vec<HostPattern>,
+    /// What stands in for `/`.
+    pub default_root_object: Option<String>,
+    /// Whether `viewer_protocol_policy` is enforced.
+    pub enforce_https: bool,
+    /// Port of the https listener, for redirects; `None`: 443.
+    pub https_port: Option<u16>,
+    /// Development: loopback names stand for any host, answers are marked.
+    pub dev: bool,
+    /// Behaviors in order.
+    pub behaviors: Vec<Arc<Behavior>>,
+    /// The cache.
+    pub cache: Cache,
+    /// Origins that functions choose.
+    pub dynamic_origins: Arc<DynamicOrigins>,
+}
+
+/// What happens to requests of one host and path pattern.
+#[derive(Debug)]
+pub struct Behavior {
+    /// Which paths.
+    pub path: PathPattern,
+    /// Which hosts; empty: all.
+    pub hosts: Vec<HostPattern>,
+    /// Where misses go.
+    pub origin: Arc<SiteOrigin>,
+    /// What is cached, and under which key.
+    pub policy: CachePolicy,
+    /// Methods that are let through; `None`: any but CONNECT.
+    pub methods: Option<Vec<String>>,
+    /// What becomes of cleartext requests.
+    pub protocol: ProtocolPolicy,
+    /// Addresses that are let in; empty: all.
+    pub allow: Vec<IpNet>,
+    /// Addresses that are not.
+    pub deny: Vec<IpNet>,
+    /// Function before the cache.
+    pub viewer_request: Option<Arc<Function>>,
+    /// Function before an answer leaves.
+    pub viewer_response: Option<Arc<Function>>,
+    /// Function before the origin is asked.
+    pub origin_request: Option<Arc<Function>>,
+    /// Function before an answer is stored.
+    pub origin_response: Option<Arc<Function>>,
+}
+
+/// What becomes of cleartext requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolPolicy {
+    /// They are served.
+    AllowAll,
+    /// They are sent to https.
+    RedirectToHttps,
+    /// They are refused.
+    HttpsOnly,
+}
+
+/// A configured origin.
+#[derive(Debug)]
+pub struct SiteOrigin {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The connection to it.
+    pub origin: Origin,
+    /// `Host` for it.
+    pub host: HeaderValue,
+    /// Put in front of every path; empty or `/x`.
+    pub path_prefix: String,
+    /// Headers that every request to it gets.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What Lambda functions see of it.
+    pub description: lambda::Origin,
+    /// Timings, for origins that a function derives from this one.
+    pub connection_timeout: Duration,
+    /// Attempts to connect.
+    pub connection_attempts: u8,
+    /// Most exchanges at a time.
+    pub max_connections: usize,
+}
+
+impl Site {
+    /// The behavior of a request.
+    ///
+    /// # Errors
+    /// The host is not served.
+    pub fn behavior(&self, request: &Received) -> Result<Arc<Behavior>, Fault> {
+        let stands_for_any = self.dev && request.host.is_loopback();
+        let served = |patterns: &[HostPattern]| {
+            patterns.is_empty() || stands_for_any || patterns.iter().any(|pattern| pattern.matches(&request.host))
+        };
+        if !served(&self.hosts) {
+            return Err(Refusal::UnknownHost.into());
+        }
+        let mut behaviors = self.behaviors.iter();
+        behaviors
+            .find(|behavior| served(&behavior.hosts) && behavior.path.matches(&request.path))
+            .cloned()
+            .ok_or_else(|| Refusal::UnknownHost.into())
+    }
+}
