@@ -1,1 +1,85 @@
-//! x
+//! The composition root: from a checked configuration to a running edge.
+//!
+//! [`Runtime`] is what outlives a reload (cache, isolate hosts, environments, counters); [`Runtime::site`] turns a configuration into
+//! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
+
+mod admin;
+mod functions;
+mod listen;
+mod roles;
+mod site;
+
+pub use functions::{FunctionProblem, OnBroken};
+pub(crate) use listen::load_identities;
+pub use listen::{Bound, ListenError, Servers};
+pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
+pub use site::SiteError;
+
+use crate::{cache::Cache, edge::Edge, site::Site};
+use edgehook_config::{Config, Mode};
+use edgehook_lambda::Concurrency;
+use edgehook_viewer::supervisor::{HostSettings, Hosts};
+use functions::Functions;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// What outlives a reload.
+#[derive(Debug)]
+pub struct Runtime {
+    cache: Cache,
+    functions: Functions,
+    loads: AtomicU64,
+    mode: Mode,
+    enforce_https: bool,
+}
+
+/// A configuration that is ready to serve, and what is broken in it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What serves.
+    pub site: Arc<Site>,
+    /// Functions that could not be loaded; each of their runs fails.
+    pub broken: Vec<FunctionProblem>,
+}
+
+impl Runtime {
+    /// Starts the isolate hosts and makes an empty cache. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn start(config: &Config, roles: &Roles, mode: Mode, enforce_https: bool) -> Self {
+        let mut settings = HostSettings::new(roles.edgehook.clone(), vec![HOST_ROLE.into()]);
+        if let Some(hosts) = config.server.isolate_hosts {
+            settings.hosts = hosts as usize;
+        }
+        let concurrency = Concurrency::new(config.server.environments as usize);
+        Self {
+            cache: Cache::new(site::cache_limits(config)),
+            functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
+            loads: AtomicU64::new(0),
+            mode,
+            enforce_https,
+        }
+    }
+
+    /// Loads the functions of a configuration and makes a site of it. Functions that did not change keep their processes.
+    ///
+    /// # Errors
+    /// Something in the configuration cannot be used; with [`OnBroken::Refuse`] also any function that cannot be loaded.
+    pub async fn site(&self, config: &Config, on_broken: OnBroken) -> Result<Prepared, SiteError> {
+        let (functions, broken) = self.functions.load(config, on_broken).await.map_err(SiteError::Functions)?;
+        let number = self.loads.load(Ordering::Relaxed) + 1;
+        let options = site::Options { number, dev: self.mode == Mode::Dev, enforce_https: self.enforce_https };
+        let site = site::build(config, &functions, self.cache.clone(), options)?;
+        self.loads.store(number, Ordering::Relaxed);
+        Ok(Prepared { site: Arc::new(site), broken })
+    }
+}
+
+/// Serves the admin API, as far as this version has one, until the process ends.
+///
+/// # Errors
+/// The address cannot be bound.
+pub async fn serve_admin(config: &Config, edge: Arc<Edge>) -> Result<String, ListenError> {
+    admin::serve(config, edge).await
+}

@@ -1,1 +1,164 @@
-//! x
+//! The command line: what users type, and what they read.
+//!
+//! Each verb is a module. Results go to standard output, everything else to standard error, both through [`output`]. Exit
+//! codes are the same for every verb (experience.md 5.1).
+
+mod check;
+mod demo;
+mod dev;
+mod init;
+mod line;
+mod output;
+mod serve;
+mod watch;
+
+pub(crate) use watch::is_source;
+
+use crate::app::{ENVIRONMENT_ROLE, HOST_ROLE};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use output::Output;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Done,
+    /// It ran, and the answer is no.
+    No,
+    /// Bad usage, or a configuration that does not pass.
+    Invalid,
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::No => 1,
+            Exit::Invalid => 2,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// A self-hosted CDN edge: a caching reverse proxy that runs edge functions at four hook points.
+#[derive(Debug, Parser)]
+#[command(name = "edgehook", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    /// When to use colours. `NO_COLOR` is honoured.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    /// Print errors and warnings only.
+    #[arg(long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal.
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write a small project: a configuration, two functions and a site. Never overwrites a file.
+    Init {
+        /// Where to write it.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Serve for development: this machine only, reload on save, one line per request. Without a configuration here or
+    /// above, serve a built-in demo.
+    Dev(DevArguments),
+    /// Serve for production. SIGHUP reloads the configuration, SIGTERM drains and ends.
+    Serve(ConfigArgument),
+    /// Check a configuration and load its functions, without serving.
+    Check(CheckArguments),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgument {
+    /// The configuration file [default: edge.toml here or in a parent folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct DevArguments {
+    /// A folder with an edge.toml.
+    #[arg(conflicts_with = "config", value_name = "DIR")]
+    folder: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Port for http; the next free one is taken if it is in use. 0: any.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Enforce `viewer_protocol_policy` on the http port too.
+    #[arg(long)]
+    enforce_https: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Let warnings count as errors.
+    #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
+    deny: Option<String>,
+}
+
+/// The whole life of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    // The other roles of this executable, started by the proxy itself.
+    match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
+        Some(HOST_ROLE) => return edgehook_viewer::host::run(),
+        Some(ENVIRONMENT_ROLE) => return edgehook_lambda_js::run(),
+        _ => {}
+    }
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.color, arguments.quiet);
+    run(arguments.verb, &output).into()
+}
+
+fn run(verb: Verb, output: &Output) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&format!("the runtime cannot be started: {error}"));
+            return Exit::No;
+        }
+    };
+    let exit = match verb {
+        Verb::Init { folder } => init::run(&folder, output),
+        Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
+        Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
+        Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+    };
+    runtime.shutdown_background();
+    exit
+}
+
+/// The configuration file: as named, or `edge.toml` here or in a parent folder.
+fn find_config(named: Option<&Path>) -> Option<PathBuf> {
+    if let Some(named) = named {
+        return Some(named.to_owned());
+    }
+    let here = std::env::current_dir().ok()?;
+    let found = here.ancestors().map(|folder| folder.join("edge.toml")).find(|file| file.is_file())?;
+    // Shown as the user would write it.
+    Some(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
+}
+
+fn no_config(output: &Output) -> Exit {
+    output.error("no edge.toml here or in a parent folder; name one with --config FILE, or make one with `edgehook init`");
+    Exit::Invalid
+}

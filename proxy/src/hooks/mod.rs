@@ -11,7 +11,7 @@ mod convert;
 mod function;
 mod run;
 
-pub use function::{Facts, Function, FunctionBody, OnError};
+pub use function::{Deployed, Facts, Function, FunctionBody, OnError};
 
 use crate::{
     body::Body,

@@ -167,10 +167,11 @@ pub struct TlsIdentities {
 
 impl TlsIdentities {
     /// Identities in order of preference. The first also serves viewers that name no host, or none we have.
+    /// TLS 1.2 and 1.3, or 1.3 alone if `only_newest`.
     ///
     /// # Errors
     /// [`TlsLoadError::Empty`] without an identity; `Unusable` should the system have no entropy for tickets.
-    pub fn new(identities: Vec<Identity>) -> Result<Arc<Self>, TlsLoadError> {
+    pub fn new(identities: Vec<Identity>, only_newest: bool) -> Result<Arc<Self>, TlsLoadError> {
         if identities.is_empty() {
             return Err(TlsLoadError::Empty);
         }
@@ -178,8 +179,11 @@ impl TlsIdentities {
         let unusable =
             |error: rustls::Error| TlsLoadError::Unusable { file: PathBuf::new(), reason: error.to_string() };
         let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
+        let newest = [&rustls::version::TLS13];
+        let versions: &[&rustls::SupportedProtocolVersion] =
+            if only_newest { &newest } else { rustls::DEFAULT_VERSIONS };
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(unusable)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&chosen) as Arc<dyn ResolvesServerCert>);

@@ -58,7 +58,7 @@ fn load(files: &(PathBuf, PathBuf)) -> Result<Identity, TlsLoadError> {
 async fn the_local_authority_vouches_for_every_name() {
     let folder = tempfile::tempdir().unwrap();
     let dev = dev_identity(folder.path(), &["shop.test".to_owned()], SystemTime::now()).unwrap();
-    let running = start(Limits::default(), Some(TlsIdentities::new(vec![dev.identity]).unwrap()));
+    let running = start(Limits::default(), Some(TlsIdentities::new(vec![dev.identity], false).unwrap()));
     let connector = connector(&[dev.ca_file], &["http/1.1"]);
     for name in ["localhost", "127.0.0.1", "::1", "shop.test"] {
         let answer = info(handshake(&running, &connector, name).await.unwrap()).await;
@@ -75,7 +75,7 @@ async fn the_local_authority_vouches_for_every_name() {
 async fn alpn_chooses_the_protocol() {
     let folder = tempfile::tempdir().unwrap();
     let dev = dev_identity(folder.path(), &[], SystemTime::now()).unwrap();
-    let running = start(Limits::default(), Some(TlsIdentities::new(vec![dev.identity]).unwrap()));
+    let running = start(Limits::default(), Some(TlsIdentities::new(vec![dev.identity], false).unwrap()));
     let trusted = [dev.ca_file];
     let both = handshake(&running, &connector(&trusted, &["http/1.1", "h2"]), "localhost").await.unwrap();
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -105,7 +105,7 @@ async fn certificates_are_chosen_by_name_and_swapped() {
         self_signed(folder.path(), "*.b.test"),
         self_signed(folder.path(), "c.test"),
     );
-    let identities = TlsIdentities::new(vec![load(&a).unwrap(), load(&b).unwrap()]).unwrap();
+    let identities = TlsIdentities::new(vec![load(&a).unwrap(), load(&b).unwrap()], false).unwrap();
     let running = start(Limits::default(), Some(Arc::clone(&identities)));
     let connector = connector(&[a.0.clone(), b.0, c.0.clone()], &[]);
     assert!(handshake(&running, &connector, "a.test").await.is_ok());
@@ -120,7 +120,7 @@ async fn certificates_are_chosen_by_name_and_swapped() {
 async fn a_handshake_that_is_not_finished_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let dev = dev_identity(folder.path(), &[], SystemTime::now()).unwrap();
-    let running = start(Limits::default(), Some(TlsIdentities::new(vec![dev.identity]).unwrap()));
+    let running = start(Limits::default(), Some(TlsIdentities::new(vec![dev.identity], false).unwrap()));
     for sent in ["", "\x16\x03\x01"] {
         let began = tokio::time::Instant::now();
         let mut viewer = running.viewer(sent).await;
@@ -153,5 +153,5 @@ fn unusable_files_are_named() {
     ] {
         assert!(error.contains(file) && error.contains(says), "{error}");
     }
-    assert_eq!(TlsIdentities::new(Vec::new()).unwrap_err(), TlsLoadError::Empty);
+    assert_eq!(TlsIdentities::new(Vec::new(), false).unwrap_err(), TlsLoadError::Empty);
 }

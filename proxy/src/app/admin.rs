@@ -1,0 +1,125 @@
+//! The admin API, as far as this version has one: `GET /status`.
+//!
+//! It listens on an address of its own, loopback by default, and cannot be reached through the public listeners. Off loopback
+//! it answers only to who sends the configured token, unless the configuration says `insecure`.
+
+use super::ListenError;
+use crate::edge::Edge;
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use edgehook_config::{AdminListen, Config, Secret};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Instant};
+use tokio::net::{TcpListener, UnixListener};
+
+#[derive(Clone)]
+struct Api {
+    edge: Arc<Edge>,
+    started: Instant,
+    gate: Arc<Gate>,
+}
+
+/// Who may ask.
+struct Gate {
+    /// Names under which the API may be asked for, against name rebinding; empty on a Unix socket.
+    hosts: Vec<String>,
+    /// Needed when present.
+    token: Option<Secret>,
+}
+
+/// Binds the admin address and serves it on a task of its own; returns where it can be reached.
+pub(super) async fn serve(config: &Config, edge: Arc<Edge>) -> Result<String, ListenError> {
+    let failed = |address: String| move |error| ListenError::Bind { address, error };
+    match &config.admin.listen {
+        AdminListen::Tcp(address) => {
+            let listener = TcpListener::bind((address.host.as_str(), address.port)).await;
+            let listener = listener.map_err(failed(format!("{address} ([admin] listen)")))?;
+            let local = listener.local_addr().map_err(failed(address.to_string()))?;
+            let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), address.host.clone()];
+            let token = config.admin.token.clone().filter(|_| !address.is_loopback() && !config.admin.insecure);
+            let router = router(edge, Gate { hosts, token });
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            Ok(format!("http://{local}"))
+        }
+        AdminListen::Unix(path) => {
+            // A socket that an earlier run left behind would refuse the bind; one that answers is in use and stays.
+            if tokio::net::UnixStream::connect(path).await.is_err() {
+                let _ = std::fs::remove_file(path);
+            }
+            let listener = UnixListener::bind(path).map_err(failed(path.display().to_string()))?;
+            let router = router(edge, Gate { hosts: Vec::new(), token: None });
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            Ok(format!("unix:{}", path.display()))
+        }
+    }
+}
+
+fn router(edge: Arc<Edge>, gate: Gate) -> Router {
+    let api = Api { edge, started: Instant::now(), gate: Arc::new(gate) };
+    Router::new()
+        .route("/status", get(status))
+        .layer(middleware::from_fn_with_state(api.clone(), admit))
+        .with_state(api)
+}
+
+async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name);
+    if !api.gate.hosts.is_empty() && !api.gate.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        return (StatusCode::MISDIRECTED_REQUEST, "this host name is not served here\n").into_response();
+    }
+    if let Some(token) = &api.gate.token {
+        let sent = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+        let sent = sent.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();
+        if !same(sent, token.expose().as_bytes()) {
+            return (StatusCode::UNAUTHORIZED, "send the admin token as \"Authorization: Bearer TOKEN\"\n").into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// Compares in time that depends on the lengths alone.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}
+
+async fn status(State(api): State<Api>) -> Json<Value> {
+    let site = api.edge.site();
+    let outcomes: serde_json::Map<String, Value> =
+        api.edge.counters.outcomes().map(|(word, count)| (word.to_owned(), json!(count))).collect();
+    let behaviors: Vec<Value> = site
+        .behaviors
+        .iter()
+        .map(|behavior| {
+            let name = |function: &Option<Arc<crate::hooks::Function>>| {
+                function.as_ref().map_or(Value::Null, |function| json!(function.name))
+            };
+            json!({
+                "path": behavior.path.as_str(),
+                "origin": behavior.origin.name,
+                "viewer_request": name(&behavior.viewer_request),
+                "origin_request": name(&behavior.origin_request),
+                "origin_response": name(&behavior.origin_response),
+                "viewer_response": name(&behavior.viewer_response),
+            })
+        })
+        .collect();
+    Json(json!({
+        "schema": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "node": site.node,
+        "config": site.number,
+        "uptime_seconds": api.started.elapsed().as_secs(),
+        "requests": api.edge.counters.requests(),
+        "outcomes": outcomes,
+        "cache_bytes": site.cache.weight(),
+        "behaviors": behaviors,
+    }))
+}

@@ -1,0 +1,280 @@
+//! Loads the functions of a configuration into isolate hosts and environments, and keeps those that did not change.
+
+use super::{ENVIRONMENT_ROLE, Roles};
+use crate::{
+    hooks::{Deployed, Facts, Function, FunctionBody, OnError, shown_problem},
+    id,
+};
+use edgehook_config::{self as config, Config, FunctionKind, Language, Validation};
+use edgehook_contract::{Family, viewer::Rules};
+use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError};
+use edgehook_protocol::viewer::Problem;
+use edgehook_viewer::supervisor::{Hosts, ViewerFunction};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::Mutex;
+
+/// Largest source of a function, in bytes (cloudfront-functions.md 8).
+const SOURCE_LIMIT: u64 = 1024 * 1024;
+
+/// What to do about functions that cannot be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBroken {
+    /// Serve all the same; their requests fail.
+    Keep,
+    /// Refuse the configuration.
+    Refuse,
+}
+
+/// A function that cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionProblem {
+    /// Its name.
+    pub function: String,
+    /// Its source file.
+    pub file: PathBuf,
+    /// Line and column, where known.
+    pub place: Option<(u32, u32)>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for FunctionProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.file.display())?;
+        if let Some((line, column)) = self.place {
+            write!(formatter, ":{line}:{column}")?;
+        }
+        write!(formatter, ": function \"{}\": {}", self.function, self.message)
+    }
+}
+
+/// Loaded functions by name, and the processes that they run in.
+#[derive(Debug)]
+pub(super) struct Functions {
+    hosts: Hosts,
+    concurrency: Concurrency,
+    roles: Roles,
+    loaded: Mutex<HashMap<String, (Fingerprint, Loaded)>>,
+}
+
+/// A function in its processes.
+#[derive(Clone, Debug)]
+enum Loaded {
+    Viewer(Arc<Deployed>),
+    Lambda(lambda::Function),
+}
+
+/// All that makes a loaded function what it is. Equal fingerprints: nothing has to be loaded again.
+#[derive(Clone, PartialEq)]
+struct Fingerprint {
+    source: Vec<u8>,
+    settings: String,
+    variables: Vec<(String, String)>,
+    neighbours: Vec<(PathBuf, SystemTime, u64)>,
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Fingerprint").finish_non_exhaustive()
+    }
+}
+
+/// The functions of a configuration by name, and those that are broken.
+pub(super) type Set = (HashMap<String, Arc<Function>>, Vec<FunctionProblem>);
+
+impl Functions {
+    pub(super) fn new(hosts: Hosts, concurrency: Concurrency, roles: Roles) -> Self {
+        Self { hosts, concurrency, roles, loaded: Mutex::default() }
+    }
+
+    /// Loads every function of `config`.
+    pub(super) async fn load(&self, config: &Config, on_broken: OnBroken) -> Result<Set, Vec<FunctionProblem>> {
+        let facts = Arc::new(Facts {
+            domain_name: config.server.hosts.first().map_or("localhost", |host| host.trim_start_matches("*.")).to_owned(),
+            distribution_id: config.server.distribution_id.clone(),
+        });
+        let mut loaded = self.loaded.lock().await;
+        let (mut next, mut functions, mut broken) = (HashMap::new(), HashMap::new(), Vec::new());
+        for function in config.functions.values() {
+            let known = loaded.get(&function.name);
+            let body = match self.body(function, known, config).await {
+                Ok((fingerprint, held)) => {
+                    next.insert(function.name.clone(), (fingerprint, held.clone()));
+                    self.attached(function, held)
+                }
+                Err(problem) => {
+                    let shown = problem.to_string();
+                    broken.push(problem);
+                    FunctionBody::Broken { family: family(function), problem: shown }
+                }
+            };
+            let on_error = match function.on_error {
+                config::OnError::Fail => OnError::Fail,
+                config::OnError::Bypass => OnError::Bypass,
+            };
+            let (name, facts) = (function.name.clone(), facts.clone());
+            functions.insert(name.clone(), Arc::new(Function { name, on_error, facts, body }));
+        }
+        if on_broken == OnBroken::Refuse && !broken.is_empty() {
+            return Err(broken);
+        }
+        *loaded = next;
+        Ok((functions, broken))
+    }
+
+    async fn body(
+        &self,
+        function: &config::Function,
+        known: Option<&(Fingerprint, Loaded)>,
+        config: &Config,
+    ) -> Result<(Fingerprint, Loaded), FunctionProblem> {
+        let fingerprint = fingerprint(function)?;
+        if let Some((before, held)) = known
+            && *before == fingerprint
+        {
+            return Ok((fingerprint, held.clone()));
+        }
+        let held = match &function.kind {
+            FunctionKind::Viewer { budget, .. } => {
+                let program = ViewerFunction {
+                    name: function.name.clone(),
+                    file: file_name(&function.file),
+                    source: fingerprint.source.clone(),
+                    budget: *budget,
+                };
+                let deployed = self.hosts.deploy(&program).await;
+                let id = deployed.map_err(|problem| viewer_problem(function, &problem))?;
+                Loaded::Viewer(Arc::new(Deployed::new(self.hosts.clone(), id)))
+            }
+            FunctionKind::Lambda { .. } => {
+                let settings = self.lambda_settings(function, &fingerprint, config)?;
+                let lambda = lambda::Function::new(settings, &self.concurrency);
+                lambda.warm().await.map_err(|error| lambda_problem(function, &error))?;
+                Loaded::Lambda(lambda)
+            }
+        };
+        Ok((fingerprint, held))
+    }
+
+    fn attached(&self, function: &config::Function, held: Loaded) -> FunctionBody {
+        match (held, &function.kind) {
+            (Loaded::Viewer(id), FunctionKind::Viewer { budget, body_limit, validation, .. }) => FunctionBody::Viewer {
+                hosts: self.hosts.clone(),
+                id,
+                budget: *budget,
+                rules: Rules {
+                    lenient: *validation == Validation::Lenient,
+                    body_limit: usize::try_from(*body_limit).unwrap_or(usize::MAX),
+                },
+            },
+            (Loaded::Lambda(lambda), _) => FunctionBody::Lambda(lambda),
+            (Loaded::Viewer(_), FunctionKind::Lambda { .. }) => {
+                FunctionBody::Broken { family: Family::Lambda, problem: "loaded as the wrong kind".to_owned() }
+            }
+        }
+    }
+
+    fn lambda_settings(
+        &self,
+        function: &config::Function,
+        fingerprint: &Fingerprint,
+        config: &Config,
+    ) -> Result<FunctionSettings, FunctionProblem> {
+        let FunctionKind::Lambda { language, handler, timeout, memory, reserved_concurrency, idle_timeout, .. } =
+            &function.kind
+        else {
+            return Err(problem(function, "not a Lambda function"));
+        };
+        let (program, arguments) = match language {
+            Language::JavaScript => (self.roles.edgehook.clone(), vec![ENVIRONMENT_ROLE.into()]),
+            Language::Python => (self.roles.python.clone().map_err(|text| problem(function, &text))?, Vec::new()),
+        };
+        let variables = [("LANG", "C.UTF-8"), ("TZ", "UTC"), ("PYTHONDONTWRITEBYTECODE", "1"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
+        Ok(FunctionSettings {
+            name: function.name.clone(),
+            version: "1".to_owned(),
+            account_id: config.server.account_id.clone(),
+            log_stream: format!("[1]{}", id::hex32()),
+            program,
+            arguments,
+            process_variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            file: function.file.clone(),
+            source: fingerprint.source.clone(),
+            handler: handler.clone(),
+            variables: fingerprint.variables.clone(),
+            timeout: *timeout,
+            memory: u32::try_from(memory / (1024 * 1024)).unwrap_or(u32::MAX),
+            reserved_concurrency: reserved_concurrency.map(|count| count as usize),
+            idle_timeout: (*idle_timeout).max(Duration::from_secs(1)),
+        })
+    }
+}
+
+fn family(function: &config::Function) -> Family {
+    match function.kind {
+        FunctionKind::Viewer { .. } => Family::Viewer,
+        FunctionKind::Lambda { .. } => Family::Lambda,
+    }
+}
+
+fn fingerprint(function: &config::Function) -> Result<Fingerprint, FunctionProblem> {
+    let unreadable = |error: std::io::Error| problem(function, &format!("cannot be read: {error}"));
+    let length = std::fs::metadata(&function.file).map_err(unreadable)?.len();
+    if length > SOURCE_LIMIT {
+        return Err(problem(function, &format!("{length} bytes of source, the limit is {SOURCE_LIMIT}")));
+    }
+    let source = std::fs::read(&function.file).map_err(unreadable)?;
+    let (variables, neighbours) = match &function.kind {
+        FunctionKind::Viewer { .. } => (Vec::new(), Vec::new()),
+        FunctionKind::Lambda { env, .. } => {
+            let variables = env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+            (variables, neighbours(&function.file))
+        }
+    };
+    // `Debug` of a function leaves out its secrets; those are compared as `variables`.
+    Ok(Fingerprint { source, settings: format!("{:?}", function.kind), variables, neighbours })
+}
+
+/// Files that a Lambda function may import from beside itself, with what tells that they changed.
+fn neighbours(file: &Path) -> Vec<(PathBuf, SystemTime, u64)> {
+    let Some(entries) = file.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return Vec::new() };
+    let mut found: Vec<_> = entries
+        .flatten()
+        .filter(|entry| crate::cli::is_source(&entry.path()) && entry.path() != file)
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok()?;
+            Some((entry.path(), metadata.modified().ok()?, metadata.len()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn file_name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn problem(function: &config::Function, message: &str) -> FunctionProblem {
+    FunctionProblem {
+        function: function.name.clone(),
+        file: function.file.clone(),
+        place: None,
+        message: message.to_owned(),
+    }
+}
+
+fn viewer_problem(function: &config::Function, found: &Problem) -> FunctionProblem {
+    let place = found.line.map(|line| (line, found.column.unwrap_or(1)));
+    let message = if place.is_some() { found.message.clone() } else { shown_problem(found) };
+    FunctionProblem { place, ..problem(function, &message) }
+}
+
+fn lambda_problem(function: &config::Function, error: &InvokeError) -> FunctionProblem {
+    problem(function, &error.to_string())
+}

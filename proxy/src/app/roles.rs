@@ -1,0 +1,63 @@
+//! Which executables run functions: this one in its other roles, and `edgehook-python` where Python is wanted.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// First argument that makes this executable an isolate host.
+pub const HOST_ROLE: &str = "__isolate-host";
+
+/// First argument that makes this executable an environment for JavaScript Lambda functions.
+pub const ENVIRONMENT_ROLE: &str = "__environment";
+
+const PYTHON: &str = "edgehook-python";
+
+/// The executables.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    /// This executable.
+    pub edgehook: PathBuf,
+    /// The environment for Python functions, or what to do to get one.
+    pub python: Result<PathBuf, String>,
+}
+
+impl Roles {
+    /// Finds the executables: `edgehook-python` stands beside this one or in `PATH`.
+    ///
+    /// # Errors
+    /// The system does not tell where this executable is.
+    pub fn find() -> std::io::Result<Self> {
+        let edgehook = std::env::current_exe()?;
+        let python = python_beside(&edgehook);
+        Ok(Self { edgehook, python })
+    }
+}
+
+fn python_beside(edgehook: &Path) -> Result<PathBuf, String> {
+    let beside = edgehook.with_file_name(PYTHON);
+    let in_path = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let found = std::iter::once(beside).chain(in_path.map(|folder| folder.join(PYTHON))).find(|file| file.is_file());
+    let Some(program) = found else {
+        return Err(format!(
+            "Python functions need the executable {PYTHON} beside {}; build it with `cargo build --workspace` \
+             (needs Python 3.9 or newer)",
+            edgehook.display()
+        ));
+    };
+    let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
+    let version = output.map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
+    let shown = String::from_utf8_lossy(&version.stdout);
+    if shown.contains("without Python") {
+        return Err(format!(
+            "{} was built without Python's shared library; install it (Debian: apt-get install python3-dev; pyenv: \
+             PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install) and build again with `cargo build --workspace`",
+            program.display()
+        ));
+    }
+    if !version.status.success() {
+        let why = String::from_utf8_lossy(&version.stderr);
+        return Err(format!("{} does not start: {}", program.display(), why.lines().next().unwrap_or_default()));
+    }
+    Ok(program)
+}

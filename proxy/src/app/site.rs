@@ -1,0 +1,234 @@
+//! From a checked configuration and loaded functions to a site.
+
+use super::functions::FunctionProblem;
+use crate::{
+    cache::{Cache, CacheLimits, CachePolicy, Selection, Ttl},
+    hooks::Function,
+    origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
+    routing::{HostPattern, PathPattern},
+    site::{Behavior, ProtocolPolicy, Site, SiteOrigin},
+};
+use edgehook_config::{
+    self as config, AdminListen, Config, Methods, OriginTarget, PrivateOrigin, Scheme, ViewerProtocolPolicy,
+};
+use edgehook_contract::{Header, lambda};
+use http::{HeaderName, HeaderValue};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+/// Why a configuration cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// An origin's settings cannot be used.
+    #[error("{0}")]
+    Origin(#[from] OriginBuildError),
+    /// Functions cannot be loaded.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Functions(Vec<FunctionProblem>),
+    /// A value cannot be sent as a header.
+    #[error("{0} cannot be sent as a header value")]
+    Header(String),
+    /// A name that the checked configuration promised is not there.
+    #[error("the configuration names {0}, which it does not define")]
+    Missing(String),
+}
+
+/// What does not stand in the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    pub(super) number: u64,
+    pub(super) dev: bool,
+    pub(super) enforce_https: bool,
+}
+
+pub(super) fn cache_limits(config: &Config) -> CacheLimits {
+    CacheLimits { memory: config.cache.memory, max_object: config.cache.max_object, keep: config.cache.keep }
+}
+
+pub(super) fn build(
+    config: &Config,
+    functions: &HashMap<String, Arc<Function>>,
+    cache: Cache,
+    options: Options,
+) -> Result<Site, SiteError> {
+    let server = &config.server;
+    let mut origins = HashMap::new();
+    for origin in config.origins.values() {
+        let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
+        origins.insert(origin.name.as_str(), Arc::new(site_origin(origin, replaced.unwrap_or(&origin.target))?));
+    }
+    let behaviors = config
+        .behaviors
+        .iter()
+        .map(|behavior| self::behavior(behavior, config, &origins, functions).map(Arc::new))
+        .collect::<Result<Vec<_>, _>>()?;
+    let https = server.listen.iter().find(|listen| listen.scheme == Scheme::Https);
+    Ok(Site {
+        number: options.number,
+        node: server.name.clone().unwrap_or_else(machine_name),
+        vendor: server.vendor.clone(),
+        user_agent: HeaderValue::from_str(&server.user_agent)
+            .map_err(|_| SiteError::Header("[server] user_agent".to_owned()))?,
+        hosts: server.hosts.iter().map(|host| HostPattern::new(host)).collect(),
+        default_root_object: server.default_root_object.clone(),
+        enforce_https: options.enforce_https,
+        https_port: https.map(|listen| listen.address.port).filter(|&port| port != 443 && port != 0),
+        dev: options.dev,
+        behaviors,
+        cache,
+        dynamic_origins: Arc::new(dynamic_origins(config)?),
+    })
+}
+
+fn machine_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()).unwrap_or_else(
+        || "edgehook".to_owned(),
+    )
+}
+
+fn dynamic_origins(config: &Config) -> Result<DynamicOrigins, SiteError> {
+    let allowed: Vec<String> = config
+        .server
+        .allow_private_origins
+        .iter()
+        .map(|entry| match entry {
+            PrivateOrigin::Name(name) => name.clone(),
+            PrivateOrigin::Network(network) => network.to_string(),
+        })
+        .collect();
+    // A function must never reach the admin API, whatever it is allowed.
+    let refused = match &config.admin.listen {
+        AdminListen::Tcp(address) => address.ip().map(|ip| SocketAddr::new(ip, address.port)).into_iter().collect(),
+        AdminListen::Unix(_) => Vec::new(),
+    };
+    Ok(DynamicOrigins::new(&allowed, refused)?)
+}
+
+fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOrigin, SiteError> {
+    let place = match target {
+        OriginTarget::Dir(_) => Place { domain_name: origin.name.clone(), host: origin.name.clone(), port: 80, https: false, path: String::new() },
+        OriginTarget::Url(url) => Place::of(url),
+    };
+    let settings = OriginSettings {
+        connection_timeout: origin.connection_timeout,
+        connection_attempts: u8::try_from(origin.connection_attempts).unwrap_or(u8::MAX),
+        read_timeout: origin.read_timeout,
+        keepalive_timeout: origin.keepalive_timeout,
+        max_connections: origin.max_connections as usize,
+        ca: origin.ca.clone(),
+        target: match target {
+            OriginTarget::Dir(folder) => Target::Dir(folder.clone()),
+            // The prefix is put in front by the fetch, because an origin-request function may change it.
+            OriginTarget::Url(_) => Target::Url {
+                https: place.https,
+                host: place.domain_name.clone(),
+                port: place.port,
+                path_prefix: String::new(),
+            },
+        },
+    };
+    let unusable = |what: &str| SiteError::Header(format!("[origin.{}] {what}", origin.name));
+    let mut headers = Vec::new();
+    for (name, value) in &origin.headers {
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| unusable("headers"))?;
+        headers.push((name, HeaderValue::from_str(value).map_err(|_| unusable("headers"))?));
+    }
+    let description = lambda::Origin {
+        domain_name: place.domain_name.clone(),
+        port: place.port,
+        https: place.https,
+        path: place.path.clone(),
+        custom_headers: origin.headers.iter().map(|(name, value)| Header::new(name.clone(), value.clone())).collect(),
+        read_timeout: origin.read_timeout.as_secs().max(1),
+        keepalive_timeout: origin.keepalive_timeout.as_secs().max(1),
+    };
+    Ok(SiteOrigin {
+        name: origin.name.clone(),
+        host: HeaderValue::from_str(&place.host).map_err(|_| unusable("host"))?,
+        path_prefix: place.path,
+        headers,
+        description,
+        connection_timeout: settings.connection_timeout,
+        connection_attempts: settings.connection_attempts,
+        max_connections: settings.max_connections,
+        origin: Origin::build(&origin.name, settings)?,
+    })
+}
+
+/// Where an origin is, in the words of events and headers.
+struct Place {
+    domain_name: String,
+    host: String,
+    port: u16,
+    https: bool,
+    path: String,
+}
+
+impl Place {
+    fn of(url: &config::OriginUrl) -> Self {
+        let (address, https) = (&url.address, url.scheme == Scheme::Https);
+        let bracketed = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
+        let host = if address.port == url.scheme.default_port() { bracketed } else { format!("{bracketed}:{}", address.port) };
+        let path = url.path.trim_end_matches('/').to_owned();
+        Self { domain_name: address.host.clone(), host, port: address.port, https, path }
+    }
+}
+
+fn behavior(
+    behavior: &config::Behavior,
+    config: &Config,
+    origins: &HashMap<&str, Arc<SiteOrigin>>,
+    functions: &HashMap<String, Arc<Function>>,
+) -> Result<Behavior, SiteError> {
+    let attached = |name: &Option<String>| -> Result<Option<Arc<Function>>, SiteError> {
+        let Some(name) = name else { return Ok(None) };
+        functions.get(name).cloned().map(Some).ok_or_else(|| SiteError::Missing(format!("function \"{name}\"")))
+    };
+    let origin = origins.get(behavior.origin.as_str());
+    Ok(Behavior {
+        path: PathPattern::new(&behavior.path),
+        hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
+        origin: origin.cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{}\"", behavior.origin)))?,
+        policy: policy(behavior, config)?,
+        methods: match &behavior.methods {
+            Methods::Any => None,
+            Methods::List(list) => Some(list.clone()),
+        },
+        protocol: match behavior.viewer_protocol_policy {
+            ViewerProtocolPolicy::AllowAll => ProtocolPolicy::AllowAll,
+            ViewerProtocolPolicy::RedirectToHttps => ProtocolPolicy::RedirectToHttps,
+            ViewerProtocolPolicy::HttpsOnly => ProtocolPolicy::HttpsOnly,
+        },
+        allow: behavior.allow.clone(),
+        deny: behavior.deny.clone(),
+        viewer_request: attached(&behavior.viewer_request)?,
+        viewer_response: attached(&behavior.viewer_response)?,
+        origin_request: attached(&behavior.origin_request)?,
+        origin_response: attached(&behavior.origin_response)?,
+    })
+}
+
+/// A behavior without a policy caches only what the origin declares, keyed by all query parameters (design.md 8).
+fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, SiteError> {
+    let Some(name) = &behavior.cache_policy else {
+        let max = config.cache.ttl.max.max(Duration::from_secs(1));
+        let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
+        return Ok(CachePolicy { ttl, query: Selection::All, headers: Selection::None, cookies: Selection::None });
+    };
+    let policy = config.cache_policies.get(name);
+    let policy = policy.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
+    Ok(CachePolicy {
+        ttl: Ttl { min: policy.ttl.min, default: policy.ttl.default, max: policy.ttl.max },
+        query: selection(&policy.query),
+        headers: selection(&policy.headers),
+        cookies: selection(&policy.cookies),
+    })
+}
+
+fn selection(selection: &config::Selection) -> Selection {
+    match selection {
+        config::Selection::None => Selection::None,
+        config::Selection::All => Selection::All,
+        config::Selection::Include(names) => Selection::Include(names.clone()),
+        config::Selection::Exclude(names) => Selection::Exclude(names.clone()),
+    }
+}

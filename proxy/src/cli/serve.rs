@@ -1,0 +1,125 @@
+//! `edgehook serve`: production.
+
+use super::{ConfigArgument, Exit, check, find_config, no_config, output::Output};
+use crate::{
+    app::{self, OnBroken, Prepared, Roles, Runtime, Servers},
+    edge::Edge,
+    listener::TlsIdentities,
+};
+use edgehook_config::{Config, Mode};
+use std::{path::Path, sync::Arc};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(super) async fn run(arguments: ConfigArgument, output: &Output) -> Exit {
+    let Some(file) = find_config(arguments.config.as_deref()) else { return no_config(output) };
+    output.start_log("info");
+    let loaded = match edgehook_config::load(&file, Mode::Serve) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            output.notice(problems.render(output.color()).trim_end());
+            return Exit::Invalid;
+        }
+    };
+    if loaded.warnings.warning_count() > 0 {
+        output.notice(loaded.warnings.render(output.color()).trim_end());
+    }
+    match start(&file, &loaded.config, output).await {
+        Ok(exit) => exit,
+        Err(problem) => {
+            output.error(&problem.to_string());
+            Exit::No
+        }
+    }
+}
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Problem> {
+    let signals = Signals::listen()?;
+    let roles = Roles::find()?;
+    let servers = Servers::bind(config, Mode::Serve, None).await?;
+    let runtime = Runtime::start(config, &roles, Mode::Serve, true);
+    let Prepared { site, broken } = runtime.site(config, OnBroken::Keep).await?;
+    for problem in &broken {
+        tracing::error!("{problem}; its requests get 503 until it is mended");
+    }
+    let edge = Arc::new(Edge::new(site, None));
+    let admin = app::serve_admin(config, edge.clone()).await?;
+    let version = env!("CARGO_PKG_VERSION");
+    output.result(&format!("edgehook {version}  config {} (#1)  {}", file.display(), check::summary(config)));
+    for bound in &servers.bound {
+        output.result(&format!("  proxy  {}://{}", bound.scheme.as_str(), bound.address));
+    }
+    output.result(&format!("  admin  {admin}"));
+    let identities = servers.identities();
+    let begin_drain = CancellationToken::new();
+    let reloader = Reloader { file, runtime: &runtime, edge: &edge, identities, started_with: config };
+    let serving = tokio::spawn(servers.serve(edge.clone(), begin_drain.clone()));
+    reloader.until_told_to_end(signals).await;
+    tracing::info!("draining");
+    begin_drain.cancel();
+    serving.await?;
+    Ok(Exit::Done)
+}
+
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Puts a new configuration in the place of the one that serves, or leaves everything as it is.
+struct Reloader<'a> {
+    file: &'a Path,
+    runtime: &'a Runtime,
+    edge: &'a Edge,
+    identities: Option<Arc<TlsIdentities>>,
+    started_with: &'a Config,
+}
+
+impl Reloader<'_> {
+    async fn until_told_to_end(&self, mut signals: Signals) {
+        loop {
+            tokio::select! {
+                _ = signals.hang_up.recv() => self.reload().await,
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+            }
+        }
+    }
+
+    async fn reload(&self) {
+        let serving = self.edge.site().number;
+        let refused = |problem: &str| tracing::error!("{problem}\nconfig not applied; still serving #{serving}");
+        let loaded = match edgehook_config::load(self.file, Mode::Serve) {
+            Ok(loaded) => loaded,
+            Err(problems) => return refused(problems.render(false).trim_end()),
+        };
+        if loaded.config.server.listen != self.started_with.server.listen {
+            tracing::warn!("[server] listen has changed; that takes effect at the next start");
+        }
+        let prepared = match self.runtime.site(&loaded.config, OnBroken::Refuse).await {
+            Ok(prepared) => prepared,
+            Err(problem) => return refused(&problem.to_string()),
+        };
+        if let Some(identities) = &self.identities {
+            let replaced = app::load_identities(&loaded.config).and_then(|fresh| identities.replace(fresh));
+            if let Err(problem) = replaced {
+                return refused(&problem.to_string());
+            }
+        }
+        tracing::info!("config applied: #{}", prepared.site.number);
+        self.edge.swap(prepared.site);
+    }
+}
