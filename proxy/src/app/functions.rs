@@ -195,7 +195,11 @@ impl Functions {
             Language::JavaScript => (self.roles.edgehook.clone(), vec![ENVIRONMENT_ROLE.into()]),
             Language::Python => (self.roles.python.clone().map_err(|text| problem(function, &text))?, Vec::new()),
         };
-        let variables = [("LANG", "C.UTF-8"), ("TZ", "UTC"), ("PYTHONDONTWRITEBYTECODE", "1"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
+        // CPython reads the encoding of everything from this one variable, before any code of ours runs.
+        let variables = match language {
+            Language::JavaScript => Vec::new(),
+            Language::Python => vec![("LC_CTYPE".to_owned(), "C.UTF-8".to_owned())],
+        };
         Ok(FunctionSettings {
             name: function.name.clone(),
             version: "1".to_owned(),
@@ -203,7 +207,7 @@ impl Functions {
             log_stream: format!("[1]{}", id::hex32()),
             program,
             arguments,
-            process_variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            process_variables: variables,
             file: function.file.clone(),
             source: fingerprint.source.clone(),
             handler: handler.clone(),

@@ -222,6 +222,7 @@ fn http1_settings(limits: &Limits) -> http1::Builder {
         .timer(TokioTimer::new())
         // Our own deadline covers the head, and tells idle time from a slow head, which this one does not.
         .header_read_timeout(None)
+        .title_case_headers(true)
         .keep_alive(true)
         .half_close(false)
         .max_header_size(limits.head_bytes)

@@ -41,6 +41,7 @@ impl PooledConnection {
     pub(crate) async fn begin(stream: OriginStream) -> Result<Self, OriginError> {
         let heard = stream.heard();
         let (sender, connection) = http1::Builder::new()
+            .title_case_headers(true)
             .max_buf_size(HEAD_BYTES)
             .handshake(TokioIo::new(stream))
             .await

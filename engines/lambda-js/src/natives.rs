@@ -1,0 +1,286 @@
+//! What the scripts of `src/js` need from outside the engine: output, files, timers, encodings, the outcome of an
+//! invocation. Functions never see this object; they see what those scripts make of it.
+
+use crate::{
+    encoding::Encoding,
+    event_loop::EventLoop,
+    program::{Parsed, Program},
+};
+use boa_engine::{
+    Context, JsArgs as _, JsNativeError, JsResult, JsString, JsValue, NativeFunction, Source, js_string,
+    native_function::NativeFunctionPointer,
+    object::{
+        JsObject,
+        builtins::{AlignedVec, JsArrayBuffer, JsTypedArray},
+    },
+    property::Attribute,
+};
+use edgehook_protocol::lambda::{Error, Function};
+use std::{
+    cell::RefCell,
+    io::{self, Write},
+    path::Path,
+    process,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+/// The scripts, in the order in which they build on each other.
+const SCRIPTS: [(&str, &str); 8] = [
+    ("edgehook:errors.js", include_str!("js/errors.js")),
+    ("edgehook:console.js", include_str!("js/console.js")),
+    ("edgehook:timers.js", include_str!("js/timers.js")),
+    ("edgehook:buffer.js", include_str!("js/buffer.js")),
+    ("edgehook:querystring.js", include_str!("js/querystring.js")),
+    ("edgehook:process.js", include_str!("js/process.js")),
+    ("edgehook:modules.js", include_str!("js/modules.js")),
+    ("edgehook:invoke.js", include_str!("js/invoke.js")),
+];
+
+const NATIVES: [(&str, NativeFunctionPointer); 15] = [
+    ("write", write),
+    ("writeError", write_error),
+    ("exit", exit),
+    ("uptime", uptime),
+    ("startTimer", start_timer),
+    ("startImmediate", start_immediate),
+    ("stopTimer", stop_timer),
+    ("keepAlive", keep_alive),
+    ("isEncoding", is_encoding),
+    ("encode", encode),
+    ("decode", decode),
+    ("resolve", resolve),
+    ("read", read),
+    ("succeed", succeed),
+    ("fail", fail),
+];
+
+/// How an invocation ended: the result's JSON text, or the error.
+pub(crate) type Outcome = Result<String, Error>;
+
+/// What the natives share with the engine.
+pub(crate) struct State {
+    pub(crate) program: Program,
+    pub(crate) outcome: RefCell<Option<Outcome>>,
+    started: Instant,
+}
+
+/// The object that the scripts share with each other and with the engine.
+struct Host(JsObject);
+
+impl State {
+    pub(crate) fn new(program: Program) -> Rc<Self> {
+        Rc::new(Self { program, outcome: RefCell::new(None), started: Instant::now() })
+    }
+
+    pub(crate) fn of(context: &Context) -> Rc<Self> {
+        Rc::clone(context.get_data::<Rc<Self>>().expect("`install` put it there before any script ran"))
+    }
+}
+
+/// Puts everything that functions see into the engine; the object is what the scripts offer to the engine.
+///
+/// # Errors
+/// A script fails, which no function can cause.
+pub(crate) fn install(function: &Function, state: &Rc<State>, context: &mut Context) -> JsResult<JsObject> {
+    let host = JsObject::with_object_proto(context.intrinsics());
+    context.insert_data(Rc::clone(state));
+    context.insert_data(Host(host.clone()));
+    for (name, native) in NATIVES {
+        let native = NativeFunction::from_fn_ptr(native).to_js_function(context.realm());
+        host.create_data_property_or_throw(JsString::from(name), native, context)?;
+    }
+    let about = serde_json::json!({
+        "name": function.name,
+        "version": function.version,
+        "memory": function.memory.to_string(),
+        "logGroup": function.log_group,
+        "logStream": function.log_stream,
+        "arn": function.arn,
+    });
+    let variables: serde_json::Map<String, serde_json::Value> =
+        variables(function).into_iter().map(|(name, value)| (name, value.into())).collect();
+    let facts = [
+        ("about", JsValue::from_json(&about, context)?),
+        ("variables", JsValue::from_json(&variables.into(), context)?),
+        ("file", text(&state.program.file().to_string_lossy())),
+        ("folder", text(&state.program.folder().to_string_lossy())),
+    ];
+    for (name, fact) in facts {
+        host.create_data_property_or_throw(JsString::from(name), fact, context)?;
+    }
+    for (name, script) in SCRIPTS {
+        let setup = context.eval(Source::from_bytes(script).with_path(Path::new(name)))?;
+        callable(&setup)?.call(&JsValue::undefined(), &[host.clone().into()], context)?;
+    }
+    for name in ["console", "process", "global", "Buffer"] {
+        let value = context.global_object().get(JsString::from(name), context)?;
+        context.global_object().delete_property_or_throw(JsString::from(name), context)?;
+        // As in Node, a loop over the global object does not meet them.
+        context.register_global_property(JsString::from(name), value, Attribute::WRITABLE | Attribute::CONFIGURABLE)?;
+    }
+    Ok(host)
+}
+
+/// The function's variables, with the ones that Lambda always sets in front (lambda-edge.md 6.3).
+fn variables(function: &Function) -> Vec<(String, String)> {
+    let folder = Path::new(&function.file).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
+    let standard = [
+        ("LANG", "en_US.UTF-8"),
+        ("TZ", "UTC"),
+        ("_HANDLER", &function.handler),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
+        ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory.to_string()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", &function.log_stream),
+        ("LAMBDA_TASK_ROOT", &folder),
+    ];
+    let standard = standard.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    // What the proxy sends is its decision: it comes later and wins.
+    standard.into_iter().chain(function.variables.iter().cloned()).collect()
+}
+
+/// The exports of the module that `name` means in the file `from`, as `require` gives them.
+pub(crate) fn find(name: &str, from: &Path, context: &mut Context) -> JsResult<JsValue> {
+    call("find", &[text(name), text(&from.to_string_lossy())], context)
+}
+
+/// Calls what a script has put into the host object.
+pub(crate) fn call(name: &str, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let host = context.get_data::<Host>().expect("`install` put it there before any script ran").0.clone();
+    let function = host.get(JsString::from(name), context)?;
+    callable(&function)?.call(&JsValue::undefined(), arguments, context)
+}
+
+pub(crate) fn text(text: &str) -> JsValue {
+    JsString::from(text).into()
+}
+
+fn callable(value: &JsValue) -> JsResult<JsObject> {
+    value.as_callable().ok_or_else(|| JsNativeError::typ().with_message("not a function").into())
+}
+
+fn string(arguments: &[JsValue], index: usize, context: &mut Context) -> JsResult<String> {
+    Ok(arguments.get_or_undefined(index).to_string(context)?.to_std_string_lossy())
+}
+
+fn write(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    put(&mut io::stdout().lock(), &string(arguments, 0, context)?);
+    Ok(JsValue::undefined())
+}
+
+fn write_error(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    put(&mut io::stderr().lock(), &string(arguments, 0, context)?);
+    Ok(JsValue::undefined())
+}
+
+/// Writes at once. A log that nobody reads is no reason to fail.
+fn put(output: &mut impl Write, text: &str) {
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}
+
+fn exit(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    process::exit(arguments.get_or_undefined(0).to_i32(context)?)
+}
+
+fn uptime(_: &JsValue, _: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    Ok(State::of(context).started.elapsed().as_secs_f64().into())
+}
+
+fn event_loop(context: &Context) -> Rc<EventLoop> {
+    context.downcast_job_executor().expect("the engine is built with this executor")
+}
+
+fn start_timer(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let callback = callable(arguments.get_or_undefined(0))?;
+    let delay = Duration::from_millis(arguments.get_or_undefined(1).to_u32(context)?.into());
+    let repeat = arguments.get_or_undefined(2).to_boolean();
+    Ok(event_loop(context).start_timer(callback, delay, repeat).into())
+}
+
+fn start_immediate(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    Ok(event_loop(context).start_immediate(callable(arguments.get_or_undefined(0))?).into())
+}
+
+fn stop_timer(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let id = arguments.get_or_undefined(0).to_u32(context)?;
+    event_loop(context).stop(id);
+    Ok(JsValue::undefined())
+}
+
+fn keep_alive(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let id = arguments.get_or_undefined(0).to_u32(context)?;
+    event_loop(context).keep_alive(id, arguments.get_or_undefined(1).to_boolean());
+    Ok(JsValue::undefined())
+}
+
+fn encoding(arguments: &[JsValue], context: &mut Context) -> JsResult<Encoding> {
+    let name = string(arguments, 1, context)?;
+    let unknown = || JsNativeError::typ().with_message(format!("Unknown encoding: {name}")).into();
+    Encoding::named(&name).ok_or_else(unknown)
+}
+
+fn is_encoding(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    Ok(Encoding::named(&string(arguments, 0, context)?).is_some().into())
+}
+
+/// Text to an `ArrayBuffer`.
+fn encode(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let encoding = encoding(arguments, context)?;
+    let units = arguments.get_or_undefined(0).to_string(context)?.to_vec();
+    let bytes = AlignedVec::from_iter(0, encoding.bytes(&units));
+    Ok(JsArrayBuffer::from_byte_block(bytes, context)?.into())
+}
+
+/// A typed array to text.
+fn decode(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let encoding = encoding(arguments, context)?;
+    let detached = || JsNativeError::typ().with_message("the buffer is detached");
+    let view = arguments.get_or_undefined(0).as_object().ok_or_else(detached)?;
+    let view = JsTypedArray::from_object(view)?;
+    let (start, length) = (view.byte_offset(context)?, view.byte_length(context)?);
+    let buffer = view.buffer(context)?.as_object().ok_or_else(detached)?;
+    let buffer = JsArrayBuffer::from_object(buffer)?;
+    let bytes = buffer.data().ok_or_else(detached)?;
+    Ok(text(&encoding.text(bytes.get(start..start + length).unwrap_or_default())))
+}
+
+fn resolve(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let (name, from) = (string(arguments, 0, context)?, string(arguments, 1, context)?);
+    let path = State::of(context).program.resolve(&name, Path::new(&from));
+    Ok(path.map_or_else(JsValue::undefined, |path| text(&path.to_string_lossy())))
+}
+
+/// A file as `{form: "json", value}`, `{form: "common", body}` or `{form: "module"}`.
+fn read(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let path = string(arguments, 0, context)?;
+    let state = State::of(context);
+    let (form, key, value) = match state.program.parse(Path::new(&path), context)? {
+        Parsed::Json(value) => ("json", "value", value),
+        Parsed::Common(script) => ("common", "body", script.evaluate(context)?),
+        Parsed::Module(_) => ("module", "body", JsValue::undefined()),
+    };
+    let content = JsObject::with_object_proto(context.intrinsics());
+    content.create_data_property_or_throw(js_string!("form"), text(form), context)?;
+    content.create_data_property_or_throw(JsString::from(key), value, context)?;
+    Ok(content.into())
+}
+
+fn succeed(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let result = string(arguments, 0, context)?;
+    *State::of(context).outcome.borrow_mut() = Some(Ok(result));
+    Ok(JsValue::undefined())
+}
+
+fn fail(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let error = Error {
+        kind: string(arguments, 0, context)?,
+        message: string(arguments, 1, context)?,
+        trace: string(arguments, 2, context)?.lines().map(str::to_owned).collect(),
+    };
+    *State::of(context).outcome.borrow_mut() = Some(Err(error));
+    Ok(JsValue::undefined())
+}

@@ -1,0 +1,207 @@
+//! Starts an environment with a function in it and talks to it as the proxy does.
+
+use edgehook_protocol::{
+    VERSION,
+    frame::{self, Inbox},
+    lambda::{Error, FromEnvironment, Function, Invocation, ToEnvironment},
+    wire::Blob,
+};
+use edgehook_sandbox::Confined;
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    process::{Child, ExitStatus},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tempfile::TempDir;
+
+/// Only ends a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) const REQUEST: &str = "8f5c3a1e-0000-4000-8000-000000000001";
+
+/// A folder with a function in it.
+pub(crate) struct Code {
+    folder: TempDir,
+    main: String,
+    handler: String,
+    memory: u32,
+}
+
+impl Code {
+    pub(crate) fn new(main: &str, source: &str) -> Self {
+        let code =
+            Self { folder: TempDir::new().unwrap(), main: main.to_owned(), handler: "handler".to_owned(), memory: 256 };
+        code.file(main, source)
+    }
+
+    /// A CommonJS function.
+    pub(crate) fn js(source: &str) -> Self {
+        Self::new("index.js", source)
+    }
+
+    pub(crate) fn file(self, name: &str, content: &str) -> Self {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    pub(crate) fn handler(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.handler);
+        self
+    }
+
+    /// Memory limit in MB.
+    pub(crate) fn memory(mut self, megabytes: u32) -> Self {
+        self.memory = megabytes;
+        self
+    }
+
+    fn function(&self) -> Function {
+        let file = self.folder.path().join(&self.main);
+        Function {
+            name: "us-east-1.greeter".to_owned(),
+            version: "7".to_owned(),
+            arn: "arn:aws:lambda:us-east-1:000000000000:function:us-east-1.greeter:7".to_owned(),
+            log_group: "/aws/lambda/us-east-1.greeter".to_owned(),
+            log_stream: "2026/01/02/[7]0123456789abcdef0123456789abcdef".to_owned(),
+            memory: self.memory,
+            source: Blob(fs::read(&file).unwrap()),
+            file: file.to_str().unwrap().to_owned(),
+            handler: self.handler.clone(),
+            variables: vec![("GREETING".to_owned(), "hällo".to_owned())],
+        }
+    }
+
+    fn start(self) -> Environment {
+        let confined = Confined {
+            program: env!("CARGO_BIN_EXE_edgehook-lambda-js").into(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            address_space: None,
+            capture_output: true,
+        };
+        let (mut command, socket) = confined.command().unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let child = command.spawn().unwrap();
+        let mut environment = Environment { code: self, child, socket, inbox: Inbox::new(), calls: 0 };
+        assert_eq!(environment.receive(), Some(FromEnvironment::Hello { version: VERSION }));
+        let function = environment.code.function();
+        environment.send(&ToEnvironment::Init(Box::new(function)));
+        environment
+    }
+
+    /// Starts an environment whose function loads.
+    pub(crate) fn ready(self) -> Environment {
+        let mut environment = self.start();
+        assert_eq!(environment.receive(), Some(FromEnvironment::Ready));
+        environment
+    }
+
+    /// Starts an environment whose function does not load: the error.
+    pub(crate) fn refused(self) -> Error {
+        let mut environment = self.start();
+        let Some(FromEnvironment::InitFailed(error)) = environment.receive() else { panic!("it loaded") };
+        assert_eq!(environment.receive(), None);
+        let (status, _) = environment.end();
+        assert_eq!(status.code(), Some(1));
+        error
+    }
+
+    /// Starts an environment and gives the outcome of one invocation.
+    pub(crate) fn once(self) -> Result<String, Error> {
+        self.ready().invoke("{}")
+    }
+}
+
+/// A running environment.
+pub(crate) struct Environment {
+    code: Code,
+    child: Child,
+    socket: UnixStream,
+    inbox: Inbox,
+    calls: u64,
+}
+
+impl Environment {
+    pub(crate) fn send(&mut self, message: &ToEnvironment) {
+        let mut bytes = Vec::new();
+        frame::append(message, &mut bytes);
+        self.socket.write_all(&bytes).unwrap();
+    }
+
+    /// The next message, or `None` when the process has closed its end.
+    pub(crate) fn receive(&mut self) -> Option<FromEnvironment> {
+        let mut chunk = [0; 65_536];
+        loop {
+            if let Some(message) = self.inbox.next().unwrap() {
+                return Some(message);
+            }
+            match self.socket.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(length) => self.inbox.extend(&chunk[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("no answer: {error}"),
+            }
+        }
+    }
+
+    pub(crate) fn begin(&mut self, event: &str) {
+        self.calls += 1;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let deadline = u64::try_from((now + Duration::from_secs(10)).as_millis()).unwrap();
+        self.send(&ToEnvironment::Invoke(Invocation {
+            call: self.calls,
+            request_id: REQUEST.to_owned(),
+            deadline,
+            event: Blob(event.as_bytes().to_vec()),
+        }));
+    }
+
+    /// Runs the handler once.
+    pub(crate) fn invoke(&mut self, event: &str) -> Result<String, Error> {
+        self.begin(event);
+        match self.receive() {
+            Some(FromEnvironment::Done { call, result }) if call == self.calls => {
+                Ok(String::from_utf8(result.0).unwrap())
+            }
+            Some(FromEnvironment::Failed { call, error }) if call == self.calls => Err(error),
+            other => panic!("unexpected answer: {other:?}"),
+        }
+    }
+
+    /// Closes the socket: how the process ended, and all it wrote to standard output.
+    pub(crate) fn end(self) -> (ExitStatus, String) {
+        let Self { child, socket, code, .. } = self;
+        drop(socket);
+        let output = child.wait_with_output().unwrap();
+        drop(code);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        (output.status, String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// How the process ended by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// The messages of the log records, each with its level.
+    pub(crate) fn records(self) -> Vec<String> {
+        let (status, log) = self.end();
+        assert_eq!(status.code(), Some(0));
+        log.lines()
+            .map(|line| {
+                let fields: Vec<&str> = line.splitn(4, '\t').collect();
+                assert!(fields[0].ends_with('Z') && fields[0].len() == 24, "{line}");
+                format!("{} {}", fields[2], fields[3])
+            })
+            .collect()
+    }
+}
+
+/// What an error is called and says.
+pub(crate) fn gist(error: &Error) -> (&str, &str) {
+    (&error.kind, &error.message)
+}

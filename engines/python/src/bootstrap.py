@@ -1,0 +1,237 @@
+"""Python's side of an environment: what runs between the frames and the function.
+
+`src/interpreter.rs` imports this once and calls `prepare`, `load`, then `invoke` per invocation. Nothing here is
+meant for functions; they see the standard library, their context object, and logging in Lambda's format.
+
+Everything needed is imported up front, for a function may shadow modules or spoil `sys.path`. `urllib.parse` is in the
+list only because functions that write `import urllib` expect it to be there (lambda-edge.md 5.4).
+
+Absent: frames, deadlines, the meaning of events and results.
+"""
+
+import datetime
+import decimal
+import inspect
+import io
+import json
+import linecache
+import logging
+import os
+import sys
+import time
+import traceback
+import types
+import urllib.parse  # noqa: F401
+
+HERE = "<edgehook>"  # the file name that this code is compiled under
+
+
+class Outcome:
+    """How a step ended, as the Rust side reads it: a result, an error, or the status to exit with."""
+
+    def __init__(self, result=b"", error=None, exit_status=None):
+        self.result = result  # bytes: the JSON text
+        self.error = error  # None or (kind, message, trace lines)
+        self.exit_status = exit_status  # None or 0..255
+
+
+class Identity:
+    """`context.identity`: nobody at the edge."""
+
+    cognito_identity_id = None
+    cognito_identity_pool_id = None
+
+
+class Context:
+    """The second argument of a handler (lambda-edge.md 5.4)."""
+
+    def __init__(self, request_id, deadline):
+        self.aws_request_id = request_id
+        self.log_group_name = _facts["log_group"]
+        self.log_stream_name = _facts["log_stream"]
+        self.function_name = _facts["name"]
+        self.memory_limit_in_mb = _facts["memory"]
+        self.function_version = _facts["version"]
+        self.invoked_function_arn = _facts["arn"]
+        self.tenant_id = None
+        self.client_context = None
+        self.identity = Identity()
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self):
+        return max(0, self._deadline - int(time.time() * 1000))
+
+    def log(self, message):
+        sys.stdout.write(message if isinstance(message, str) else str(message))
+        sys.stdout.flush()
+
+
+class LogHandler(logging.Handler):
+    """Writes log records to standard output, one line each (lambda-edge.md 10.2)."""
+
+    def emit(self, record):
+        try:
+            sys.stdout.write(self.format(record).replace("\r\n", "\r").replace("\n", "\r") + "\n")
+        except Exception:
+            self.handleError(record)
+
+
+class LogFormatter(logging.Formatter):
+    """`[LEVEL]`, ISO time with Z, request id and message, separated by tabs."""
+
+    def format(self, record):
+        record.aws_request_id = _request_id
+        return super().format(record)
+
+    def formatTime(self, record, datefmt=None):
+        moment = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(record.msecs):03d}Z"
+
+
+class ResultEncoder(json.JSONEncoder):
+    """JSON with `Decimal` as a number; a whole one stays whole."""
+
+    def default(self, value):
+        if not isinstance(value, decimal.Decimal):
+            return super().default(value)
+        whole = value.is_finite() and value.as_tuple().exponent >= 0
+        return int(value) if whole else float(value)
+
+
+_facts = {}
+_handler = None
+_request_id = ""
+
+
+def prepare(facts, variables):
+    """Sets up variables, streams and logging. `facts` are what the context object tells, all of them strings."""
+    _facts.update(facts)
+    os.environ.clear()
+    os.environ.update(variables)
+    os.environ.setdefault("AWS_EXECUTION_ENV", "AWS_Lambda_python%d.%d" % sys.version_info[:2])
+    time.tzset()
+    sys.dont_write_bytecode = True
+    sys.argv = [""]
+    for name in ("stdout", "stderr"):
+        # Lines go out whole, and nothing that a function prints can fail for its encoding.
+        stream = io.FileIO(getattr(sys, name).fileno(), "w", closefd=False)
+        buffered = io.BufferedWriter(stream)
+        setattr(sys, name, io.TextIOWrapper(buffered, "utf-8", "backslashreplace", line_buffering=True))
+    handler = LogHandler()
+    handler.setFormatter(LogFormatter("[%(levelname)s]\t%(asctime)s\t%(aws_request_id)s\t%(message)s"))
+    logging.getLogger().addHandler(handler)
+
+
+def load(path, source, name):
+    """Runs the function's file, given as `source`, and finds the handler called `name` in it."""
+    global _handler
+    module_name, _ = os.path.splitext(os.path.basename(path))
+    if module_name in sys.builtin_module_names:
+        return failed("Runtime.BuiltInModuleConflict", f"the file's name is that of the built-in module {module_name}")
+    sys.path.insert(0, os.path.dirname(path))
+    # Traces show the source that was loaded, whatever lies on the disk by now.
+    lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+    linecache.cache[path] = (len(source), None, lines, path)
+    try:
+        module = types.ModuleType(module_name)
+        module.__file__ = path
+        code = compile(source, path, "exec", dont_inherit=True)
+        sys.modules.setdefault(module_name, module)
+        exec(code, module.__dict__)
+        _handler = getattr(module, name, None)
+    except SystemExit as request:
+        return leaving(request)
+    except SyntaxError as error:
+        place = f"{error.filename or path}:{error.lineno or 1}:{error.offset or 1}"
+        return failed("Runtime.UserCodeSyntaxError", f"{error.msg} ({place})", frames(error))
+    except ImportError as error:
+        return failed("Runtime.ImportModuleError", f"unable to import module '{module_name}': {error}", frames(error))
+    except BaseException as error:
+        return thrown(error)
+    finally:
+        flush()
+    if _handler is None:
+        return failed("Runtime.HandlerNotFound", f"'{name}' is missing in {path}")
+    if not callable(_handler):
+        return failed("Runtime.HandlerNotFound", f"'{name}' in {path} is not callable")
+    return Outcome()
+
+
+def invoke(event, request_id, deadline):
+    """Runs the handler once. `event` is JSON, `deadline` in milliseconds since 1970."""
+    global _request_id
+    _request_id = request_id
+    try:
+        event = json.loads(event)
+    except ValueError as error:
+        return failed("Runtime.UnmarshalError", f"the event is no JSON: {error}")
+    try:
+        result = _handler(event, Context(request_id, deadline))
+        return marshalled(result)
+    except SystemExit as request:
+        return leaving(request)
+    except BaseException as error:
+        return thrown(error)
+    finally:
+        flush()
+
+
+def marshalled(result):
+    """The result as JSON text; `bytes` are taken to be that already."""
+    if isinstance(result, bytes):
+        return Outcome(result)
+    if inspect.iscoroutine(result):
+        result.close()
+    # Newer runtimes no longer escape what is not ASCII.
+    runtime = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python3.")[2]
+    escaped = not (runtime.isdigit() and int(runtime) >= 12)
+    try:
+        return Outcome(json.dumps(result, cls=ResultEncoder, ensure_ascii=escaped).encode("utf-8"))
+    except Exception as error:
+        return failed("Runtime.MarshalError", f"unable to marshal the result: {error}")
+
+
+def failed(kind, message, trace=()):
+    """An error found here."""
+    return Outcome(error=(text(kind), text(message), [text(line) for line in trace]))
+
+
+def thrown(error):
+    """An error of the function's own."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "the exception cannot be shown"
+    return failed(type(error).__name__, message, frames(error))
+
+
+def frames(error):
+    """The lines of the traceback, outermost call first, without this file and the import machinery."""
+    stack = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in stack if frame.filename != HERE and not frame.filename.startswith("<frozen ")]
+    return "".join(traceback.format_list(own)).splitlines()
+
+
+def leaving(request):
+    """`sys.exit`: the status as Python itself would choose it."""
+    code = request.code
+    if code is None:
+        return Outcome(exit_status=0)
+    if isinstance(code, int):
+        return Outcome(exit_status=code & 0xFF)
+    print(code, file=sys.stderr)
+    return Outcome(exit_status=1)
+
+
+def text(value):
+    """A string that UTF-8 can carry."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def flush():
+    """What a function has printed must be in the log before its outcome is known."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass  # the function closed or replaced it

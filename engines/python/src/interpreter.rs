@@ -1,0 +1,129 @@
+//! CPython with one function in it. Thin: `bootstrap.py` does what concerns Python, this carries values to and fro.
+
+use edgehook_protocol::lambda::{Error, Function, Invocation};
+use pyo3::{
+    prelude::*,
+    types::{PyBytes, PyDict, PyModule},
+};
+use std::{ffi::CString, path::Path};
+
+const BOOTSTRAP: &str = include_str!("bootstrap.py");
+
+/// The interpreter, which is one per process, with the bootstrap module in it.
+pub(crate) struct Interpreter {
+    bootstrap: Py<PyModule>,
+}
+
+/// Why there is no result.
+pub(crate) enum Stop {
+    /// The function failed.
+    Failed(Error),
+    /// The function asked for the end of the process, with this status.
+    Exit(u8),
+}
+
+impl From<PyErr> for Stop {
+    /// An exception that `bootstrap.py` let through, which only exhausted memory can cause.
+    fn from(error: PyErr) -> Self {
+        let kind = "Runtime.EnvironmentError".to_owned();
+        Self::Failed(Error { kind, message: error.to_string(), trace: Vec::new() })
+    }
+}
+
+impl Interpreter {
+    /// Starts CPython with the function's variables, its streams and its logging, but without the function.
+    ///
+    /// # Errors
+    /// The bootstrap fails, which no function can cause.
+    pub(crate) fn start(function: &Function) -> Result<Self, Stop> {
+        Python::initialize();
+        Python::attach(|py| {
+            let code = CString::new(BOOTSTRAP).expect("the file holds no NUL byte");
+            let bootstrap = PyModule::from_code(py, &code, c"<edgehook>", c"edgehook_bootstrap")?;
+            let facts = PyDict::new(py);
+            for (name, value) in [
+                ("name", &function.name),
+                ("version", &function.version),
+                ("memory", &function.memory.to_string()),
+                ("log_group", &function.log_group),
+                ("log_stream", &function.log_stream),
+                ("arn", &function.arn),
+            ] {
+                facts.set_item(name, value)?;
+            }
+            let variables = PyDict::new(py);
+            for (name, value) in variables_of(function) {
+                variables.set_item(name, value)?;
+            }
+            bootstrap.call_method1("prepare", (facts, variables))?;
+            Ok(Self { bootstrap: bootstrap.unbind() })
+        })
+    }
+
+    /// Runs the function's top level and finds its handler.
+    ///
+    /// # Errors
+    /// The function does not load, or asks for the end of the process.
+    pub(crate) fn load(&self, function: &Function) -> Result<(), Stop> {
+        Python::attach(|py| {
+            let source = PyBytes::new(py, &function.source.0);
+            let arguments = (&function.file, source, &function.handler);
+            outcome(&self.bootstrap.bind(py).call_method1("load", arguments)?).map(drop)
+        })
+    }
+
+    /// Runs the handler once: the result's JSON text.
+    ///
+    /// # Errors
+    /// The handler fails, or asks for the end of the process.
+    pub(crate) fn invoke(&self, invocation: &Invocation) -> Result<Vec<u8>, Stop> {
+        Python::attach(|py| {
+            let event = PyBytes::new(py, &invocation.event.0);
+            let arguments = (event, &invocation.request_id, invocation.deadline);
+            outcome(&self.bootstrap.bind(py).call_method1("invoke", arguments)?)
+        })
+    }
+}
+
+/// Reads the bootstrap's `Outcome`.
+fn outcome(outcome: &Bound<'_, PyAny>) -> Result<Vec<u8>, Stop> {
+    if let Some(status) = outcome.getattr("exit_status")?.extract()? {
+        return Err(Stop::Exit(status));
+    }
+    let error: Option<(String, String, Vec<String>)> = outcome.getattr("error")?.extract()?;
+    match error {
+        Some((kind, message, trace)) => Err(Stop::Failed(Error { kind, message, trace })),
+        None => {
+            let result = outcome.getattr("result")?;
+            let bytes = result.cast::<PyBytes>().map_err(PyErr::from)?;
+            Ok(bytes.as_bytes().to_vec())
+        }
+    }
+}
+
+/// The function's variables, with the ones that Lambda always sets in front (lambda-edge.md 6.3).
+fn variables_of(function: &Function) -> Vec<(String, String)> {
+    let folder = Path::new(&function.file).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
+    let standard = [
+        ("LANG", "en_US.UTF-8"),
+        ("TZ", "UTC"),
+        ("_HANDLER", &function.handler),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
+        ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory.to_string()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", &function.log_stream),
+        ("LAMBDA_TASK_ROOT", &folder),
+    ];
+    let standard = standard.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    // What the proxy sends is its decision: it comes later and wins.
+    standard.into_iter().chain(function.variables.iter().cloned()).collect()
+}
+
+/// What `--version` says about Python.
+pub(crate) fn version() -> String {
+    let version = Python::version_str();
+    format!("Python {}", version.split_whitespace().next().unwrap_or(version))
+}

@@ -1,0 +1,166 @@
+//! Functions that fail: what the viewer gets, what the log says, and that nobody else notices.
+
+use crate::harness::{Answer, Edge, Origin, has_python};
+
+const GOOD: &str = "function handler(event) { event.request.headers['x-good'] = { value: '1' }; return event.request; }";
+
+/// An edge with one viewer-request function per path, `/NAME`, and a good one for everything else.
+fn viewers(origin: &Origin, functions: &[(&str, &str)], more: &str) -> Edge {
+    let mut config = format!("[origin.app]\nurl = \"{}\"\n", origin.url());
+    let mut files = vec![("good.js".to_owned(), GOOD)];
+    config.push_str("[function.good]\nruntime = \"cloudfront-js-2.0\"\nfile = \"good.js\"\nbudget = \"50ms\"\n");
+    let mut behaviors = String::new();
+    for (name, source) in functions {
+        files.push((format!("{name}.js"), source));
+        config.push_str(&format!("[function.{name}]\nruntime = \"cloudfront-js-2.0\"\nfile = \"{name}.js\"\n{more}\n"));
+        behaviors.push_str(&format!(
+            "[[behavior]]\npath = \"/{name}\"\norigin = \"app\"\nviewer_request = \"{name}\"\n"
+        ));
+    }
+    behaviors.push_str("[[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\nviewer_request = \"good\"\n");
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    Edge::start(&format!("{config}{behaviors}"), &files)
+}
+
+#[test]
+fn hostile_functions_beside_a_healthy_one() {
+    let origin = Origin::start(|seen| Answer::ok(seen.header("x-good").unwrap_or("0")));
+    let functions = [
+        ("syntax", "function handler(event) {\n  return event.request;\n}}"),
+        ("throws", "function handler(event) {\n  var x;\n  return x.uri;\n}"),
+        ("loops", "function handler(event) { for (;;) {} }"),
+        ("regex", "function handler(event) { return /^(a+)+$/.test('a'.repeat(40) + '!'); }"),
+        ("allocates", "function handler(event) { var s = 'x'; for (;;) { s += s; } }"),
+        ("recursion", "function handler() { var p = new Proxy({}, {}); p.__proto__ = p; return p.zzz; }"),
+        ("pending", "function handler(event) { return new Promise(function () {}); }"),
+        ("nothing", "var x = 1;"),
+    ];
+    let edge = viewers(&origin, &functions, "");
+    for (name, _) in functions {
+        let reply = edge.get(&format!("/{name}"));
+        assert_eq!((reply.status, reply.x_cache()), (503, "FunctionExecutionError"), "{name}: {reply:?}");
+        assert!(reply.text().contains(reply.header("x-amz-cf-id")), "the page names the request");
+        assert!(!reply.text().contains("uri"), "the page shows nothing of the script");
+        let healthy = edge.get("/fine");
+        assert_eq!((healthy.status, healthy.text().as_str()), (200, "1"), "after {name}");
+    }
+    let log = edge.output();
+    for expected in ["function=\"throws\"", "TypeError", "(line 3", "syntax.js:3:", "out of memory"] {
+        assert!(log.contains(expected), "{expected} is not in the log:\n{log}");
+    }
+    assert_eq!(origin.count(), functions.len(), "only healthy requests went on");
+}
+
+#[test]
+fn invalid_results_are_502() {
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let functions = [
+        ("string", "function handler(event) { return 'x'; }"),
+        ("event", "function handler(event) { return event; }"),
+        ("host", "function handler(event) { event.request.headers.host.value = 'g'; return event.request; }"),
+        ("forbidden", "function handler(event) { event.request.headers['x-edge-a'] = { value: '1' }; return event.request; }"),
+        ("split", "function handler(event) { event.request.headers['x-a'] = { value: '1\\r\\nx-b: 2' }; return event.request; }"),
+        ("status", "function handler(event) { return { statusCode: 99 }; }"),
+        ("body", "function handler(event) { return { statusCode: 200, body: 'x'.repeat(40961) }; }"),
+    ];
+    let edge = viewers(&origin, &functions, "budget = \"50ms\"");
+    for (name, _) in functions {
+        let reply = edge.get(&format!("/{name}"));
+        assert_eq!((reply.status, reply.x_cache()), (502, "FunctionValidationError"), "{name}: {reply:?}");
+    }
+    assert_eq!(origin.count(), 0);
+    let log = edge.output();
+    for expected in ["read-only header \\\"host\\\"", "header.disallowed", "%0D", "status.range", "40961 bytes"] {
+        assert!(log.contains(expected) || log.contains(&expected.replace("\\\"", "\"")), "{expected} is not in the log:\n{log}");
+    }
+}
+
+#[test]
+fn a_bypassed_function_leaves_the_request_as_it_was() {
+    let origin = Origin::start(|seen| Answer::ok(&seen.target));
+    let functions = [("throws", "function handler() { throw new Error('no'); }"), ("bad", "function handler() { return 1; }")];
+    let edge = viewers(&origin, &functions, "on_error = \"bypass\"");
+    assert_eq!(edge.get("/throws").text(), "/throws");
+    assert_eq!(edge.get("/bad").text(), "/bad");
+    edge.says("function failed: Error: no");
+}
+
+/// An edge with one origin-request function per path.
+fn lambdas(origin: &Origin, kind: &str, functions: &[(&str, &str)]) -> Edge {
+    let suffix = if kind == "python" { "py" } else { "js" };
+    let mut config = format!("[origin.app]\nurl = \"{}\"\n", origin.url());
+    let (mut behaviors, mut files) = (String::new(), Vec::new());
+    for (name, source) in functions {
+        files.push((format!("{name}.{suffix}"), *source));
+        config.push_str(&format!("[function.{name}]\nruntime = \"{kind}\"\nfile = \"{name}.{suffix}\"\ntimeout = \"1s\"\n"));
+        behaviors.push_str(&format!("[[behavior]]\npath = \"/{name}\"\norigin = \"app\"\norigin_request = \"{name}\"\n"));
+    }
+    behaviors.push_str("[[behavior]]\npath = \"*\"\norigin = \"app\"\n");
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    Edge::start(&format!("{config}{behaviors}"), &files)
+}
+
+fn check_lambdas(kind: &str, failing: &[(&str, &str)], invalid: &[(&str, &str)], logged: &[&str]) {
+    let origin = Origin::start(|_| Answer::ok("fine"));
+    let all: Vec<(&str, &str)> = failing.iter().chain(invalid).copied().collect();
+    let edge = lambdas(&origin, kind, &all);
+    for (name, _) in failing {
+        // Twice: a process that was lost is replaced.
+        for _ in 0..2 {
+            let reply = edge.get(&format!("/{name}"));
+            assert_eq!((reply.status, reply.x_cache()), (503, "LambdaExecutionError"), "{name}: {reply:?}");
+        }
+    }
+    for (name, _) in invalid {
+        let reply = edge.get(&format!("/{name}"));
+        assert_eq!((reply.status, reply.x_cache()), (502, "LambdaValidationError"), "{name}: {reply:?}");
+    }
+    assert_eq!(origin.count(), 0);
+    assert_eq!(edge.get("/other").text(), "fine");
+    let log = edge.output();
+    for expected in logged {
+        assert!(log.contains(expected), "{expected} is not in the log:\n{log}");
+    }
+}
+
+#[test]
+fn javascript_lambda_failures() {
+    check_lambdas(
+        "nodejs",
+        &[
+            ("throws", "exports.handler = async () => { throw new TypeError('my words'); };"),
+            ("hangs", "exports.handler = async () => { for (;;) {} };"),
+            ("exits", "exports.handler = async () => { process.exit(3); };"),
+            ("syntax", "exports.handler = async () => { return 1; }}"),
+            ("absent", "exports.other = 1;"),
+            ("imports", "const fs = require('net'); exports.handler = async () => 1;"),
+        ],
+        &[
+            ("null", "exports.handler = async () => null;"),
+            ("empty", "exports.handler = async () => ({});"),
+            ("status", "exports.handler = async () => ({ status: '99' });"),
+        ],
+        &["TypeError: my words", "Task timed out after 1.00 seconds", "exit status: 3", "Runtime.UserCodeSyntaxError", "Runtime.HandlerNotFound", "kind.unknown"],
+    );
+}
+
+#[test]
+fn python_lambda_failures() {
+    if !has_python() {
+        return;
+    }
+    check_lambdas(
+        "python",
+        &[
+            ("raises", "def lambda_handler(event, context):\n    raise ValueError('my words')\n"),
+            ("hangs", "import time\n\ndef lambda_handler(event, context):\n    time.sleep(600)\n"),
+            ("exits", "import os\n\ndef lambda_handler(event, context):\n    os._exit(3)\n"),
+            ("syntax", "def lambda_handler(event, context)\n    return 1\n"),
+        ],
+        &[
+            ("none", "def lambda_handler(event, context):\n    return None\n"),
+            ("split", "def lambda_handler(event, context):\n    r = event['Records'][0]['cf']['request']\n    r['headers']['x-a'] = [{'value': 'a\\r\\nb: c'}]\n    return r\n"),
+        ],
+        &["ValueError: my words", "Task timed out after 1.00 seconds", "exit status: 3", "Runtime.UserCodeSyntaxError", "%0D"],
+    );
+}

@@ -1,0 +1,20 @@
+//! The whole edge over real sockets: one binary, one module per feature.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests fail by panicking and say why they skip")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod architecture;
+mod cache;
+mod check;
+mod dev;
+mod faults;
+mod functions;
+mod gate;
+mod hooks;
+mod init;
+mod lambda;
+mod listeners;
+mod origins;
+mod serve;
