@@ -4,7 +4,10 @@
 
 use crate::{
     body::{self, Body},
-    cache::{self, BypassReason, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement, StoreResult},
+    cache::{
+        self, BypassReason, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement,
+        StoreResult,
+    },
     fault::{FailedFunction, Fault},
     forward::{self, Extent, Outgoing},
     gate::Received,
@@ -132,10 +135,11 @@ impl Fetch {
     ) -> Result<Answer, Fault> {
         let extent = match reason {
             BypassReason::Policy | BypassReason::Method => Extent::All,
-            BypassReason::LockTimeout => Extent::Keyed,
-            BypassReason::Head | BypassReason::Range | BypassReason::Precondition | BypassReason::MethodOverride => {
-                Extent::KeyedWithConditions
-            }
+            BypassReason::Head
+            | BypassReason::Range
+            | BypassReason::Precondition
+            | BypassReason::MethodOverride
+            | BypassReason::LockTimeout => Extent::Keyed,
         };
         let outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, extent)?;
         let length = body_length(&request.headers, &body);
@@ -148,7 +152,14 @@ impl Fetch {
             cache::Delimited::Length(length) => Some(length),
             _ => None,
         };
-        Ok(Answer { head: answer.head, body: answer.body, length, report: reason.report(), generated, stored_for: None })
+        Ok(Answer {
+            head: answer.head,
+            body: answer.body,
+            length,
+            report: reason.report(),
+            generated,
+            stored_for: None,
+        })
     }
 
     /// Validates a stale answer that was served already. Nobody waits for it.
@@ -264,8 +275,7 @@ impl Chosen {
             }
         }
         let given = &configured.description;
-        let moved =
-            (&chosen.domain_name, chosen.port, chosen.https) != (&given.domain_name, given.port, given.https);
+        let moved = (&chosen.domain_name, chosen.port, chosen.https) != (&given.domain_name, given.port, given.https);
         let (name, origin) = if moved {
             let settings = OriginSettings {
                 connection_timeout: configured.connection_timeout,

@@ -38,10 +38,9 @@ pub struct Outgoing {
 /// How much of the viewer's request goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// What is in the cache key.
+    /// What is in the cache key, and the request's conditions and range; a ticket takes those out again where the answer is
+    /// for others too.
     Keyed,
-    /// What is in the cache key, and the conditions and ranges of this one request, whose answer is not stored.
-    KeyedWithConditions,
     /// Everything end-to-end.
     All,
 }
@@ -68,8 +67,7 @@ pub fn outgoing(
 ) -> Result<Outgoing, Fault> {
     let mut headers = match extent {
         Extent::All => request.headers.clone(),
-        Extent::Keyed => keyed_fields(request, keyed, &[]),
-        Extent::KeyedWithConditions => keyed_fields(request, keyed, &CONDITIONS),
+        Extent::Keyed => keyed_fields(request, keyed),
     };
     let query = if extent == Extent::All { request.query.clone() } else { keyed.query.clone() };
     for name in METHOD_OVERRIDES {
@@ -88,9 +86,9 @@ pub fn outgoing(
     Ok(Outgoing { method: request.method.clone(), path: request.path.clone(), query, headers })
 }
 
-fn keyed_fields(request: &Received, keyed: &KeyedRequest, more: &[HeaderName]) -> HeaderMap {
+fn keyed_fields(request: &Received, keyed: &KeyedRequest) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for name in keyed.headers.iter().chain(more).chain([&header::AUTHORIZATION]) {
+    for name in keyed.headers.iter().chain(&CONDITIONS).chain([&header::AUTHORIZATION]) {
         if headers.contains_key(name) {
             continue;
         }

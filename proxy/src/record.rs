@@ -158,11 +158,16 @@ impl Record {
             }
             if let Some(failure) = &hook.failure {
                 tracing::error!(
-                    function = hook.function, hook = hook.hook.as_str(), request = self.id, "function failed: {failure}"
+                    function = hook.function,
+                    hook = hook.hook.as_str(),
+                    request = self.id,
+                    "function failed: {failure}"
                 );
             }
         }
-        if let Some(failure) = self.failure.as_ref().filter(|_| self.status.is_server_error()) {
+        // A function's failure was logged just above.
+        let by_function = self.hooks.iter().any(|hook| hook.failure.is_some());
+        if let Some(failure) = self.failure.as_ref().filter(|_| self.status.is_server_error() && !by_function) {
             tracing::warn!(request = self.id, host = self.host, status = self.status.as_u16(), "{failure}");
         }
         if let Some(listener) = listener {

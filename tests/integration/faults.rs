@@ -2,7 +2,8 @@
 
 use crate::harness::{Answer, Edge, Origin, has_python};
 
-const GOOD: &str = "function handler(event) { event.request.headers['x-good'] = { value: '1' }; return event.request; }";
+const GOOD: &str =
+    "function handler(event) { event.request.headers['x-good'] = { value: '1' }; return event.request; }";
 
 /// An edge with one viewer-request function per path, `/NAME`, and a good one for everything else.
 fn viewers(origin: &Origin, functions: &[(&str, &str)], more: &str) -> Edge {
@@ -13,11 +14,12 @@ fn viewers(origin: &Origin, functions: &[(&str, &str)], more: &str) -> Edge {
     for (name, source) in functions {
         files.push((format!("{name}.js"), source));
         config.push_str(&format!("[function.{name}]\nruntime = \"cloudfront-js-2.0\"\nfile = \"{name}.js\"\n{more}\n"));
-        behaviors.push_str(&format!(
-            "[[behavior]]\npath = \"/{name}\"\norigin = \"app\"\nviewer_request = \"{name}\"\n"
-        ));
+        behaviors
+            .push_str(&format!("[[behavior]]\npath = \"/{name}\"\norigin = \"app\"\nviewer_request = \"{name}\"\n"));
     }
-    behaviors.push_str("[[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\nviewer_request = \"good\"\n");
+    behaviors.push_str(
+        "[[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\nviewer_request = \"good\"\n",
+    );
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     Edge::start(&format!("{config}{behaviors}"), &files)
 }
@@ -30,7 +32,8 @@ fn hostile_functions_beside_a_healthy_one() {
         ("throws", "function handler(event) {\n  var x;\n  return x.uri;\n}"),
         ("loops", "function handler(event) { for (;;) {} }"),
         ("regex", "function handler(event) { return /^(a+)+$/.test('a'.repeat(40) + '!'); }"),
-        ("allocates", "function handler(event) { var s = 'x'; for (;;) { s += s; } }"),
+        ("allocates", "function handler(event) { return 'x'.repeat(Math.pow(2, 30)); }"),
+        ("grows", "function handler(event) { var a = []; for (;;) { a.push(new Array(1000).fill(a.length)); } }"),
         ("recursion", "function handler() { var p = new Proxy({}, {}); p.__proto__ = p; return p.zzz; }"),
         ("pending", "function handler(event) { return new Promise(function () {}); }"),
         ("nothing", "var x = 1;"),
@@ -58,8 +61,14 @@ fn invalid_results_are_502() {
         ("string", "function handler(event) { return 'x'; }"),
         ("event", "function handler(event) { return event; }"),
         ("host", "function handler(event) { event.request.headers.host.value = 'g'; return event.request; }"),
-        ("forbidden", "function handler(event) { event.request.headers['x-edge-a'] = { value: '1' }; return event.request; }"),
-        ("split", "function handler(event) { event.request.headers['x-a'] = { value: '1\\r\\nx-b: 2' }; return event.request; }"),
+        (
+            "forbidden",
+            "function handler(event) { event.request.headers['x-edge-a'] = { value: '1' }; return event.request; }",
+        ),
+        (
+            "split",
+            "function handler(event) { event.request.headers['x-a'] = { value: '1\\r\\nx-b: 2' }; return event.request; }",
+        ),
         ("status", "function handler(event) { return { statusCode: 99 }; }"),
         ("body", "function handler(event) { return { statusCode: 200, body: 'x'.repeat(40961) }; }"),
     ];
@@ -71,14 +80,18 @@ fn invalid_results_are_502() {
     assert_eq!(origin.count(), 0);
     let log = edge.output();
     for expected in ["read-only header \\\"host\\\"", "header.disallowed", "%0D", "status.range", "40961 bytes"] {
-        assert!(log.contains(expected) || log.contains(&expected.replace("\\\"", "\"")), "{expected} is not in the log:\n{log}");
+        assert!(
+            log.contains(expected) || log.contains(&expected.replace("\\\"", "\"")),
+            "{expected} is not in the log:\n{log}"
+        );
     }
 }
 
 #[test]
 fn a_bypassed_function_leaves_the_request_as_it_was() {
     let origin = Origin::start(|seen| Answer::ok(&seen.target));
-    let functions = [("throws", "function handler() { throw new Error('no'); }"), ("bad", "function handler() { return 1; }")];
+    let functions =
+        [("throws", "function handler() { throw new Error('no'); }"), ("bad", "function handler() { return 1; }")];
     let edge = viewers(&origin, &functions, "on_error = \"bypass\"");
     assert_eq!(edge.get("/throws").text(), "/throws");
     assert_eq!(edge.get("/bad").text(), "/bad");
@@ -92,8 +105,11 @@ fn lambdas(origin: &Origin, kind: &str, functions: &[(&str, &str)]) -> Edge {
     let (mut behaviors, mut files) = (String::new(), Vec::new());
     for (name, source) in functions {
         files.push((format!("{name}.{suffix}"), *source));
-        config.push_str(&format!("[function.{name}]\nruntime = \"{kind}\"\nfile = \"{name}.{suffix}\"\ntimeout = \"1s\"\n"));
-        behaviors.push_str(&format!("[[behavior]]\npath = \"/{name}\"\norigin = \"app\"\norigin_request = \"{name}\"\n"));
+        config.push_str(&format!(
+            "[function.{name}]\nruntime = \"{kind}\"\nfile = \"{name}.{suffix}\"\ntimeout = \"1s\"\n"
+        ));
+        behaviors
+            .push_str(&format!("[[behavior]]\npath = \"/{name}\"\norigin = \"app\"\norigin_request = \"{name}\"\n"));
     }
     behaviors.push_str("[[behavior]]\npath = \"*\"\norigin = \"app\"\n");
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
@@ -140,7 +156,14 @@ fn javascript_lambda_failures() {
             ("empty", "exports.handler = async () => ({});"),
             ("status", "exports.handler = async () => ({ status: '99' });"),
         ],
-        &["TypeError: my words", "Task timed out after 1.00 seconds", "exit status: 3", "Runtime.UserCodeSyntaxError", "Runtime.HandlerNotFound", "kind.unknown"],
+        &[
+            "TypeError: my words",
+            "Task timed out after 1.00 seconds",
+            "exit status: 3",
+            "Runtime.UserCodeSyntaxError",
+            "Runtime.HandlerNotFound",
+            "kind.unknown",
+        ],
     );
 }
 
@@ -159,8 +182,17 @@ fn python_lambda_failures() {
         ],
         &[
             ("none", "def lambda_handler(event, context):\n    return None\n"),
-            ("split", "def lambda_handler(event, context):\n    r = event['Records'][0]['cf']['request']\n    r['headers']['x-a'] = [{'value': 'a\\r\\nb: c'}]\n    return r\n"),
+            (
+                "split",
+                "def lambda_handler(event, context):\n    r = event['Records'][0]['cf']['request']\n    r['headers']['x-a'] = [{'value': 'a\\r\\nb: c'}]\n    return r\n",
+            ),
         ],
-        &["ValueError: my words", "Task timed out after 1.00 seconds", "exit status: 3", "Runtime.UserCodeSyntaxError", "%0D"],
+        &[
+            "ValueError: my words",
+            "Task timed out after 1.00 seconds",
+            "exit status: 3",
+            "Runtime.UserCodeSyntaxError",
+            "%0D",
+        ],
     );
 }

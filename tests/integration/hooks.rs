@@ -162,7 +162,8 @@ fn origin_request_may_answer_in_the_origins_place_and_is_stored() {
          [[behavior]]\npath = \"*\"\norigin = \"app\"\norigin_request = \"oq\"\n",
         origin.url()
     );
-    let javascript = "let calls = 0; exports.handler = async () => ({ status: '200', body: 'AP8=', bodyEncoding: 'base64',
+    let javascript =
+        "let calls = 0; exports.handler = async () => ({ status: '200', body: 'AP8=', bodyEncoding: 'base64',
         headers: { 'cache-control': [{ value: 'max-age=60' }], 'x-calls': [{ value: String(++calls) }] } });";
     let edge = Edge::start(&config, &[("oq.js", javascript)]);
     let first = edge.get("/");

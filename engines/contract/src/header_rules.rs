@@ -71,8 +71,7 @@ pub(crate) fn read_only(family: Family, hook: HookPoint) -> &'static [&'static s
 /// Whether `name` is a token (RFC 9110 section 5.6.2).
 #[must_use]
 pub fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// Checks one name that a function returned (already lower case) and is not read-only.

@@ -89,9 +89,7 @@ pub struct Error {
 }
 
 wire_enum!(ToEnvironment { 0 => Init(function), 1 => Invoke(invocation) });
-wire_struct!(Function {
-    name, version, arn, log_group, log_stream, memory, file, source, handler, variables,
-});
+wire_struct!(Function { name, version, arn, log_group, log_stream, memory, file, source, handler, variables });
 wire_struct!(Invocation { call, request_id, deadline, event });
 wire_enum!(FromEnvironment {
     0 => Hello { version },

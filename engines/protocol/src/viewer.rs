@@ -197,7 +197,8 @@ mod tests {
     }
 
     fn field() -> impl Strategy<Value = Field> {
-        let item = (any::<String>(), any::<Option<String>>()).prop_map(|(value, attributes)| Item { value, attributes });
+        let item =
+            (any::<String>(), any::<Option<String>>()).prop_map(|(value, attributes)| Item { value, attributes });
         let multi = prop::option::of(prop::collection::vec(item.clone(), 0..4));
         (any::<String>(), item, multi).prop_map(|(name, first, multi)| Field { name, first, multi })
     }

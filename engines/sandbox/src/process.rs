@@ -81,7 +81,8 @@ fn confine(parent: u32, address_space: Option<u64>) -> io::Result<()> {
 fn set_dying_with_parent(parent: u32) -> io::Result<()> {
     // SAFETY: `prctl` with these options takes integers only and changes attributes of this process alone.
     let done = unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 && libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0
+            && libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
     };
     if !done {
         return Err(io::Error::last_os_error());

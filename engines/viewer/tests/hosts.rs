@@ -68,7 +68,8 @@ async fn run(source: &str, event: Event) -> Run {
 
 /// What the handler logged; the body of a handler is given.
 async fn logged(body: &str, event: Event) -> Vec<String> {
-    let run = run(&format!("function handler(event) {{ {body}; return event.response || event.request; }}"), event).await;
+    let run =
+        run(&format!("function handler(event) {{ {body}; return event.response || event.request; }}"), event).await;
     assert!(matches!(run.outcome, Outcome::Returned(_)), "{:?}", run.outcome);
     run.logs
 }
@@ -150,8 +151,14 @@ async fn results_of_a_wrong_type_are_named() {
         ("return null;", "handler must return a request or a response object, got null"),
         ("return 'x';", "handler must return a request or a response object, got a string"),
         ("return event;", "handler must return event.request or event.response, not the whole event"),
-        ("event.request.headers['x-a'] = '1'; return event.request;", "request.headers[\"x-a\"] must be an object with a string \"value\", got a string"),
-        ("event.request.headers['x-a'] = { value: 1 }; return event.request;", "request.headers[\"x-a\"].value must be a string, got a number"),
+        (
+            "event.request.headers['x-a'] = '1'; return event.request;",
+            "request.headers[\"x-a\"] must be an object with a string \"value\", got a string",
+        ),
+        (
+            "event.request.headers['x-a'] = { value: 1 }; return event.request;",
+            "request.headers[\"x-a\"].value must be a string, got a number",
+        ),
         ("event.request.uri = 7; return event.request;", "request.uri must be a string, got a number"),
         ("event.request.cookies = null; return event.request;", "request.cookies must be an object, got null"),
         ("return { statusCode: '200' };", "response.statusCode must be an integer, got a string"),
@@ -173,7 +180,10 @@ async fn failures_carry_message_and_line() {
     assert_eq!(failed("function handler() { throw 'text'; }").await.message, "text");
     assert_eq!(failed("function handler() { return new Promise(() => {}); }").await.kind, ProblemKind::NeverSettled);
     assert_eq!(failed("function handler() { return eval('1'); }").await.kind, ProblemKind::Threw);
-    assert_eq!(failed("function handler() { return setTimeout; }").await.message, "ReferenceError: setTimeout is not defined");
+    assert_eq!(
+        failed("function handler() { return setTimeout; }").await.message,
+        "ReferenceError: setTimeout is not defined"
+    );
 }
 
 #[tokio::test]

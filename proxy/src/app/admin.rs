@@ -79,7 +79,8 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response
         let sent = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
         let sent = sent.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();
         if !same(sent, token.expose().as_bytes()) {
-            return (StatusCode::UNAUTHORIZED, "send the admin token as \"Authorization: Bearer TOKEN\"\n").into_response();
+            return (StatusCode::UNAUTHORIZED, "send the admin token as \"Authorization: Bearer TOKEN\"\n")
+                .into_response();
         }
     }
     next.run(request).await

@@ -96,7 +96,12 @@ impl Functions {
     /// Loads every function of `config`.
     pub(super) async fn load(&self, config: &Config, on_broken: OnBroken) -> Result<Set, Vec<FunctionProblem>> {
         let facts = Arc::new(Facts {
-            domain_name: config.server.hosts.first().map_or("localhost", |host| host.trim_start_matches("*.")).to_owned(),
+            domain_name: config
+                .server
+                .hosts
+                .first()
+                .map_or("localhost", |host| host.trim_start_matches("*."))
+                .to_owned(),
             distribution_id: config.server.distribution_id.clone(),
         });
         let mut loaded = self.loaded.lock().await;

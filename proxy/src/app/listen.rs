@@ -2,9 +2,7 @@
 
 use crate::{
     edge::{Edge, EdgeHandler},
-    listener::{
-        ConnectionSlots, Drain, Identity, Limits, Listener, Scheme, TlsIdentities, TlsLoadError, dev_identity,
-    },
+    listener::{ConnectionSlots, Drain, Identity, Limits, Listener, Scheme, TlsIdentities, TlsLoadError, dev_identity},
 };
 use edgehook_config::{self as config, Config, Mode};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -147,12 +145,16 @@ fn wanted(config: &Config, mode: Mode, port: Option<u16>) -> Vec<config::Listen>
     if mode != Mode::Dev {
         return config.server.listen.clone();
     }
-    let configured = |scheme| config.server.listen.iter().find(|listen| listen.scheme == scheme).map(|listen| listen.address.port);
+    let configured =
+        |scheme| config.server.listen.iter().find(|listen| listen.scheme == scheme).map(|listen| listen.address.port);
     let free = |port: Option<u16>, default| port.filter(|&port| port == 0 || port >= 1024).unwrap_or(default);
     let http = port.unwrap_or_else(|| free(configured(config::Scheme::Http), 8080));
     let https = free(configured(config::Scheme::Https), if http == 0 { 0 } else { 8443 });
     [(config::Scheme::Http, http), (config::Scheme::Https, https)]
-        .map(|(scheme, port)| config::Listen { scheme, address: config::Address { host: "127.0.0.1".to_owned(), port } })
+        .map(|(scheme, port)| config::Listen {
+            scheme,
+            address: config::Address { host: "127.0.0.1".to_owned(), port },
+        })
         .to_vec()
 }
 
@@ -165,17 +167,15 @@ async fn resolve(address: &config::Address) -> Result<Vec<SocketAddr>, ListenErr
     Ok(found.collect())
 }
 
-fn bind_one(
-    address: SocketAddr,
-    tls: Option<Arc<TlsIdentities>>,
-    next_free: bool,
-) -> Result<Listener, ListenError> {
+fn bind_one(address: SocketAddr, tls: Option<Arc<TlsIdentities>>, next_free: bool) -> Result<Listener, ListenError> {
     let mut tried = address;
     loop {
         match Listener::bind(tried, tls.clone()) {
             Ok(listener) => return Ok(listener),
             Err(error)
-                if next_free && error.kind() == io::ErrorKind::AddrInUse && tried.port() < address.port() + PORTS_TRIED =>
+                if next_free
+                    && error.kind() == io::ErrorKind::AddrInUse
+                    && tried.port() < address.port() + PORTS_TRIED =>
             {
                 tried.set_port(tried.port() + 1);
             }

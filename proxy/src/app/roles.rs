@@ -36,7 +36,8 @@ impl Roles {
 
 fn python_beside(edgehook: &Path) -> Result<PathBuf, String> {
     let beside = edgehook.with_file_name(PYTHON);
-    let in_path = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let in_path =
+        std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let found = std::iter::once(beside).chain(in_path.map(|folder| folder.join(PYTHON))).find(|file| file.is_file());
     let Some(program) = found else {
         return Err(format!(

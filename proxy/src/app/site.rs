@@ -80,9 +80,11 @@ pub(super) fn build(
 }
 
 fn machine_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()).unwrap_or_else(
-        || "edgehook".to_owned(),
-    )
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "edgehook".to_owned())
 }
 
 fn dynamic_origins(config: &Config) -> Result<DynamicOrigins, SiteError> {
@@ -105,7 +107,13 @@ fn dynamic_origins(config: &Config) -> Result<DynamicOrigins, SiteError> {
 
 fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOrigin, SiteError> {
     let place = match target {
-        OriginTarget::Dir(_) => Place { domain_name: origin.name.clone(), host: origin.name.clone(), port: 80, https: false, path: String::new() },
+        OriginTarget::Dir(_) => Place {
+            domain_name: origin.name.clone(),
+            host: origin.name.clone(),
+            port: 80,
+            https: false,
+            path: String::new(),
+        },
         OriginTarget::Url(url) => Place::of(url),
     };
     let settings = OriginSettings {
@@ -167,7 +175,8 @@ impl Place {
     fn of(url: &config::OriginUrl) -> Self {
         let (address, https) = (&url.address, url.scheme == Scheme::Https);
         let bracketed = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
-        let host = if address.port == url.scheme.default_port() { bracketed } else { format!("{bracketed}:{}", address.port) };
+        let host =
+            if address.port == url.scheme.default_port() { bracketed } else { format!("{bracketed}:{}", address.port) };
         let path = url.path.trim_end_matches('/').to_owned();
         Self { domain_name: address.host.clone(), host, port: address.port, https, path }
     }

@@ -35,9 +35,9 @@ impl Demo {
         let without_python = roles.python.clone().err();
         let config = match without_python {
             None => CONFIG.to_owned(),
-            Some(_) => {
-                CONFIG.replace("runtime = \"python\"", "runtime = \"nodejs\"").replace("functions/keep.py", "functions/keep.js")
-            }
+            Some(_) => CONFIG
+                .replace("runtime = \"python\"", "runtime = \"nodejs\"")
+                .replace("functions/keep.py", "functions/keep.js"),
         };
         init::write(folder.path(), &[("edge.toml", &config)], |_, _| {})?;
         init::write(folder.path(), &FILES, |_, _| {})?;

@@ -92,12 +92,12 @@ impl Session {
             // Another edge may be running; that is no reason not to develop.
             Err(problem) => format!("off ({problem})"),
         };
+        let mut watch = Watch::start(&self.file, sources(&config))?;
+        write_ports(&config, &servers, &admin);
         self.introduce(&config, &servers, &admin);
         for problem in &broken {
             self.output.error(&format!("{problem}\n       its requests get 503 until it is mended"));
         }
-        write_ports(&config, &servers, &admin);
-        let mut watch = Watch::start(&self.file, sources(&config))?;
         let begin_drain = CancellationToken::new();
         let serving = tokio::spawn(servers.serve(edge.clone(), begin_drain.clone()));
         let exit = loop {
@@ -168,7 +168,8 @@ impl Session {
                 let took = start.elapsed().as_millis();
                 let number = site.number;
                 edge.swap(site);
-                self.output.result(&format!("{time} reloaded {} (#{number}) in {took} ms; cache kept", names.join(", ")));
+                self.output
+                    .result(&format!("{time} reloaded {} (#{number}) in {took} ms; cache kept", names.join(", ")));
                 Some(loaded.config)
             }
             Err(problem) => {
@@ -179,9 +180,9 @@ impl Session {
     }
 
     fn shown_file(&self, file: &Path) -> String {
-        let folder = self.file.parent().and_then(|folder| std::path::absolute(folder).ok());
-        let relative = folder.and_then(|folder| file.strip_prefix(folder).ok().map(Path::to_owned));
-        relative.unwrap_or_else(|| file.to_owned()).display().to_string()
+        let config = std::path::absolute(&self.file).unwrap_or_default();
+        let relative = config.parent().and_then(|folder| file.strip_prefix(folder).ok());
+        relative.unwrap_or(file).display().to_string()
     }
 }
 

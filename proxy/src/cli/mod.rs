@@ -159,6 +159,8 @@ fn find_config(named: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn no_config(output: &Output) -> Exit {
-    output.error("no edge.toml here or in a parent folder; name one with --config FILE, or make one with `edgehook init`");
+    output.error(
+        "no edge.toml here or in a parent folder; name one with --config FILE, or make one with `edgehook init`",
+    );
     Exit::Invalid
 }

@@ -56,7 +56,9 @@ impl Host {
         };
         let port = match port {
             "" => None,
-            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse::<u16>().ok().filter(|&port| port != 0)?),
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(digits.parse::<u16>().ok().filter(|&port| port != 0)?)
+            }
             _ => return None,
         };
         Some(Self { name, port: port.filter(|&port| port != 80 && port != 443) })
@@ -118,7 +120,10 @@ mod tests {
 
     #[test]
     fn what_is_no_host() {
-        for text in ["", ".", "a..b", "a@b", "a/b", "a?b", "a:", "a:0", "a:65536", "a:99999", "a:+1", "[::1", "[x]", "[::1]x", "ä", "a b"] {
+        for text in [
+            "", ".", "a..b", "a@b", "a/b", "a?b", "a:", "a:0", "a:65536", "a:99999", "a:+1", "[::1", "[x]", "[::1]x",
+            "ä", "a b",
+        ] {
             check(text, None);
         }
     }

@@ -33,7 +33,9 @@ pub(super) fn response(head: &Parts) -> ResponseMessage {
 }
 
 pub(crate) fn headers(map: &HeaderMap) -> Vec<Header> {
-    map.iter().map(|(name, value)| Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() }).collect()
+    map.iter()
+        .map(|(name, value)| Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() })
+        .collect()
 }
 
 /// What the contract has checked is a name and a value; anything else is left out rather than sent broken.

@@ -13,12 +13,7 @@ mod run;
 
 pub use function::{Deployed, Facts, Function, FunctionBody, OnError};
 
-use crate::{
-    body::Body,
-    fault::Fault,
-    gate::Received,
-    record::Record,
-};
+use crate::{body::Body, fault::Fault, gate::Received, record::Record};
 use convert::Replaced;
 use edgehook_contract::{Family, HookPoint, RequestMessage, lambda};
 use http::{Response, response::Parts};
@@ -159,6 +154,6 @@ pub async fn viewer_response(
     }
 }
 
+pub use convert::{Replaced as BodyAfterHook, request as request_message};
 pub(crate) use convert::{header_map, headers as contract_headers};
 pub(crate) use run::shown as shown_problem;
-pub use convert::{Replaced as BodyAfterHook, request as request_message};

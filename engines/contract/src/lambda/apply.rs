@@ -35,8 +35,9 @@ pub struct AppliedResponse {
 /// # Errors
 /// The first rule that the result breaks.
 pub fn apply(event: &Event, result: &[u8]) -> Result<Applied, Violation> {
-    let value: Value = serde_json::from_slice(result)
-        .map_err(|error| Violation::new(ViolationCode::JsonUnparsable, format!("result is not parsable JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(result).map_err(|error| {
+        Violation::new(ViolationCode::JsonUnparsable, format!("result is not parsable JSON: {error}"))
+    })?;
     let Value::Object(object) = value else {
         let found = type_name(&value);
         return Err(Violation::new(ViolationCode::JsonNotObject, format!("result must be a JSON object, got {found}")));
@@ -162,7 +163,8 @@ fn response(event: &Event, object: &Map<String, Value>) -> Result<AppliedRespons
             return Err(Violation::new(ViolationCode::BodyNotHere, "viewer-response cannot set a body"));
         }
     }
-    let reason = object.get("statusDescription").and_then(Value::as_str).filter(|_| status != given.status || generated);
+    let reason =
+        object.get("statusDescription").and_then(Value::as_str).filter(|_| status != given.status || generated);
     let reason = reason.filter(|reason| text::forbidden_in_value(reason).is_none()).map(str::to_owned);
     let message = ResponseMessage { status, reason, headers };
     let body = body.map(|body| if matches!(status, 204 | 304) { Vec::new() } else { body.bytes });
@@ -183,7 +185,11 @@ fn checked_status(value: Option<&Value>) -> Result<u16, Violation> {
 
 /// `200.0`, which some JSON writers make of an integer, is an integer.
 fn whole(number: f64) -> Option<u64> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded to 0 to 1000 in the same breath")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded to 0 to 1000 in the same breath"
+    )]
     ((0.0..=1000.0).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 

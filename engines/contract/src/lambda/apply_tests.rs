@@ -106,8 +106,14 @@ fn bodies() {
     assert!(matches!(at_origin, Ok(Applied::Response(AppliedResponse { body: Some(body), .. })) if body.is_empty()));
     assert_eq!(returns(ViewerResponse, "response", |value| value["body"] = json!("x")), Err("body.not-here"));
     assert_eq!(returns_raw(ViewerRequest, &json!({"status": 200, "body": 1})), Err("body.type"));
-    assert_eq!(returns_raw(ViewerRequest, &json!({"status": 200, "body": "x", "bodyEncoding": "gzip"})), Err("body.type"));
-    assert_eq!(returns_raw(ViewerRequest, &json!({"status": 200, "body": "x", "bodyEncoding": "base64"})), Err("body.base64"));
+    assert_eq!(
+        returns_raw(ViewerRequest, &json!({"status": 200, "body": "x", "bodyEncoding": "gzip"})),
+        Err("body.type")
+    );
+    assert_eq!(
+        returns_raw(ViewerRequest, &json!({"status": 200, "body": "x", "bodyEncoding": "base64"})),
+        Err("body.base64")
+    );
     assert!(returns_raw(ViewerRequest, &json!({"status": 200, "body": "x".repeat(40_960)})).is_ok());
     assert_eq!(returns_raw(ViewerRequest, &json!({"status": 200, "body": "x".repeat(40_961)})), Err("body.size"));
     assert_eq!(returns_raw(OriginRequest, &json!({"status": 200, "body": "x".repeat(1_048_577)})), Err("body.size"));
@@ -119,10 +125,11 @@ fn bodies() {
 
 #[test]
 fn header_rules_per_hook() {
-    let set = |name: &'static str, value: &'static str| move |object: &mut Value| object["headers"][name] = json!([{ "value": value }]);
-    let delete = |name: &'static str| {
-        move |object: &mut Value| drop(object["headers"].as_object_mut().unwrap().remove(name))
+    let set = |name: &'static str, value: &'static str| {
+        move |object: &mut Value| object["headers"][name] = json!([{ "value": value }])
     };
+    let delete =
+        |name: &'static str| move |object: &mut Value| drop(object["headers"].as_object_mut().unwrap().remove(name));
     assert_eq!(returns(ViewerRequest, "request", set("connection", "close")), Err("header.disallowed"));
     for name in ["x-amz-cf-a", "x-edge-a", "x-real-ip", "x-cache", "x-forwarded-proto"] {
         assert_eq!(returns(OriginResponse, "response", set(name, "1")), Err("header.disallowed"), "{name}");
@@ -173,9 +180,11 @@ fn uri_and_query() {
 #[test]
 fn origins() {
     let set = |field: &str, value: Value| {
-        returns(OriginRequest, "request", |object| object["origin"]["custom"][field] = value).map(|applied| match applied {
-            Applied::Request { origin, .. } => origin,
-            Applied::Response(_) => None,
+        returns(OriginRequest, "request", |object| object["origin"]["custom"][field] = value).map(|applied| {
+            match applied {
+                Applied::Request { origin, .. } => origin,
+                Applied::Response(_) => None,
+            }
         })
     };
     assert_eq!(set("domainName", json!("Other.example")).unwrap().unwrap().domain_name, "other.example");

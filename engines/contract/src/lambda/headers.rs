@@ -57,8 +57,12 @@ pub(super) fn parse(value: Option<&Value>, place: &str) -> Result<Vec<(String, V
 }
 
 fn entry_values(entry: &Value, name: &str, place: &str, values: &mut Vec<String>) -> Result<(), Violation> {
-    let wrong =
-        || Violation::new(ViolationCode::HeaderValueType, format!("a value of {place} is neither string nor array of strings"));
+    let wrong = || {
+        Violation::new(
+            ViolationCode::HeaderValueType,
+            format!("a value of {place} is neither string nor array of strings"),
+        )
+    };
     let entry = entry.as_object().ok_or_else(wrong)?;
     match entry.get("key") {
         None | Some(Value::Null) => {}
@@ -136,7 +140,8 @@ mod tests {
 
     #[test]
     fn shown_names_and_values() {
-        let headers = [Header::new("user-agent", "x"), Header::new("x-edge-a", "1"), Header::new("User-Agent", "\u{e9}")];
+        let headers =
+            [Header::new("user-agent", "x"), Header::new("x-edge-a", "1"), Header::new("User-Agent", "\u{e9}")];
         assert_eq!(
             to_value(&headers, false),
             json!({ "user-agent": [{"key": "User-Agent", "value": "x"}, {"key": "User-Agent", "value": "é"}] })

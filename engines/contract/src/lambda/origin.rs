@@ -144,7 +144,11 @@ fn path(custom: &Map<String, Value>, given: &Origin) -> Result<String, Violation
             && !path.ends_with('/')
             && path.len() <= 255
             && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte)));
-    if valid { Ok(path.to_owned()) } else { Err(bad("path", "must be \"\" or begin, and not end, with \"/\", URL-encoded")) }
+    if valid {
+        Ok(path.to_owned())
+    } else {
+        Err(bad("path", "must be \"\" or begin, and not end, with \"/\", URL-encoded"))
+    }
 }
 
 fn seconds(custom: &Map<String, Value>, field: &str, least: u64, most: u64, given: u64) -> Result<u64, Violation> {
@@ -161,7 +165,9 @@ fn check_ssl_protocols(custom: &Map<String, Value>) -> Result<(), Violation> {
     let known = ["TLSv1.2", "TLSv1.1", "TLSv1", "SSLv3"];
     match custom.get("sslProtocols") {
         None => Ok(()),
-        Some(Value::Array(list)) if list.iter().all(|word| word.as_str().is_some_and(|word| known.contains(&word))) => Ok(()),
+        Some(Value::Array(list)) if list.iter().all(|word| word.as_str().is_some_and(|word| known.contains(&word))) => {
+            Ok(())
+        }
         Some(_) => Err(bad("sslProtocols", "must be a list of TLSv1.2, TLSv1.1, TLSv1, SSLv3")),
     }
 }

@@ -46,7 +46,8 @@ pub fn apply_request(
         return Err(Violation::new(ViolationCode::UriLength, format!("uri and query reach {TARGET_LIMIT} bytes")));
     }
     let shape = Shape { hook: HookPoint::ViewerRequest, cookie: "cookie", response: false };
-    let headers = applied_headers(&given.headers, returned.headers.as_deref(), returned.cookies.as_deref(), shape, rules)?;
+    let headers =
+        applied_headers(&given.headers, returned.headers.as_deref(), returned.cookies.as_deref(), shape, rules)?;
     let head = message::head_bytes(&headers) + given.method.len() + uri.len() + query.as_ref().map_or(0, String::len);
     check_head(head)?;
     Ok(RequestMessage { method: given.method.clone(), uri, query, headers })
@@ -87,7 +88,8 @@ fn finish_response(
         ));
     }
     let shape = Shape { hook, cookie: "set-cookie", response: true };
-    let headers = applied_headers(&given.headers, returned.headers.as_deref(), returned.cookies.as_deref(), shape, rules)?;
+    let headers =
+        applied_headers(&given.headers, returned.headers.as_deref(), returned.cookies.as_deref(), shape, rules)?;
     check_head(message::head_bytes(&headers))?;
     let body = returned.body.as_ref().map(|body| decoded_body(body, rules.body_limit)).transpose()?;
     Ok((ResponseMessage { status, reason: returned.status_description.clone(), headers }, body))
@@ -180,8 +182,11 @@ fn applied_headers(
     rules: &Rules,
 ) -> Result<Vec<Header>, Violation> {
     let snapshot = fields::from_headers(given, shape.response);
-    let mut lines: Vec<(String, Option<Vec<Vec<u8>>>)> =
-        given.iter().filter(|header| header_rules::is_hidden(&header.name)).map(|header| (header.name.clone(), None)).collect();
+    let mut lines: Vec<(String, Option<Vec<Vec<u8>>>)> = given
+        .iter()
+        .filter(|header| header_rules::is_hidden(&header.name))
+        .map(|header| (header.name.clone(), None))
+        .collect();
     let mut moved_cookies = Vec::new();
     match returned {
         None => lines.extend(snapshot.iter().map(|field| (field.name.clone(), None))),
@@ -211,7 +216,10 @@ fn folded_names(
         let name = field.name.to_ascii_lowercase();
         if name != field.name && !rules.lenient {
             let shown: String = field.name.escape_default().collect();
-            return Err(Violation::new(ViolationCode::HeaderName, format!("headers[\"{shown}\"] must be in lower case")));
+            return Err(Violation::new(
+                ViolationCode::HeaderName,
+                format!("headers[\"{shown}\"] must be in lower case"),
+            ));
         }
         if name == shape.cookie {
             if !rules.lenient {
@@ -311,9 +319,9 @@ fn check_head(bytes: usize) -> Result<(), Violation> {
 fn decoded_body(body: &Body, limit: usize) -> Result<Vec<u8>, Violation> {
     let bytes = match body.encoding {
         BodyEncoding::Text => body.data.clone().into_bytes(),
-        BodyEncoding::Base64 => base64::engine::general_purpose::STANDARD
-            .decode(&body.data)
-            .map_err(|error| Violation::new(ViolationCode::BodyBase64, format!("body.data is not valid base64: {error}")))?,
+        BodyEncoding::Base64 => base64::engine::general_purpose::STANDARD.decode(&body.data).map_err(|error| {
+            Violation::new(ViolationCode::BodyBase64, format!("body.data is not valid base64: {error}"))
+        })?,
     };
     if bytes.len() > limit {
         return Err(Violation::new(

@@ -19,7 +19,11 @@ fn one(name: &str, value: &str) -> Field {
 }
 
 /// The headers of `given`, with an edit made on them, applied; shown as `name: value` lines without `host`.
-fn edited_headers(given: &RequestMessage, edit: impl FnOnce(&mut Vec<Field>), rules: &Rules) -> Result<Vec<String>, String> {
+fn edited_headers(
+    given: &RequestMessage,
+    edit: impl FnOnce(&mut Vec<Field>),
+    rules: &Rules,
+) -> Result<Vec<String>, String> {
     let mut headers = fields::from_headers(&given.headers, false);
     edit(&mut headers);
     let returned = ReturnedRequest { headers: Some(headers), ..ReturnedRequest::default() };
@@ -122,7 +126,10 @@ fn disallowed_and_malformed_headers() {
         assert!(!refused.contains('\r'), "log injection: {refused:?}");
     }
     let lenient = Rules { lenient: true, ..RULES };
-    assert_eq!(edited_headers(&given, |headers| headers.push(one("X-A", "1")), &lenient), Ok(vec!["x-a: 1".to_owned()]));
+    assert_eq!(
+        edited_headers(&given, |headers| headers.push(one("X-A", "1")), &lenient),
+        Ok(vec!["x-a: 1".to_owned()])
+    );
     assert_eq!(
         edited_headers(&given, |headers| headers.push(one("cookie", "a=1")), &lenient),
         Ok(vec!["cookie: a=1".to_owned()])

@@ -27,9 +27,11 @@ pub struct Field {
 #[must_use]
 pub fn from_headers(headers: &[Header], response: bool) -> Vec<Field> {
     let cookie = if response { "set-cookie" } else { "cookie" };
-    group(header_rules::visible(headers).filter(|header| header.name != cookie).map(|header| {
-        (header.name.clone(), Item { value: text::text_from_bytes(&header.value), attributes: None })
-    }))
+    group(
+        header_rules::visible(headers).filter(|header| header.name != cookie).map(|header| {
+            (header.name.clone(), Item { value: text::text_from_bytes(&header.value), attributes: None })
+        }),
+    )
 }
 
 /// The cookies of a request's `cookie` lines.

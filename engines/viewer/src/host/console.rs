@@ -1,6 +1,8 @@
 //! `console`: what a function logs, bounded per run (cloudfront-functions.md 5.3 and 8).
 
-use boa_engine::{Context, JsResult, JsValue, NativeFunction, js_string, object::ObjectInitializer, property::Attribute};
+use boa_engine::{
+    Context, JsResult, JsValue, NativeFunction, js_string, object::ObjectInitializer, property::Attribute,
+};
 
 /// Most log text of one run, in bytes.
 const LIMIT: usize = 10_240;

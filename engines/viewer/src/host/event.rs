@@ -1,8 +1,7 @@
 //! Builds the `event` object of CloudFront Functions (cloudfront-functions.md 2) from an event of the contract.
 
 use boa_engine::{
-    Context, JsObject, JsResult, JsString, JsValue, NativeFunction,
-    js_string,
+    Context, JsObject, JsResult, JsString, JsValue, NativeFunction, js_string,
     object::{FunctionObjectBuilder, builtins::JsArray},
     property::PropertyDescriptor,
 };

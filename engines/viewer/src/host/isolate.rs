@@ -70,7 +70,8 @@ fn called(
     cpu: &mut Duration,
     context: &mut Context,
 ) -> Result<JsValue, Problem> {
-    let threw = |error: &JsError, context: &mut Context| problem::describe(error, ProblemKind::Threw, &program.file, context);
+    let threw =
+        |error: &JsError, context: &mut Context| problem::describe(error, ProblemKind::Threw, &program.file, context);
     let event = event::build(given, context).map_err(|error| threw(&error, context))?;
     let start = thread_time();
     let settled = settle(handler, event.into(), context);
@@ -171,7 +172,14 @@ fn thread_time() -> Duration {
 struct Hooks;
 
 impl HostHooks for Hooks {
-    fn ensure_can_compile_strings(&self, _: Realm, _: &[JsString], _: &JsString, _: bool, _: &mut Context) -> JsResult<()> {
+    fn ensure_can_compile_strings(
+        &self,
+        _: Realm,
+        _: &[JsString],
+        _: &JsString,
+        _: bool,
+        _: &mut Context,
+    ) -> JsResult<()> {
         Err(JsNativeError::eval().with_message("code generation from strings is not allowed").into())
     }
 

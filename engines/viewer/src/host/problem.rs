@@ -20,7 +20,13 @@ pub(super) fn describe(error: &JsError, kind: ProblemKind, file: &str, context: 
 
 fn message(error: &JsError, shown: &str, context: &mut Context) -> String {
     if let Some(native) = error.as_native() {
-        return format!("{}: {}", native.kind(), native.message());
+        // The place is told beside the message.
+        let message = native.message();
+        return format!(
+            "{}: {}",
+            native.kind(),
+            message.split_once(" at line ").map_or(message, |(message, _)| message)
+        );
     }
     match error.as_opaque() {
         None => shown.lines().next().unwrap_or_default().to_owned(),

@@ -120,7 +120,9 @@ impl Owner {
             match self.one_life().await {
                 Ok(End::Closed) => return,
                 Ok(_) => {}
-                Err(error) => tracing::error!(%error, program = %self.settings.program.display(), "an isolate host cannot be started"),
+                Err(error) => {
+                    tracing::error!(%error, program = %self.settings.program.display(), "an isolate host cannot be started")
+                }
             }
             if self.functions.is_none() {
                 return;
@@ -186,7 +188,11 @@ impl Life {
             None => Vec::new(),
         };
         for (function, program) in programs {
-            self.post(Command { message: ToHost::Deploy { function, program }, patience: super::LOAD_BUDGET, answer: None });
+            self.post(Command {
+                message: ToHost::Deploy { function, program },
+                patience: super::LOAD_BUDGET,
+                answer: None,
+            });
         }
         loop {
             owner.in_flight.store(self.pending.len(), Ordering::Relaxed);
@@ -288,4 +294,3 @@ fn problem(end: &End, status: ExitStatus, last_words: &str) -> Problem {
     };
     Problem { kind, message, line: None, column: None }
 }
-

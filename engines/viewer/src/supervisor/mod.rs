@@ -119,7 +119,8 @@ impl Hosts {
     #[must_use]
     pub fn spawn(settings: HostSettings) -> Self {
         let functions = Functions::default();
-        let hosts = (0..settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), functions.clone())).collect();
+        let hosts =
+            (0..settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), functions.clone())).collect();
         let (next_function, next_call) = (AtomicU32::new(0), AtomicU64::new(0));
         Self(Arc::new(Inner { settings, hosts, functions, next_function, next_call }))
     }

@@ -1,0 +1,134 @@
+//! `edgehook check`, and the errors that every verb shows for a configuration that does not pass.
+
+use crate::harness::{binary, edge::folder, has_python};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+fn edgehook(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(binary()).args(arguments).current_dir(folder).env("NO_COLOR", "1").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+const BROKEN: &str = r#"version = 1
+[server]
+listen = ["http://127.0.0.1:0"]
+colour = "red"
+[origin.site]
+url = 7
+[[behavior]]
+path = "/a/*"
+origin = "sight"
+[[behavior]]
+path = "*"
+origin = "site"
+viewer_request = "rewrit"
+[function.rewrite]
+runtime = "cloudfront-js-2.0"
+file = "rewrite.js"
+"#;
+
+#[test]
+fn all_problems_are_reported_at_once_with_their_place() {
+    let folder = folder(&[("edge.toml", BROKEN), ("rewrite.js", "function handler(e) { return e.request; }")]);
+    for verb in ["check", "serve", "dev"] {
+        let (code, _, errors) = edgehook(folder.path(), &[verb, "--config", "edge.toml"]);
+        assert_eq!(code, Some(2), "{verb}: {errors}");
+        for expected in [
+            "edge.toml:4:1",
+            "colour = \"red\"",
+            "edge.toml:6:7",
+            "edge.toml:9:10",
+            "origin = \"sight\"",
+            "did you mean \"site\"?",
+            "edge.toml:13:18",
+            "did you mean \"rewrite\"?",
+            "4 errors",
+        ] {
+            assert!(errors.contains(expected), "{verb}: {expected} is not in:\n{errors}");
+        }
+        let carets = errors.lines().filter(|line| line.contains('^')).count();
+        assert!(carets >= 4, "{errors}");
+    }
+}
+
+#[test]
+fn functions_are_loaded_by_check() {
+    let config = "version = 1\n[origin.site]\ndir = \".\"\n[function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\n\
+                  [function.g]\nruntime = \"nodejs\"\nfile = \"g.js\"\n[[behavior]]\npath = \"*\"\norigin = \"site\"\n\
+                  viewer_request = \"f\"\norigin_request = \"g\"\n";
+    let bad = folder(&[
+        ("edge.toml", config),
+        ("f.js", "function handler(event) {\n  return }}\n"),
+        ("g.js", "exports.x = 1;"),
+    ]);
+    let (code, _, errors) = edgehook(bad.path(), &["check"]);
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("f.js:2:") && errors.contains("SyntaxError"), "{errors}");
+    assert!(errors.contains("g.js") && errors.contains("Runtime.HandlerNotFound"), "{errors}");
+    let good = folder(&[
+        ("edge.toml", config),
+        ("f.js", "function handler(event) { return event.request; }"),
+        ("g.js", "exports.handler = async (event) => event.Records[0].cf.request;"),
+    ]);
+    let (code, result, errors) = edgehook(good.path(), &["check"]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(result.contains("edge.toml: ok  1 behavior · 1 origin · 2 functions"), "{result}");
+}
+
+#[test]
+fn a_python_function_without_python_says_what_to_install() {
+    let config = "version = 1\n[origin.site]\ndir = \".\"\n[function.p]\nruntime = \"python\"\nfile = \"p.py\"\n\
+                  [[behavior]]\npath = \"*\"\norigin = \"site\"\norigin_request = \"p\"\n";
+    let files = [
+        ("edge.toml", config),
+        ("p.py", "def lambda_handler(event, context):\n    return event['Records'][0]['cf']['request']\n"),
+    ];
+    let folder = folder(&files);
+    if has_python() {
+        assert_eq!(edgehook(folder.path(), &["check"]).0, Some(0));
+    }
+    // A copy of the executable without its companion.
+    let alone = folder.path().join("edgehook");
+    std::fs::copy(binary(), &alone).unwrap();
+    let output = Command::new(&alone).arg("check").current_dir(folder.path()).env("PATH", "/nowhere").output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("function \"p\"") && errors.contains("edgehook-python") && errors.contains("cargo build"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn usage_errors_are_2() {
+    let empty = folder(&[]);
+    for arguments in
+        [&["serve"][..], &["check"], &["nonsense"], &["serve", "--nonsense"], &["check", "--config", "none.toml"]]
+    {
+        let (code, _, errors) = edgehook(empty.path(), arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {errors}");
+        assert!(!errors.is_empty());
+    }
+    let (code, help, _) = edgehook(empty.path(), &["--help"]);
+    assert_eq!(code, Some(0));
+    for verb in ["init", "dev", "serve", "check"] {
+        assert!(help.contains(verb), "{help}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_an_error_of_serve() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = format!(
+        "[server]\nlisten = [\"http://{address}\"]\n[origin.site]\ndir = \".\"\n[[behavior]]\npath = \"*\"\norigin = \"site\"\n"
+    );
+    let folder = folder(&[("edge.toml", &config)]);
+    let (code, _, errors) = edgehook(folder.path(), &["serve"]);
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.contains(&address.to_string()), "{errors}");
+}
