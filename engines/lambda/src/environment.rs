@@ -107,7 +107,7 @@ impl Environment {
     async fn receive(&mut self) -> Result<FromEnvironment, InvokeError> {
         let mut buffer = [0; 16 * 1024];
         loop {
-            match self.inbox.next() {
+            match self.inbox.next_message() {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
                 Err(_) => return Err(InvokeError::Protocol),

@@ -46,7 +46,7 @@ impl Inbox {
     ///
     /// # Errors
     /// The frame is over [`FRAME_LIMIT`] or not a message. The stream is of no use afterwards.
-    pub fn next<M: Wire>(&mut self) -> Result<Option<M>, DecodeError> {
+    pub fn next_message<M: Wire>(&mut self) -> Result<Option<M>, DecodeError> {
         let pending = &self.buffer[self.start..];
         let Some((prefix, rest)) = pending.split_first_chunk::<PREFIX>() else { return Ok(None) };
         let length = u32::from_le_bytes(*prefix) as usize;
@@ -78,7 +78,7 @@ mod tests {
             let mut seen = Vec::new();
             for chunk in bytes.chunks(step) {
                 inbox.extend(chunk);
-                while let Some(text) = inbox.next::<String>().unwrap() {
+                while let Some(text) = inbox.next_message::<String>().unwrap() {
                     seen.push(text);
                 }
             }
@@ -90,9 +90,9 @@ mod tests {
     fn oversize_and_surplus_are_refused() {
         let mut inbox = Inbox::new();
         inbox.extend(&(u32::try_from(FRAME_LIMIT).unwrap() + 1).to_le_bytes());
-        assert_eq!(inbox.next::<String>(), Err(DecodeError::TooLong));
+        assert_eq!(inbox.next_message::<String>(), Err(DecodeError::TooLong));
         let mut inbox = Inbox::new();
         inbox.extend(&[5, 0, 0, 0, 0, 0, 0, 0, 9]);
-        assert_eq!(inbox.next::<String>(), Err(DecodeError::Surplus));
+        assert_eq!(inbox.next_message::<String>(), Err(DecodeError::Surplus));
     }
 }

@@ -29,7 +29,7 @@ impl Channel {
     /// The socket fails, or what came is no message.
     pub(crate) fn receive(&mut self) -> io::Result<Option<ToEnvironment>> {
         loop {
-            if let Some(message) = self.inbox.next().map_err(io::Error::other)? {
+            if let Some(message) = self.inbox.next_message().map_err(io::Error::other)? {
                 return Ok(Some(message));
             }
             match self.stream.read(&mut self.chunk) {

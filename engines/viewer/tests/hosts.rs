@@ -1,5 +1,7 @@
 //! Viewer functions through the engine: real isolate hosts, real sockets, the supervisor in between.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use edgehook_contract::{
     Header, HookPoint, RequestMessage, ResponseMessage,
     viewer::{Context, Event, Query, Returned},

@@ -155,7 +155,7 @@ impl Environment {
     pub(crate) fn receive(&mut self) -> Option<FromEnvironment> {
         let mut chunk = [0; 65_536];
         loop {
-            if let Some(message) = self.inbox.next().unwrap() {
+            if let Some(message) = self.inbox.next_message().unwrap() {
                 return Some(message);
             }
             match self.socket.read(&mut chunk) {

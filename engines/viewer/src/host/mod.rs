@@ -51,7 +51,7 @@ fn serve(mut channel: UnixStream) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     frame::append(&FromHost::Hello { version: VERSION }, &mut out);
     loop {
-        while let Some(message) = inbox.next::<ToHost>().map_err(io::Error::other)? {
+        while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
             if let Some(answer) = answer(&mut functions, message) {
                 frame::append(&answer, &mut out);
                 // An answer must not wait for the run behind it.

@@ -246,7 +246,7 @@ impl Life {
     }
 
     fn take_answers(&mut self) -> Result<(), Unexpected> {
-        while let Some(message) = self.inbox.next::<FromHost>().map_err(|_| Unexpected)? {
+        while let Some(message) = self.inbox.next_message::<FromHost>().map_err(|_| Unexpected)? {
             self.pending.settle(message, self.clock)?;
         }
         Ok(())
@@ -256,7 +256,7 @@ impl Life {
         let greeting = async {
             let mut buffer = [0; 64];
             loop {
-                match self.inbox.next::<FromHost>() {
+                match self.inbox.next_message::<FromHost>() {
                     Ok(Some(message)) => return message == FromHost::Hello { version: VERSION },
                     Ok(None) => {}
                     Err(_) => return false,
