@@ -37,10 +37,9 @@ fn dependencies(manifest: &str) -> Vec<String> {
             section = name.trim_end_matches(']').to_owned();
         } else if ["dependencies", "build-dependencies"].contains(&section.as_str())
             && !line.trim_start().starts_with('#')
+            && let Some((name, _)) = line.split_once('=')
         {
-            if let Some((name, _)) = line.split_once('=') {
-                names.push(name.trim().split('.').next().unwrap().to_owned());
-            }
+            names.push(name.trim().split('.').next().unwrap().to_owned());
         }
     }
     names
