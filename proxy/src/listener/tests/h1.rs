@@ -15,7 +15,7 @@ async fn one_connection_serves_many_requests() {
     viewer.write_all(b"TP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let last = read_until(&mut viewer, "hello").await;
     assert!(last.starts_with("HTTP/1.1 200 OK\r\n"), "{last}");
-    assert!(last.contains("content-length: 5\r\n") && last.contains("date: "), "{last}");
+    assert!(last.contains("Content-Length: 5\r\n") && last.contains("Date: "), "{last}");
     assert_eq!(running.slots.open(), 1);
 }
 
@@ -32,7 +32,7 @@ async fn the_handler_sees_protocol_and_scheme() {
 async fn a_body_that_fails_never_ends_cleanly() {
     let running = start(Limits::default(), None);
     let answer = running.exchange("GET /broken-length HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    assert!(answer.contains("content-length: 10\r\n") && answer.ends_with("\r\n\r\npart"), "{answer}");
+    assert!(answer.contains("Content-Length: 10\r\n") && answer.ends_with("\r\n\r\npart"), "{answer}");
     let answer = running.exchange("GET /broken HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(answer.contains("chunked\r\n") && answer.ends_with("\r\n\r\n4\r\npart\r\n"), "{answer}");
 }
@@ -93,7 +93,7 @@ async fn draining_finishes_what_is_in_flight() {
     running.site.gate.notify_one();
     let mut answer = String::new();
     busy.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.contains("connection: close\r\n") && answer.ends_with("opened"), "{answer}");
+    assert!(answer.contains("Connection: close\r\n") && answer.ends_with("opened"), "{answer}");
     assert_eq!(running.ended.await.unwrap(), 0);
     assert!(TcpStream::connect(running.address).await.is_err(), "still listening");
 }

@@ -40,23 +40,23 @@ async fn requests_are_written_anew() {
     plain.headers.insert("te", HeaderValue::from_static("trailers"));
     assert_eq!(
         written(plain, "/prefix/", "\r\n\r\n").await,
-        "GET /prefix/a?b=c%20d HTTP/1.1\r\naccept: */*\r\nhost: ORIGIN\r\n\r\n"
+        "GET /prefix/a?b=c%20d HTTP/1.1\r\nAccept: */*\r\nHost: ORIGIN\r\n\r\n"
     );
     let mut known = request(Method::POST, "/");
     known.headers.insert("host", HeaderValue::from_static("v.test"));
     known.headers.insert("content-length", HeaderValue::from_static("00099"));
     (known.body, known.body_length) = (body::full("hello"), BodyLength::Known(5));
-    assert_eq!(written(known, "", "hello").await, "POST / HTTP/1.1\r\nhost: v.test\r\ncontent-length: 5\r\n\r\nhello");
+    assert_eq!(written(known, "", "hello").await, "POST / HTTP/1.1\r\nHost: v.test\r\nContent-Length: 5\r\n\r\nhello");
     for method in [Method::PUT, Method::GET] {
         let mut unknown = request(method.clone(), "/");
         (unknown.body, unknown.body_length) = (body::full("hello"), BodyLength::Unknown);
         assert_eq!(
             written(unknown, "", "0\r\n\r\n").await,
-            format!("{method} / HTTP/1.1\r\ntransfer-encoding: chunked\r\nhost: ORIGIN\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+            format!("{method} / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: ORIGIN\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
         );
     }
     let none = request(Method::POST, "/");
-    assert_eq!(written(none, "", "\r\n\r\n").await, "POST / HTTP/1.1\r\ncontent-length: 0\r\nhost: ORIGIN\r\n\r\n");
+    assert_eq!(written(none, "", "\r\n\r\n").await, "POST / HTTP/1.1\r\nContent-Length: 0\r\nHost: ORIGIN\r\n\r\n");
 }
 
 #[tokio::test]
