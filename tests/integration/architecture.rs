@@ -51,7 +51,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("engines/contract", &[][..]),
         ("engines/protocol", &["edgehook-contract"]),
         ("engines/sandbox", &[]),
-        ("engines/viewer", &["edgehook-contract", "edgehook-protocol", "edgehook-sandbox"]),
+        ("engines/isolate", &[]),
+        ("engines/viewer", &["edgehook-contract", "edgehook-isolate", "edgehook-protocol", "edgehook-sandbox"]),
         ("engines/lambda", &["edgehook-contract", "edgehook-protocol", "edgehook-sandbox"]),
         ("engines/lambda-js", &["edgehook-contract", "edgehook-protocol", "edgehook-sandbox"]),
         ("engines/python", &["edgehook-protocol", "edgehook-sandbox"]),
@@ -94,7 +95,7 @@ fn hyper_is_named_only_at_the_edges_of_the_proxy() {
 #[test]
 fn unsafe_code_is_only_where_it_is_allowed() {
     for folder in allowed().keys().chain(&["proxy"]) {
-        if *folder == "engines/sandbox" {
+        if ["engines/isolate", "engines/sandbox"].contains(folder) {
             continue;
         }
         for file in rust_files(folder) {

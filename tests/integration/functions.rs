@@ -96,12 +96,14 @@ async fn viewer_functions() {
             file: format!("{name}.js"),
             source: fs::read(&source).unwrap(),
             budget: Duration::from_millis(50),
+            state_memory: ViewerFunction::STATE_MEMORY,
+            memory: ViewerFunction::MEMORY,
         };
         assert!(function.source.len() <= 10_240, "{name} is too large for CloudFront");
         let id = hosts.deploy(&function).await.unwrap();
         for (case, event, expected) in cases {
             let event = to_event(&event);
-            let run = hosts.invoke(id, event.clone()).await.unwrap();
+            let run = hosts.invoke(id, &event).await.unwrap();
             let Outcome::Returned(returned) = run.outcome else { panic!("{name}/{case}: {:?}", run.outcome) };
             let actual = applied(&event, &returned).unwrap_or_else(|problem| panic!("{name}/{case}: {problem}"));
             let same = |expected: &Value, actual: &Value| normal(expected) == normal(actual);

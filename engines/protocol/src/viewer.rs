@@ -30,8 +30,8 @@ pub enum ToHost {
         entropy: [u8; 32],
         /// The time that the function sees, in milliseconds since 1970.
         now: u64,
-        /// The event.
-        event: Event,
+        /// The event, encoded: it is read where it is used, in the function's own memory.
+        event: Blob,
     },
     /// Forget a function. Not answered.
     Remove {
@@ -51,6 +51,10 @@ pub struct Program {
     pub source: Blob,
     /// CPU time per run, in µs.
     pub budget: u32,
+    /// Memory that the function's state may take after loading, in bytes.
+    pub state_memory: u64,
+    /// Memory that a run may allocate beyond it, in bytes.
+    pub memory: u64,
 }
 
 /// From a host to the proxy.
@@ -153,7 +157,7 @@ wire_enum!(ToHost {
     1 => Invoke { call, function, entropy, now, event },
     2 => Remove { function },
 });
-wire_struct!(Program { name, file, source, budget });
+wire_struct!(Program { name, file, source, budget, state_memory, memory });
 wire_enum!(FromHost {
     0 => Hello { version },
     1 => Deployed { function },
@@ -210,16 +214,17 @@ mod tests {
             call: u64, entropy: [u8; 32], uri: String, query: Option<String>,
             headers in prop::collection::vec(header(), 0..8), status in prop::option::of(any::<u16>()),
         ) {
-            let message = ToHost::Invoke {
-                call, function: 7, entropy, now: 1,
-                event: Event {
-                    hook: HookPoint::ViewerResponse,
-                    context: Context::default(),
-                    viewer_ip: "::1".to_owned(),
-                    request: RequestMessage { method: "GET".to_owned(), uri, query, headers: headers.clone() },
-                    response: status.map(|status| ResponseMessage { status, reason: None, headers }),
-                },
+            let event = Event {
+                hook: HookPoint::ViewerResponse,
+                context: Context::default(),
+                viewer_ip: "::1".to_owned(),
+                request: RequestMessage { method: "GET".to_owned(), uri, query, headers: headers.clone() },
+                response: status.map(|status| ResponseMessage { status, reason: None, headers }),
             };
+            let mut encoded = Vec::new();
+            event.put(&mut encoded);
+            prop_assert_eq!(Event::take(&mut encoded.as_slice()), Ok(event));
+            let message = ToHost::Invoke { call, function: 7, entropy, now: 1, event: Blob(encoded) };
             let mut bytes = Vec::new();
             frame::append(&message, &mut bytes);
             let mut inbox = Inbox::new();

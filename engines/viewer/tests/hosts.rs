@@ -23,6 +23,8 @@ fn function(source: &str) -> ViewerFunction {
         source: source.as_bytes().to_vec(),
         // Generous: these tests are about results, and the machine may be busy.
         budget: Duration::from_millis(50),
+        state_memory: ViewerFunction::STATE_MEMORY,
+        memory: ViewerFunction::MEMORY,
     }
 }
 
@@ -65,7 +67,7 @@ async fn deployed(hosts: &Hosts, source: &str) -> FunctionId {
 async fn run(source: &str, event: Event) -> Run {
     let hosts = hosts(1);
     let id = deployed(&hosts, source).await;
-    hosts.invoke(id, event).await.unwrap()
+    hosts.invoke(id, &event).await.unwrap()
 }
 
 /// What the handler logged; the body of a handler is given.
@@ -207,7 +209,7 @@ async fn nothing_is_carried_over_between_runs() {
     )
     .await;
     for _ in 0..3 {
-        assert_eq!(hosts.invoke(id, request(None)).await.unwrap().logs, ["1 undefined undefined"]);
+        assert_eq!(hosts.invoke(id, &request(None)).await.unwrap().logs, ["1 undefined undefined"]);
     }
 }
 
@@ -232,10 +234,10 @@ async fn hostile_functions_cost_one_host_and_not_their_neighbours() {
         ("function handler() { (function f() { Promise.resolve().then(f); })(); }", ProblemKind::Time),
     ] {
         let bad = deployed(&hosts, source).await;
-        let run = hosts.invoke(bad, request(None)).await.unwrap();
+        let run = hosts.invoke(bad, &request(None)).await.unwrap();
         let Outcome::Failed(problem) = &run.outcome else { panic!("{source}: {run:?}") };
         assert_eq!(problem.kind, kind, "{source}: {problem:?}");
-        let after = hosts.invoke(good, request(None)).await.unwrap();
+        let after = hosts.invoke(good, &request(None)).await.unwrap();
         assert!(matches!(after.outcome, Outcome::Returned(_)), "after {source}: {after:?}");
         hosts.remove(bad).await;
     }
@@ -249,7 +251,7 @@ async fn calls_behind_a_runaway_are_answered_elsewhere() {
     let mut calls = tokio::task::JoinSet::new();
     for index in 0..40 {
         let (hosts, id) = (hosts.clone(), if index % 20 == 0 { bad } else { good });
-        calls.spawn(async move { (id == good, hosts.invoke(id, request(None)).await) });
+        calls.spawn(async move { (id == good, hosts.invoke(id, &request(None)).await) });
     }
     while let Some(done) = calls.join_next().await {
         let (is_good, result) = done.unwrap();
@@ -269,8 +271,8 @@ async fn a_host_killed_from_outside_is_replaced() {
     let before = hosts.processes();
     edgehook_sandbox::kill_group(before[0]);
     // The first call may still meet the dying host; the one after it cannot.
-    let _ = hosts.invoke(id, request(None)).await;
-    let run = hosts.invoke(id, request(None)).await.unwrap();
+    let _ = hosts.invoke(id, &request(None)).await;
+    let run = hosts.invoke(id, &request(None)).await.unwrap();
     assert!(matches!(run.outcome, Outcome::Returned(_)), "{run:?}");
     assert_ne!(hosts.processes(), before);
 }
@@ -289,7 +291,7 @@ async fn cpu_time_over_the_budget_is_a_failure() {
     let mut slow = function("function handler(event) { for (let i = 0; i < 2e4; i++) {} return event.request; }");
     slow.budget = Duration::from_micros(100);
     let id = hosts.deploy(&slow).await.unwrap();
-    let run = hosts.invoke(id, request(None)).await.unwrap();
+    let run = hosts.invoke(id, &request(None)).await.unwrap();
     assert!(matches!(&run.outcome, Outcome::Failed(problem) if problem.kind == ProblemKind::Time), "{run:?}");
     assert!(run.cpu > Duration::from_micros(100));
 }

@@ -146,12 +146,14 @@ impl Functions {
             return Ok((fingerprint, held.clone()));
         }
         let held = match &function.kind {
-            FunctionKind::Viewer { budget, .. } => {
+            FunctionKind::Viewer { budget, memory, .. } => {
                 let program = ViewerFunction {
                     name: function.name.clone(),
                     file: file_name(&function.file),
                     source: fingerprint.source.clone(),
                     budget: *budget,
+                    state_memory: ViewerFunction::STATE_MEMORY,
+                    memory: *memory,
                 };
                 let deployed = self.hosts.deploy(&program).await;
                 let id = deployed.map_err(|problem| viewer_problem(function, &problem))?;

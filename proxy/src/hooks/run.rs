@@ -128,7 +128,7 @@ async fn run_viewer(
     measured: Measured<'_>,
 ) -> Result<Outcome, Failure> {
     let hook = event.hook;
-    let run = hosts.invoke(id, event).await.map_err(|error| match error {
+    let run = hosts.invoke(id, &event).await.map_err(|error| match error {
         CallError::Throttled => Failure::new(Class::Throttled, error.to_string()),
         CallError::NoHost => Failure::new(Class::Execution, error.to_string()),
     })?;

@@ -25,6 +25,11 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
     context.register_global_property(js_string!("console"), console, Attribute::WRITABLE | Attribute::CONFIGURABLE)
 }
 
+/// Forgets what was logged so far: the lines of the top level belong to loading, not to a run.
+pub(super) fn reset(context: &mut Context) {
+    context.insert_data(Log::default());
+}
+
 /// Takes what was logged since the last call.
 pub(super) fn take(context: &mut Context) -> Vec<String> {
     let log = context.remove_data::<Log>();

@@ -1,97 +1,223 @@
 //! The isolate host: a process that holds viewer functions and runs them one invocation at a time.
 //!
-//! It reads frames from the socket that it was started with, answers each in turn, and ends when the socket does. Every
-//! invocation gets a fresh context in which the function's source is evaluated anew, so nothing that one run does is
-//! visible to another.
+//! It reads frames from the socket that it was started with, answers each in turn, and ends when the socket does. Each
+//! function has an isolate (crate `edgehook-isolate`): its engine, with the function's top level already run, lies in an
+//! arena with a snapshot, to which it is rewound after every run, however the run ended. So every invocation finds exactly
+//! the state that the top level left, and a run that is stopped in the middle costs its own budget and nothing else.
 //!
-//! Absent on purpose: time-outs and replacement (the supervisor's), header rules (the contract's).
+//! [`guest`] is what runs inside an isolate, and `event`, `outcome`, `console`, `random`, `problem` are its parts; this module
+//! stays outside. Between the two go copies of bytes: the frame's in, the encoded answer out.
+//!
+//! Absent on purpose: replacement of hosts (the supervisor's), header rules (the contract's).
 
 mod console;
 mod event;
-mod isolate;
+mod guest;
 mod outcome;
 mod problem;
+mod random;
 
+use edgehook_isolate::{
+    Budget, GuestThread, Isolate, Limits, LoadError, OutBuffer, Report, ThreadConfig, Verdict, on_guest_thread,
+};
 use edgehook_protocol::{
     VERSION,
     frame::{self, Inbox},
     viewer::{FromHost, Outcome, Problem, ProblemKind, Program, ToHost},
+    wire::Wire as _,
 };
+use guest::{Guest, Said};
 use std::{
     collections::HashMap,
     io::{self, Read as _, Write as _},
     os::unix::net::UnixStream,
     process::ExitCode,
+    time::Duration,
 };
-
-/// Stack of the thread that runs functions, in bytes: virtual until used. Boa's parser and natives recurse on it.
-const STACK: usize = 64 * 1024 * 1024;
 
 /// Most open files of a host. It needs its socket and the standard three.
 const OPEN_FILES: u64 = 16;
 
+/// CPU time for building an event, and for reading an outcome; neither counts towards the budget (cloudfront-functions.md 8).
+const CONVERSION: Duration = Duration::from_millis(5);
+
+/// Most bytes of one encoded answer: a generated body, twice a head, and the log.
+const OUT: usize = 4 * 1024 * 1024;
+
 /// Runs an isolate host until its socket closes. The whole life of the process.
+///
+/// The executable's global allocator must be [`edgehook_isolate::IsolateAlloc`].
 #[must_use]
 pub fn run() -> ExitCode {
-    let host = std::thread::Builder::new().name("isolate".to_owned()).stack_size(STACK).spawn(|| {
+    let served = on_guest_thread(ThreadConfig::default(), |thread| {
         let channel = edgehook_sandbox::channel()?;
         edgehook_sandbox::set_open_file_limit(OPEN_FILES)?;
-        serve(channel)
+        Host::new(thread)?.serve(channel)
     });
-    match host.map(std::thread::JoinHandle::join) {
-        Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+    match served {
+        Ok(Ok(())) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
 
-fn serve(mut channel: UnixStream) -> io::Result<()> {
-    let mut functions = HashMap::new();
-    let mut inbox = Inbox::new();
-    let mut out = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
-    frame::append(&FromHost::Hello { version: VERSION }, &mut out);
-    loop {
-        while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
-            if let Some(answer) = answer(&mut functions, message) {
-                frame::append(&answer, &mut out);
+/// A function and its isolate.
+struct Loaded {
+    isolate: Isolate<Guest>,
+    program: Program,
+}
+
+struct Host<'thread> {
+    thread: &'thread GuestThread,
+    functions: HashMap<u32, Loaded>,
+    out: OutBuffer,
+    /// A run did what no sound code does; this process is not to be trusted any more.
+    tainted: bool,
+}
+
+impl<'thread> Host<'thread> {
+    fn new(thread: &'thread GuestThread) -> io::Result<Self> {
+        Ok(Self { thread, functions: HashMap::new(), out: OutBuffer::new(OUT)?, tainted: false })
+    }
+
+    fn serve(&mut self, mut channel: UnixStream) -> io::Result<()> {
+        let (mut inbox, mut out, mut buffer) = (Inbox::new(), Vec::new(), vec![0; 64 * 1024]);
+        frame::append(&FromHost::Hello { version: VERSION }, &mut out);
+        loop {
+            while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
+                self.answer(message, &mut out);
                 // An answer must not wait for the run behind it.
                 channel.write_all(&out)?;
                 out.clear();
+                if self.tainted {
+                    return Ok(());
+                }
+            }
+            channel.write_all(&out)?;
+            out.clear();
+            match channel.read(&mut buffer)? {
+                0 => return Ok(()),
+                length => inbox.extend(&buffer[..length]),
             }
         }
-        channel.write_all(&out)?;
-        out.clear();
-        match channel.read(&mut buffer)? {
-            0 => return Ok(()),
-            length => inbox.extend(&buffer[..length]),
+    }
+
+    fn answer(&mut self, message: ToHost, out: &mut Vec<u8>) {
+        match message {
+            ToHost::Deploy { function, program } => {
+                let answer = match self.load(program) {
+                    Ok(loaded) => {
+                        self.functions.insert(function, loaded);
+                        FromHost::Deployed { function }
+                    }
+                    Err(problem) => FromHost::Refused { function, problem },
+                };
+                frame::append(&answer, out);
+            }
+            ToHost::Remove { function } => drop(self.functions.remove(&function)),
+            ToHost::Invoke { call, function, entropy, now, event } => {
+                let answer = self.invoke(call, function, entropy, now, &event.0);
+                frame::append(&answer, out);
+            }
+        }
+    }
+
+    fn load(&mut self, program: Program) -> Result<Loaded, Problem> {
+        let limits = Limits {
+            live: usize::try_from(program.state_memory).unwrap_or(usize::MAX),
+            allowance: usize::try_from(program.memory).unwrap_or(usize::MAX),
+            ..Limits::default()
+        };
+        let (source, file, budget) = (program.source.0.as_slice(), program.file.as_str(), program.budget);
+        let loaded = Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(source, file, budget, turn));
+        match loaded {
+            Ok(isolate) => Ok(Loaded { isolate, program }),
+            Err(error) => {
+                if let LoadError::Stopped(report) = &error {
+                    self.tainted |= report.verdict.taints_host();
+                }
+                Err(load_problem(&error, self.out.bytes(), &limits))
+            }
+        }
+    }
+
+    fn invoke(&mut self, call: u64, function: u32, entropy: [u8; 32], now: u64, event: &[u8]) -> FromHost {
+        let Some(loaded) = self.functions.get_mut(&function) else {
+            let message = format!("function number {function} is not loaded on this host");
+            return failed(call, problem(ProblemKind::Abort, message), 0, Vec::new());
+        };
+        let budget = Duration::from_micros(u64::from(loaded.program.budget));
+        let limits =
+            Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
+        let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
+            guest.run(event, entropy, now, [budget, CONVERSION], turn);
+        });
+        self.tainted |= report.verdict.taints_host();
+        let said = Said::read(self.out.bytes());
+        match (report.verdict, said.done) {
+            (Verdict::Finished, Some((outcome, cpu))) => FromHost::Done { call, outcome, cpu, logs: said.logs },
+            (Verdict::Finished, None) => {
+                let message = "the result is too large to be passed on".to_owned();
+                failed(call, problem(ProblemKind::Memory, message), 0, said.logs)
+            }
+            _ => {
+                let cpu = u32::try_from(report.cpu.as_micros()).unwrap_or(u32::MAX);
+                failed(call, stopped(&report, &loaded.program), cpu, said.logs)
+            }
         }
     }
 }
 
-fn answer(functions: &mut HashMap<u32, Program>, message: ToHost) -> Option<FromHost> {
-    match message {
-        ToHost::Deploy { function, program } => Some(match isolate::check(&program) {
-            Ok(()) => {
-                functions.insert(function, program);
-                FromHost::Deployed { function }
-            }
-            Err(problem) => FromHost::Refused { function, problem },
-        }),
-        ToHost::Remove { function } => {
-            functions.remove(&function);
-            None
-        }
-        ToHost::Invoke { call, function, entropy: _, now, event } => {
-            let run = match functions.get(&function) {
-                Some(program) => isolate::invoke(program, now, &event),
-                None => isolate::Run { outcome: Outcome::Failed(unknown(function)), cpu: 0, logs: Vec::new() },
+fn failed(call: u64, problem: Problem, cpu: u32, logs: Vec<String>) -> FromHost {
+    FromHost::Done { call, outcome: Outcome::Failed(problem), cpu, logs }
+}
+
+fn problem(kind: ProblemKind, message: String) -> Problem {
+    Problem { kind, message, line: None, column: None }
+}
+
+/// A run that the guard ended, in words.
+fn stopped(report: &Report, program: &Program) -> Problem {
+    let message = match report.verdict {
+        Verdict::Finished | Verdict::Time => match report.stage {
+            1 => format!("over the budget of {} µs of CPU time", program.budget),
+            _ => format!("over {} µs of CPU time while converting event or result", CONVERSION.as_micros()),
+        },
+        Verdict::Memory => format!("over the allowance of {} bytes of memory per run", program.memory),
+        Verdict::Stack => "the native stack is used up".to_owned(),
+        Verdict::Abort | Verdict::Instruction | Verdict::Fault => "the engine gave up".to_owned(),
+        Verdict::Panic => format!("the engine panicked: {}", report.message.as_deref().unwrap_or("without a word")),
+    };
+    problem(kind(report.verdict), message)
+}
+
+fn kind(verdict: Verdict) -> ProblemKind {
+    match verdict {
+        Verdict::Finished | Verdict::Time => ProblemKind::Time,
+        Verdict::Memory => ProblemKind::Memory,
+        Verdict::Stack => ProblemKind::Stack,
+        Verdict::Abort | Verdict::Instruction | Verdict::Fault | Verdict::Panic => ProblemKind::Abort,
+    }
+}
+
+/// A function that could not be loaded, in words. A guest that refused has written its reason.
+fn load_problem(error: &LoadError, mut said: &[u8], limits: &Limits) -> Problem {
+    match error {
+        LoadError::Refused(_) => Problem::take(&mut said)
+            .unwrap_or_else(|_| problem(ProblemKind::Abort, "the function could not be loaded".to_owned())),
+        LoadError::Stopped(report) => {
+            let message = match report.verdict {
+                Verdict::Time => format!("loading takes more than {} ms of CPU time", limits.cpu.as_millis()),
+                Verdict::Memory => format!("loading takes more than {} bytes of memory", limits.memory),
+                Verdict::Stack => "the native stack is used up while loading; is the source nested too deeply?".to_owned(),
+                _ => format!("the engine gave up while loading: {error}"),
             };
-            Some(FromHost::Done { call, outcome: run.outcome, cpu: run.cpu, logs: run.logs })
+            problem(kind(report.verdict), message)
         }
+        LoadError::TooLarge(bytes) => problem(
+            ProblemKind::Memory,
+            format!("the state after loading takes {bytes} bytes, state_memory allows {}", limits.live),
+        ),
+        other => problem(ProblemKind::Abort, other.to_string()),
     }
 }
 
-fn unknown(function: u32) -> Problem {
-    let message = format!("function number {function} is not loaded on this host");
-    Problem { kind: ProblemKind::Abort, message, line: None, column: None }
-}

@@ -137,7 +137,8 @@ impl Owner {
             program: self.settings.program.clone(),
             arguments: self.settings.arguments.clone(),
             variables: Vec::new(),
-            address_space: Some(self.settings.address_space),
+            // Arenas bound what functions take; the addresses for them are reserved in advance, many more than are used.
+            address_space: None,
             capture_output: true,
         };
         let (command, socket) = confined.command()?;

@@ -13,7 +13,7 @@ mod pending;
 use edgehook_contract::viewer::Event;
 use edgehook_protocol::{
     viewer::{Outcome, Problem, ProblemKind, Program, ToHost},
-    wire::Blob,
+    wire::{Blob, Wire as _},
 };
 use host::{Command, HostHandle};
 use pending::Answer;
@@ -46,16 +46,14 @@ pub struct HostSettings {
     pub hosts: usize,
     /// Silence beyond a call's budget after which a host is killed.
     pub silence: Duration,
-    /// Most address space of a host, in bytes.
-    pub address_space: u64,
 }
 
 impl HostSettings {
-    /// One host per core, 50 ms of silence, 1 GiB of address space.
+    /// One host per core, 50 ms of silence.
     #[must_use]
     pub fn new(program: PathBuf, arguments: Vec<OsString>) -> Self {
         let hosts = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { program, arguments, hosts, silence: Duration::from_millis(50), address_space: 1 << 30 }
+        Self { program, arguments, hosts, silence: Duration::from_millis(50) }
     }
 }
 
@@ -70,6 +68,18 @@ pub struct ViewerFunction {
     pub source: Vec<u8>,
     /// CPU time per run.
     pub budget: Duration,
+    /// Memory that its state may take after loading, in bytes.
+    pub state_memory: u64,
+    /// Memory that a run may allocate beyond it, in bytes.
+    pub memory: u64,
+}
+
+impl ViewerFunction {
+    /// Memory of the state after loading, in bytes (cloudfront-functions.md 8).
+    pub const STATE_MEMORY: u64 = 2 * 1024 * 1024;
+
+    /// Memory of a run, in bytes (cloudfront-functions.md 8).
+    pub const MEMORY: u64 = 8 * 1024 * 1024;
 }
 
 /// The number of a loaded function.
@@ -137,6 +147,8 @@ impl Hosts {
             file: function.file.clone(),
             source: Blob(function.source.clone()),
             budget: u32::try_from(function.budget.as_micros()).unwrap_or(u32::MAX),
+            state_memory: function.state_memory,
+            memory: function.memory,
         };
         trial(&inner.settings, number, &program).await?;
         lock(&inner.functions).insert(number, program.clone());
@@ -166,9 +178,11 @@ impl Hosts {
     ///
     /// # Errors
     /// The function was not run. A run that failed is an `Ok` whose outcome says so.
-    pub async fn invoke(&self, function: FunctionId, event: Event) -> Result<Run, CallError> {
+    pub async fn invoke(&self, function: FunctionId, event: &Event) -> Result<Run, CallError> {
         let budget = lock(&self.0.functions).get(&function.0).map_or(0, |program| program.budget);
         let patience = Duration::from_micros(u64::from(budget));
+        let mut encoded = Vec::with_capacity(1024);
+        event.put(&mut encoded);
         // A call whose host died before it started goes to another one, once.
         for _ in 0..2 {
             let host = self.0.hosts.iter().min_by_key(|host| host.in_flight()).ok_or(CallError::NoHost)?;
@@ -177,7 +191,7 @@ impl Hosts {
                 function: function.0,
                 entropy: entropy(),
                 now: now(),
-                event: event.clone(),
+                event: Blob(encoded.clone()),
             };
             let (answer, answered) = oneshot::channel();
             if !host.try_send(Command { message, patience, answer: Some(answer) }) {

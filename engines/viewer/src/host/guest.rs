@@ -1,0 +1,327 @@
+//! What runs inside an isolate: the engine with one function loaded, and one invocation on it.
+//!
+//! Everything here lives in the arena and is gone, or as it was, after the run. What is to stay is written to the
+//! [`Turn`]: console lines as they come, so that a run that is stopped has not spoken in vain, then the outcome.
+
+use super::{
+    console, event,
+    outcome::{self, Unreadable},
+    problem, random,
+};
+use boa_engine::{
+    Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Script, Source,
+    builtins::promise::PromiseState,
+    context::{
+        ContextBuilder, HostHooks,
+        time::{Clock, JsInstant},
+    },
+    job::{GenericJob, Job, JobExecutor, PromiseJob},
+    js_string,
+    object::builtins::JsPromise,
+    realm::Realm,
+};
+use edgehook_contract::{
+    Header, HookPoint, RequestMessage, ResponseMessage,
+    viewer::{Context as About, Event},
+};
+use edgehook_isolate::{Refused, Turn};
+use edgehook_protocol::{
+    viewer::{Outcome, Problem, ProblemKind},
+    wire::Wire as _,
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    path::Path,
+    rc::Rc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Loop iterations per µs of budget after which a run is given up with a line number. More than boa manages in that time,
+/// so that no honest run meets it before the timer; it only names the line of a plain endless loop where it can.
+const ITERATIONS_PER_MICROSECOND: u64 = 100;
+
+/// Largest buffer that a function may ask for, in bytes.
+const BUFFER_LIMIT: u64 = 8 * 1024 * 1024;
+
+const LOG: u8 = 0;
+const DONE: u8 = 1;
+
+/// The engine with one function loaded.
+pub(super) struct Guest {
+    context: Context,
+    handler: JsObject,
+    clock: Rc<Frozen>,
+    file: String,
+}
+
+impl Guest {
+    /// Builds the engine, runs the function's top level, and warms what every run uses.
+    pub(super) fn load(source: &[u8], file: &str, budget: u32, turn: &mut Turn<'_>) -> Result<Self, Refused> {
+        let clock = Rc::new(Frozen(Cell::new(now())));
+        let loaded = engine(&clock, budget).and_then(|mut context| {
+            warm(&mut context)?;
+            let handler = handler(source, file, &mut context)?;
+            Ok(Self { context, handler, clock: clock.clone(), file: file.to_owned() })
+        });
+        loaded.map_err(|problem| {
+            let mut bytes = Vec::new();
+            problem.put(&mut bytes);
+            // A problem is bounded and the output empty, so it fits.
+            let _ = turn.write(&bytes);
+            Refused
+        })
+    }
+
+    /// Runs the handler once on the encoded `event`. `stages`: CPU time of the handler, and of reading its outcome.
+    pub(super) fn run(&mut self, event: &[u8], entropy: [u8; 32], now: u64, stages: [Duration; 2], turn: &mut Turn<'_>) {
+        self.clock.0.set(now);
+        random::seed(&mut self.context, entropy);
+        console::reset(&mut self.context);
+        let mut bytes = event;
+        let argument = match Event::take(&mut bytes) {
+            Ok(event) => event::build(&event, &mut self.context),
+            Err(error) => Err(JsNativeError::error().with_message(error.to_string()).into()),
+        };
+        turn.stage(stages[0]);
+        let settled = argument.and_then(|argument| settle(&self.handler, argument.into(), &mut self.context));
+        let cpu = turn.stage(stages[1]);
+        let outcome = match settled {
+            Ok(Some(value)) => self.read(&value),
+            Ok(None) => Outcome::Failed(Problem {
+                kind: ProblemKind::NeverSettled,
+                message: "the promise that handler returned can never settle".to_owned(),
+                line: None,
+                column: None,
+            }),
+            Err(error) => Outcome::Failed(problem::describe(&error, ProblemKind::Threw, &self.file, &mut self.context)),
+        };
+        let mut bytes = Vec::with_capacity(1024);
+        for line in console::take(&mut self.context) {
+            bytes.push(LOG);
+            line.put(&mut bytes);
+        }
+        bytes.push(DONE);
+        u32::try_from(cpu.as_micros()).unwrap_or(u32::MAX).put(&mut bytes);
+        outcome.put(&mut bytes);
+        // What does not fit is missed by the host, which says so.
+        let _ = turn.write(&bytes);
+    }
+
+    fn read(&mut self, value: &JsValue) -> Outcome {
+        match outcome::read(value, &mut self.context) {
+            Ok(returned) => Outcome::Returned(returned),
+            Err(Unreadable::Invalid(text)) => Outcome::Invalid(text),
+            Err(Unreadable::Threw(error)) => {
+                Outcome::Failed(problem::describe(&error, ProblemKind::Threw, &self.file, &mut self.context))
+            }
+        }
+    }
+}
+
+/// What a run left behind, read outside the isolate.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) logs: Vec<String>,
+    /// The outcome, and the CPU time of handler and microtasks in µs.
+    pub(super) done: Option<(Outcome, u32)>,
+}
+
+impl Said {
+    pub(super) fn read(mut bytes: &[u8]) -> Self {
+        let mut said = Self::default();
+        while let Some((tag, rest)) = bytes.split_first() {
+            bytes = rest;
+            let read = match *tag {
+                LOG => String::take(&mut bytes).map(|line| said.logs.push(line)),
+                _ => u32::take(&mut bytes)
+                    .and_then(|cpu| Outcome::take(&mut bytes).map(|outcome| said.done = Some((outcome, cpu)))),
+            };
+            if read.is_err() {
+                break;
+            }
+        }
+        said
+    }
+}
+
+/// Calls the handler and drains the microtasks; `None` for a promise that is pending with nothing left to run.
+fn settle(handler: &JsObject, event: JsValue, context: &mut Context) -> JsResult<Option<JsValue>> {
+    let value = handler.call(&JsValue::undefined(), &[event], context)?;
+    context.run_jobs()?;
+    let Some(promise) = value.as_object().and_then(|object| JsPromise::from_object(object).ok()) else {
+        return Ok(Some(value));
+    };
+    match promise.state() {
+        PromiseState::Pending => Ok(None),
+        PromiseState::Fulfilled(value) => Ok(Some(value)),
+        PromiseState::Rejected(reason) => Err(JsError::from_opaque(reason)),
+    }
+}
+
+/// Evaluates the source and finds `handler` among its top-level bindings.
+fn handler(source: &[u8], file: &str, context: &mut Context) -> Result<JsObject, Problem> {
+    let source = Source::from_bytes(source).with_path(Path::new(file));
+    let script = Script::parse(source, None, context)
+        .map_err(|error| problem::describe(&error, ProblemKind::Syntax, file, context))?;
+    script
+        .evaluate(context)
+        .and_then(|_| context.run_jobs())
+        .map_err(|error| problem::describe(&error, ProblemKind::Threw, file, context))?;
+    // A name lookup rather than a property of the global object: `const handler = …` is no property.
+    let handler = context.eval(Source::from_bytes("typeof handler === 'function' ? handler : undefined"));
+    handler.ok().and_then(|value| value.as_object()).ok_or_else(|| Problem {
+        kind: ProblemKind::NoHandler,
+        message: "the source defines no function named \"handler\" at its top level".to_owned(),
+        line: None,
+        column: None,
+    })
+}
+
+fn engine(clock: &Rc<Frozen>, budget: u32) -> Result<Context, Problem> {
+    let build = || -> JsResult<Context> {
+        let mut context = ContextBuilder::new()
+            .clock(clock.clone())
+            .host_hooks(Rc::new(Hooks))
+            .job_executor(Rc::new(Jobs::default()))
+            .can_block(false)
+            .build()?;
+        context.strict(true);
+        let iterations = u64::from(budget).saturating_mul(ITERATIONS_PER_MICROSECOND);
+        context.runtime_limits_mut().set_loop_iteration_limit(iterations.max(1_000_000));
+        for absent in [js_string!("Atomics"), js_string!("SharedArrayBuffer")] {
+            context.global_object().delete_property_or_throw(absent, &mut context)?;
+        }
+        console::install(&mut context)?;
+        random::install(&mut context)?;
+        Ok(context)
+    };
+    build().map_err(|error| engine_problem(&error))
+}
+
+fn engine_problem(error: &JsError) -> Problem {
+    Problem { kind: ProblemKind::Abort, message: format!("no engine could be made: {error}"), line: None, column: None }
+}
+
+/// Builds and reads a made-up event, so that shapes, inline caches and lazy statics that every run needs are part of the
+/// snapshot. The user's own code has not been seen yet.
+fn warm(context: &mut Context) -> Result<(), Problem> {
+    let dummy = "(async function (event) { await null; return event.response || event.request; })";
+    let mut rounds = || -> JsResult<()> {
+        let dummy = context.eval(Source::from_bytes(dummy))?;
+        let Some(dummy) = dummy.as_object() else { return Ok(()) };
+        for event in [made_up(HookPoint::ViewerRequest), made_up(HookPoint::ViewerResponse)] {
+            let argument = event::build(&event, context)?;
+            if let Some(value) = settle(&dummy, argument.into(), context)? {
+                // Of no interest but for what reading leaves warm.
+                let _ = outcome::read(&value, context);
+            }
+        }
+        console::take(context);
+        Ok(())
+    };
+    rounds().map_err(|error| engine_problem(&error))
+}
+
+fn made_up(hook: HookPoint) -> Event {
+    let headers = vec![
+        Header::new("host", "www.example.com"),
+        Header::new("accept", "*/*"),
+        Header::new("accept-encoding", "gzip"),
+        Header::new("accept-language", "en"),
+        Header::new("user-agent", "warm"),
+        Header::new("x-twice", "1"),
+        Header::new("x-twice", "2"),
+        Header::new("cookie", "a=1; b=2; a=3"),
+    ];
+    let response = ResponseMessage {
+        status: 200,
+        reason: None,
+        headers: vec![Header::new("content-type", "text/html"), Header::new("set-cookie", "a=1; Path=/")],
+    };
+    Event {
+        hook,
+        context: About::default(),
+        viewer_ip: "::1".to_owned(),
+        request: RequestMessage {
+            method: "GET".to_owned(),
+            uri: "/".to_owned(),
+            query: Some("a=1&b=2&a=3".to_owned()),
+            headers,
+        },
+        response: (hook == HookPoint::ViewerResponse).then_some(response),
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A clock that stands still during a run.
+struct Frozen(Cell<u64>);
+
+impl Clock for Frozen {
+    fn now(&self) -> JsInstant {
+        let millis = self.0.get();
+        JsInstant::new(millis / 1000, u32::try_from(millis % 1000).unwrap_or_default() * 1_000_000)
+    }
+
+    fn system_time_millis(&self) -> i64 {
+        i64::try_from(self.0.get()).unwrap_or(i64::MAX)
+    }
+}
+
+/// What the language leaves to its host: no code from strings, no time zone, small buffers.
+struct Hooks;
+
+impl HostHooks for Hooks {
+    fn ensure_can_compile_strings(
+        &self,
+        _: Realm,
+        _: &[JsString],
+        _: &JsString,
+        _: bool,
+        _: &mut Context,
+    ) -> JsResult<()> {
+        Err(JsNativeError::eval().with_message("code generation from strings is not allowed").into())
+    }
+
+    fn local_timezone_offset_seconds(&self, _: i64) -> i32 {
+        0
+    }
+
+    fn max_buffer_size(&self, _: &mut Context) -> u64 {
+        BUFFER_LIMIT
+    }
+}
+
+/// Promise jobs in their order. Timers and other asynchronous work do not exist here.
+#[derive(Default)]
+struct Jobs(RefCell<VecDeque<Runnable>>);
+
+enum Runnable {
+    Promise(PromiseJob),
+    Generic(GenericJob),
+}
+
+impl JobExecutor for Jobs {
+    fn enqueue_job(self: Rc<Self>, job: Job, _: &mut Context) {
+        match job {
+            Job::PromiseJob(job) => self.0.borrow_mut().push_back(Runnable::Promise(job)),
+            Job::GenericJob(job) => self.0.borrow_mut().push_back(Runnable::Generic(job)),
+            _ => {}
+        }
+    }
+
+    fn run_jobs(self: Rc<Self>, context: &mut Context) -> JsResult<()> {
+        loop {
+            let job = self.0.borrow_mut().pop_front();
+            match job {
+                None => return Ok(()),
+                Some(Runnable::Promise(job)) => drop(job.call(context)?),
+                Some(Runnable::Generic(job)) => drop(job.call(context)?),
+            }
+        }
+    }
+}
