@@ -71,7 +71,7 @@ fn called(
     context: &mut Context,
 ) -> Result<JsValue, Problem> {
     let threw =
-        |error: &JsError, context: &mut Context| problem::describe(error, ProblemKind::Threw, &program.file, context);
+        |error: &JsError, context: &mut Context| problem::describe(error, ProblemKind::Threw, origin(program), context);
     let event = event::build(given, context).map_err(|error| threw(&error, context))?;
     let start = thread_time();
     let settled = settle(handler, event.into(), context);
@@ -110,20 +110,24 @@ fn read(program: &Program, value: &JsValue, context: &mut Context) -> Outcome {
         Ok(returned) => Outcome::Returned(returned),
         Err(Unreadable::Invalid(text)) => Outcome::Invalid(text),
         Err(Unreadable::Threw(error)) => {
-            Outcome::Failed(problem::describe(&error, ProblemKind::Threw, &program.file, context))
+            Outcome::Failed(problem::describe(&error, ProblemKind::Threw, origin(program), context))
         }
     }
+}
+
+fn origin(program: &Program) -> problem::Origin<'_> {
+    problem::Origin { file: &program.file, source: &program.source.0 }
 }
 
 /// Evaluates the source and finds `handler` among its top-level bindings.
 fn load(program: &Program, context: &mut Context) -> Result<JsObject, Problem> {
     let source = Source::from_bytes(&program.source.0).with_path(Path::new(&program.file));
     let script = Script::parse(source, None, context)
-        .map_err(|error| problem::describe(&error, ProblemKind::Syntax, &program.file, context))?;
+        .map_err(|error| problem::describe(&error, ProblemKind::Syntax, origin(program), context))?;
     script
         .evaluate(context)
         .and_then(|_| context.run_jobs())
-        .map_err(|error| problem::describe(&error, ProblemKind::Threw, &program.file, context))?;
+        .map_err(|error| problem::describe(&error, ProblemKind::Threw, origin(program), context))?;
     // A name lookup rather than a property of the global object: `const handler = …` is no property.
     let handler = context.eval(Source::from_bytes("typeof handler === 'function' ? handler : undefined"));
     handler.ok().and_then(|value| value.as_object()).ok_or_else(|| Problem {
