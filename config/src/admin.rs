@@ -15,7 +15,7 @@ use crate::text::Text;
 pub struct Admin {
     /// Where it listens.
     pub listen: AdminListen,
-    /// Needed off loopback and for every change; `None`: made at start.
+    /// Needed off loopback.
     pub token: Option<Secret>,
     /// No token is needed off loopback. Warned about.
     pub insecure: bool,

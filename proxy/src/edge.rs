@@ -12,7 +12,9 @@ use crate::{
     site::Site,
 };
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -48,16 +50,18 @@ impl Edge {
     pub async fn serve(&self, connection: Arc<Connection>, request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
-        let mut record = begin(&connection, &request);
+        let mut pending = Pending { record: begin(&connection, &request), edge: self, answered: false };
+        let record = &mut pending.record;
+        let mut body = None;
         let result = if method == Method::OPTIONS && request.uri().path() == "*" {
-            Ok(Delivery::Redirected(about_the_server()))
+            Ok(Delivery::OfTheServer(about_the_server()))
         } else {
             match gate::receive(&connection, request) {
-                Ok((request, body)) => lifecycle::run(&site, request, body, &mut record).await,
+                Ok((request, unread)) => lifecycle::run(&site, request, body.insert(unread), record).await,
                 Err(fault) => Err(fault),
             }
         };
-        let delivered = delivered(result, &site, &mut record);
+        let delivered = delivered(result, &site, record);
         let marks = Marks {
             site: &site,
             id: &record.id,
@@ -67,16 +71,65 @@ impl Edge {
         };
         let response = deliver::finish(delivered.response, &method, version, marks);
         record.status = response.status();
-        record.time = record.start.elapsed();
-        record.emit(&self.counters, self.listener.as_ref());
+        if let Some(unread) = body {
+            drain(unread);
+        }
+        pending.answered = true;
         response
     }
+}
+
+/// A request that has not been answered. One that never is, because its viewer has left, is counted and logged all the same.
+struct Pending<'a> {
+    record: Record,
+    edge: &'a Edge,
+    answered: bool,
+}
+
+/// The status in the log for a viewer who left first; never sent.
+const VIEWER_LEFT: u16 = 499;
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.record.failure = Some("the viewer left before there was an answer".to_owned());
+            self.record.status = StatusCode::from_u16(VIEWER_LEFT).unwrap_or(StatusCode::BAD_REQUEST);
+        }
+        self.record.time = self.record.start.elapsed();
+        self.record.emit(&self.edge.counters, self.edge.listener.as_ref());
+    }
+}
+
+/// Most of an unread request body that is read and thrown away so that the answer in front of it arrives, and for how long.
+const DRAIN_LIMIT: usize = 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// Reads what is left of a request body that nobody wanted. Closing a connection with unread bytes would reset it, and the
+/// viewer might never see the answer.
+fn drain(mut unread: Body) {
+    if http_body::Body::is_end_stream(&unread) {
+        return;
+    }
+    tokio::spawn(async move {
+        let reading = async {
+            let mut total = 0;
+            while let Some(Ok(frame)) = unread.frame().await {
+                total += frame.data_ref().map_or(0, Bytes::len);
+                if total > DRAIN_LIMIT {
+                    break;
+                }
+            }
+        };
+        // Either way there is nothing more to be done for this viewer.
+        let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+    });
 }
 
 /// A response before its last touches.
 struct Delivered {
     response: Response<Body>,
-    x_cache: &'static str,
+    /// First word of `X-Cache`; none for what is no matter of the site.
+    x_cache: Option<&'static str>,
     length: Option<u64>,
 }
 
@@ -90,22 +143,27 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             record.location = location(&answer.head.headers);
             let x_cache = if answer.generated { "LambdaGeneratedResponse" } else { answer.report.outcome.x_cache() };
             let response = Response::from_parts(answer.head, answer.body);
-            Delivered { response, x_cache, length: answer.length }
+            Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
         Ok(Delivery::Generated(response, maker)) => {
             record.outcome = Outcome::Generated;
             record.location = location(response.headers());
-            Delivered { response, x_cache: maker.x_cache(), length: None }
+            Delivered { response, x_cache: Some(maker.x_cache()), length: None }
         }
         Ok(Delivery::Redirected(response)) => {
             record.outcome = Outcome::Generated;
             record.location = location(response.headers());
-            Delivered { response, x_cache: "Redirect", length: None }
+            Delivered { response, x_cache: Some("Redirect"), length: None }
+        }
+        Ok(Delivery::OfTheServer(response)) => {
+            record.outcome = Outcome::Generated;
+            Delivered { response, x_cache: None, length: None }
         }
         Err(fault) => {
             record.outcome = Outcome::Error;
             record.failure = Some(fault.detail());
-            Delivered { response: fault.to_response(&site.vendor, &record.id), x_cache: fault.x_cache(), length: None }
+            let response = fault.to_response(&site.vendor, &record.id);
+            Delivered { response, x_cache: Some(fault.x_cache()), length: None }
         }
     }
 }

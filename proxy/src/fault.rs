@@ -5,6 +5,7 @@
 
 use crate::{
     body::{self, Body},
+    cache::Cause,
     origin::OriginError,
 };
 use edgehook_contract::{Family, Fault as FunctionFault, HookPoint};
@@ -114,8 +115,6 @@ pub enum Fault {
     Function(Box<FailedFunction>),
     /// The origin failed.
     Origin(OriginError),
-    /// The fetch that this request had joined failed, and so did the second try.
-    SharedFetch,
 }
 
 impl From<Refusal> for Fault {
@@ -131,6 +130,13 @@ impl From<OriginError> for Fault {
 }
 
 impl Fault {
+    /// The fault of a fetch that this request had joined.
+    #[must_use]
+    pub fn shared(cause: &Cause) -> Self {
+        let unknown = || Self::Origin(OriginError::Closed);
+        cause.downcast_ref::<Self>().cloned().unwrap_or_else(unknown)
+    }
+
     /// The status that the viewer gets.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -141,7 +147,6 @@ impl Fault {
                 StatusCode::from_u16(failed.fault.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
             Self::Origin(error) => error.status(),
-            Self::SharedFetch => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -164,7 +169,6 @@ impl Fault {
                 format!("{} at {}: {}", failed.name, failed.hook.as_str(), failed.detail)
             }
             Self::Origin(error) => format!("origin {}: {error}", error.as_str()),
-            Self::SharedFetch => "the origin failed for the request that this one had joined".to_owned(),
         }
     }
 
@@ -180,7 +184,7 @@ impl Fault {
             Self::Origin(error) if error.status() == StatusCode::GATEWAY_TIMEOUT => {
                 "The server behind this address took too long to answer."
             }
-            Self::Origin(_) | Self::SharedFetch => "The server behind this address could not be reached.",
+            Self::Origin(_) => "The server behind this address could not be reached.",
         }
     }
 
@@ -205,7 +209,7 @@ impl Fault {
         {
             headers.insert(header::ALLOW, allow);
         }
-        if matches!(self, Self::Refused(_)) {
+        if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) {
             // What the gate could not read it cannot delimit either.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

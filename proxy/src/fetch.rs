@@ -5,7 +5,7 @@
 use crate::{
     body::{self, Body},
     cache::{
-        self, BypassReason, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement,
+        self, BypassReason, Cause, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement,
         StoreResult,
     },
     fault::{FailedFunction, Fault},
@@ -13,7 +13,7 @@ use crate::{
     gate::Received,
     hooks::{self, BodyAfterHook, Flow, Function},
     origin::{BodyLength, Delimited, Origin, OriginRequest, OriginSettings, Target},
-    record::{OriginRecord, Record},
+    record::{OriginRecord, Record, shown},
     site::{Behavior, Site, SiteOrigin},
 };
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
@@ -84,22 +84,11 @@ impl Fetch {
             let mut outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, Extent::Keyed)?;
             outgoing.method = Method::GET;
             ticket.prepare(&mut outgoing.headers);
-            let exchanged = match self.exchange(request, outgoing, body::empty(), BodyLength::None, record).await {
-                Ok(exchanged) => exchanged,
-                Err(fault @ Fault::Origin(_)) => {
-                    return match ticket.stale_if_error(Now::read()) {
-                        Ok(served) => Ok(served.into()),
-                        Err(ticket) => {
-                            ticket.fail();
-                            Err(fault)
-                        }
-                    };
-                }
-                Err(fault) => {
-                    ticket.fail();
-                    return Err(fault);
-                }
-            };
+            let exchanged =
+                match self.exchange(request, keyed, outgoing, (body::empty(), BodyLength::None), record).await {
+                    Ok(exchanged) => exchanged,
+                    Err(fault) => return failed(*ticket, fault),
+                };
             let down = matches!(exchanged.answer.head.status.as_u16(), 500 | 502..=504);
             if down {
                 match ticket.stale_if_error(Now::read()) {
@@ -143,11 +132,8 @@ impl Fetch {
         };
         let outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, extent)?;
         let length = body_length(&request.headers, &body);
-        let Exchanged { answer, generated } = self.exchange(request, outgoing, body, length, record).await?;
-        let unsafe_method = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
-        if unsafe_method && (answer.head.status.is_success() || answer.head.status.is_redirection()) {
-            self.site.cache.invalidate(&keyed.key);
-        }
+        let exchanged = self.exchange(request, keyed, outgoing, (body, length), record).await?;
+        let Exchanged { answer, generated } = exchanged;
         let length = match answer.delimited {
             cache::Delimited::Length(length) => Some(length),
             _ => None,
@@ -165,11 +151,12 @@ impl Fetch {
     /// Validates a stale answer that was served already. Nobody waits for it.
     pub fn refresh(self, ticket: Box<FetchTicket>, request: Received, keyed: KeyedRequest, record: &Record) {
         let Ok(permit) = BACKGROUND.try_acquire() else { return };
-        let mut record = record.clone();
+        let mut record = Record { hooks: Vec::new(), origins: Vec::new(), ..record.clone() };
         tokio::spawn(async move {
             if let Err(fault) = self.fill(ticket, &request, &keyed, &mut record).await {
-                tracing::warn!(request = self.id, "background revalidation failed: {}", fault.detail());
+                tracing::warn!(request = self.id, "background revalidation failed: {}", shown(&fault.detail()));
             }
+            record.log_hooks();
             drop(permit);
         });
     }
@@ -178,9 +165,9 @@ impl Fetch {
     async fn exchange(
         &self,
         request: &Received,
+        keyed: &KeyedRequest,
         mut outgoing: Outgoing,
-        body: Body,
-        length: BodyLength,
+        (body, length): (Body, BodyLength),
         record: &mut Record,
     ) -> Result<Exchanged, Fault> {
         let configured = &self.behavior.origin;
@@ -200,6 +187,10 @@ impl Fetch {
         let sent_at = Now::read();
         let response = self.send(&target, outgoing, body, length, record).await?;
         let (mut head, body, delimited) = (response.head, response.body, delimited(response.delimited));
+        if changes_state(&request.method) && (head.status.is_success() || head.status.is_redirection()) {
+            // The origin has done it, whatever a function makes of its answer (http-cache.md 3.14).
+            self.site.cache.invalidate(&keyed.key);
+        }
         let Some(function) = &self.behavior.origin_response else {
             return Ok(Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: false });
         };
@@ -298,12 +289,31 @@ impl Chosen {
     }
 }
 
+/// A stale answer where the origin failed and there is one; else the fault, also for those who waited.
+fn failed(ticket: FetchTicket, fault: Fault) -> Result<Answer, Fault> {
+    let ticket = if matches!(fault, Fault::Origin(_)) {
+        match ticket.stale_if_error(Now::read()) {
+            Ok(served) => return Ok(served.into()),
+            Err(again) => *again,
+        }
+    } else {
+        ticket
+    };
+    let cause: Cause = Arc::new(fault.clone());
+    ticket.fail(&cause);
+    Err(fault)
+}
+
 /// An answer that an origin-request function made counts as the origin's.
 fn generated(response: http::Response<Body>) -> Exchanged {
     let (head, body) = response.into_parts();
     let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let delimited = length.map_or(cache::Delimited::None, cache::Delimited::Length);
     Exchanged { answer: OriginAnswer { head, body, delimited, sent_at: Now::read() }, generated: true }
+}
+
+fn changes_state(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
 fn delimited(delimited: Delimited) -> cache::Delimited {

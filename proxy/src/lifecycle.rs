@@ -12,7 +12,7 @@
 
 use crate::{
     access::{self, Access},
-    body::Body,
+    body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
     fault::Fault,
     fetch::{Answer, Fetch},
@@ -33,13 +33,21 @@ pub enum Delivery {
     Generated(Response<Body>, hooks::Maker),
     /// A redirect to https.
     Redirected(Response<Body>),
+    /// About this server itself, and not about anything behind it.
+    OfTheServer(Response<Body>),
 }
 
-/// Takes a request that the gate let in to its response.
+/// Takes a request that the gate let in to its response. The body is taken only by a fetch past the cache; whatever answers
+/// before that leaves it unread.
 ///
 /// # Errors
 /// The request has no ordinary response; [`Fault`] says who is to blame.
-pub async fn run(site: &Arc<Site>, mut request: Received, body: Body, record: &mut Record) -> Result<Delivery, Fault> {
+pub async fn run(
+    site: &Arc<Site>,
+    mut request: Received,
+    body: &mut Body,
+    record: &mut Record,
+) -> Result<Delivery, Fault> {
     let behavior = site.behavior(&request)?;
     record.behavior = Some(behavior.path.as_str().to_owned());
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
@@ -71,8 +79,11 @@ pub async fn run(site: &Arc<Site>, mut request: Received, body: Body, record: &m
             Answer::from(*served)
         }
         Lookup::Miss(ticket) => fetch.fill(ticket, &request, &keyed, record).await?,
-        Lookup::Bypass(reason) => fetch.pass(reason, &request, body, &keyed, record).await?,
-        Lookup::Failed => return Err(Fault::SharedFetch),
+        Lookup::Bypass(reason) => {
+            let body = std::mem::replace(body, body::empty());
+            fetch.pass(reason, &request, body, &keyed, record).await?
+        }
+        Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
     };
     viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
 }

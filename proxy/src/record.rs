@@ -146,32 +146,15 @@ impl Counters {
 pub type Listener = Arc<dyn Fn(&Record) + Send + Sync>;
 
 impl Record {
-    /// Counts the request, logs its failures, and tells `listener`.
+    /// Counts the request, and tells `listener` of it, or where there is none the log.
     pub fn emit(&self, counters: &Counters, listener: Option<&Listener>) {
         counters.requests.fetch_add(1, Ordering::Relaxed);
         if let Some(index) = OUTCOMES.iter().position(|word| *word == self.outcome.as_str()) {
             counters.outcomes[index].fetch_add(1, Ordering::Relaxed);
         }
-        for hook in &self.hooks {
-            for line in &hook.logs {
-                tracing::info!(target: "function", function = hook.function, request = self.id, "{}", line.escape_debug());
-            }
-            if let Some(failure) = &hook.failure {
-                tracing::error!(
-                    function = hook.function,
-                    hook = hook.hook.as_str(),
-                    request = self.id,
-                    "function failed: {failure}"
-                );
-            }
-        }
-        // A function's failure was logged just above.
-        let by_function = self.hooks.iter().any(|hook| hook.failure.is_some());
-        if let Some(failure) = self.failure.as_ref().filter(|_| self.status.is_server_error() && !by_function) {
-            tracing::warn!(request = self.id, host = self.host, status = self.status.as_u16(), "{failure}");
-        }
-        if let Some(listener) = listener {
-            listener(self);
+        match listener {
+            Some(listener) => listener(self),
+            None => self.log(),
         }
         tracing::debug!(
             request = self.id,
@@ -184,5 +167,55 @@ impl Record {
             micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
+    }
+
+    fn log(&self) {
+        self.log_hooks();
+        // A function's failure was logged just above.
+        let by_function = self.hooks.iter().any(|hook| hook.failure.is_some());
+        if let Some(failure) = self.failure.as_ref().filter(|_| self.status.is_server_error() && !by_function) {
+            let (status, failure) = (self.status.as_u16(), shown(failure));
+            tracing::warn!(request = self.id, host = self.host, status, "{failure}");
+        }
+    }
+
+    /// Logs what functions said, and how they failed.
+    pub fn log_hooks(&self) {
+        for hook in &self.hooks {
+            for line in &hook.logs {
+                tracing::info!(target: "function", function = hook.function, request = self.id, "{}", shown(line));
+            }
+            if let Some(failure) = &hook.failure {
+                let (at, failure) = (hook.hook.as_str(), shown(failure));
+                tracing::error!(function = hook.function, hook = at, request = self.id, "function failed: {failure}");
+            }
+        }
+    }
+}
+
+/// Text of unknown origin for logs and terminals: control characters are shown, lines behind the first are indented, so that
+/// nothing in it can pass for a line or a colour of ours.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push_str("\n    "),
+            '\t' => shown.push('\t'),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_forge_lines_or_colours() {
+        assert_eq!(shown("it's \"so\"\\"), "it's \"so\"\\");
+        assert_eq!(shown("a\n2026 ERROR forged\r\u{1b}[2J"), "a\n    2026 ERROR forged\\r\\u{1b}[2J");
     }
 }

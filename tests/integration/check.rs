@@ -132,3 +132,30 @@ fn a_port_in_use_is_an_error_of_serve() {
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains(&address.to_string()), "{errors}");
 }
+
+#[test]
+fn the_full_example_passes() {
+    if !has_python() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("config/examples");
+    let variables = std::fs::read_to_string(root.join("full.toml")).unwrap();
+    let mut command = Command::new(binary());
+    for name in
+        variables.split("${").skip(1).filter_map(|rest| rest.split('}').next()).filter(|name| !name.contains(':'))
+    {
+        command.env(name, "value");
+    }
+    let output = command.args(["check", "--config", "full.toml"]).current_dir(&root).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn certificates_are_checked() {
+    let config = "[server]\nlisten = [\"https://127.0.0.1:0\"]\ntls = { cert = \"site.crt\", key = \"site.key\" }\n\
+                  [origin.site]\ndir = \"site\"\n[[behavior]]\npath = \"*\"\norigin = \"site\"\n";
+    let folder = folder(&[("edge.toml", config), ("site.crt", "garbage"), ("site.key", "garbage"), ("site/a", "a")]);
+    let (code, _, errors) = edgehook(folder.path(), &["check"]);
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("site.crt") && errors.contains("1 problem"), "{errors}");
+}

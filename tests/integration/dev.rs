@@ -61,11 +61,15 @@ fn a_saved_function_or_configuration_is_live() {
     };
     assert_eq!(shown(&edge), ("1".to_owned(), "1".to_owned()));
     edge.save("functions/f.js", &viewer("2"));
-    edge.says("reloaded functions/f.js (#2)");
+    let output = edge.says("reloaded functions/f.js (#2)");
+    assert!(output.contains("cache kept"), "{output}");
     assert_eq!(shown(&edge), ("2".to_owned(), "1".to_owned()));
     edge.save("functions/g.js", &lambda("2"));
     edge.says("reloaded functions/g.js (#3)");
     assert_eq!(shown(&edge), ("2".to_owned(), "2".to_owned()));
+    edge.save("site/a.txt", "changed");
+    edge.says("changed site/a.txt");
+    assert_eq!(edge.get("/a.txt").text(), "changed");
     edge.save("edge.toml", &CONFIG.replace("viewer_response = \"f\"\n", ""));
     edge.says("(#4)");
     assert_eq!(shown(&edge), (String::new(), "2".to_owned()));

@@ -196,3 +196,54 @@ fn python_lambda_failures() {
         ],
     );
 }
+
+#[test]
+fn those_who_waited_for_a_failing_function_get_the_same_answer() {
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let source =
+        "exports.handler = async () => { await new Promise((r) => setTimeout(r, 300)); throw new Error('boom'); };";
+    let edge = lambdas(&origin, "nodejs", &[("slow", source)]);
+    let replies: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..10).map(|_| scope.spawn(|| edge.get("/slow"))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for reply in replies {
+        assert_eq!((reply.status, reply.x_cache()), (503, "LambdaExecutionError"), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_rewritten_path_cannot_climb_or_confuse() {
+    let origin = Origin::start(|seen| Answer::ok(&seen.target));
+    let source =
+        |uri: &str| format!("function handler(event) {{ event.request.uri = '{uri}'; return event.request; }}");
+    let (up, half, dots) = (source("/../admin"), source("/a%zz"), source("/a/./%62/../c"));
+    let edge = viewers(&origin, &[("up", &up), ("half", &half), ("dots", &dots)], "budget = \"50ms\"");
+    for name in ["up", "half"] {
+        let reply = edge.get(&format!("/{name}"));
+        assert_eq!((reply.status, reply.x_cache()), (502, "FunctionValidationError"), "{name}: {reply:?}");
+    }
+    assert_eq!(edge.get("/dots").text(), "/a/c");
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn text_of_a_function_cannot_forge_log_lines() {
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let source = "function handler() { throw new Error('a\\n2026-01-01 ERROR forged\\u001b[2J'); }";
+    let edge = viewers(&origin, &[("forge", source)], "");
+    assert_eq!(edge.get("/forge").status, 503);
+    let log = edge.says("forged");
+    assert!(!log.lines().any(|line| line.starts_with("2026-01-01")) && !log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
+fn a_large_upload_gets_the_answer_that_a_function_gives_without_reading_it() {
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let source = "function handler() { return { statusCode: 413, body: 'too much' }; }";
+    let edge = viewers(&origin, &[("upload", source)], "budget = \"50ms\"");
+    for _ in 0..5 {
+        let reply = edge.client().request("POST", "/upload", &[], &vec![b'x'; 900_000]);
+        assert_eq!((reply.status, reply.text().as_str()), (413, "too much"));
+    }
+}

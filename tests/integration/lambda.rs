@@ -110,3 +110,48 @@ fn is_running(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
+
+#[test]
+fn an_environment_that_died_while_idle_costs_no_request() {
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let edge = edge(&origin, "nodejs", "", COUNT_JS);
+    let hosts = children_of(edge.process());
+    assert_eq!(edge.get("/").text(), "1");
+    let environment = *hosts.iter().find(|child| is_environment(**child)).unwrap();
+    let process = nix::unistd::Pid::from_raw(i32::try_from(environment).unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).unwrap();
+    crate::harness::eventually("it is dead", || (!is_running(environment)).then_some(()));
+    let reply = edge.get("/");
+    assert_eq!((reply.status, reply.text().as_str()), (200, "1"), "a fresh one answers");
+}
+
+fn is_environment(process: u32) -> bool {
+    let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&command).contains("__environment")
+}
+
+#[test]
+fn children_of_an_environment_die_with_it() {
+    if !has_python() {
+        return;
+    }
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let source = "import os, subprocess\n\ndef lambda_handler(event, context):\n    child = subprocess.Popen(['sleep', '600'])\n    print('child', child.pid, flush=True)\n    os._exit(1)\n";
+    let edge = edge(&origin, "python", "", source);
+    assert_eq!(edge.get("/").status, 503);
+    let log = edge.says("child ");
+    let child = log.split("child ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    crate::harness::eventually("the child is gone", || (!is_running(child)).then_some(()));
+}
+
+#[test]
+fn a_viewer_that_leaves_is_counted_and_its_functions_failure_logged() {
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let source =
+        "exports.handler = async () => { await new Promise((r) => setTimeout(r, 300)); throw new Error('late'); };";
+    let edge = edge(&origin, "nodejs", "", source);
+    let mut client = edge.client();
+    client.send(b"GET /gone HTTP/1.1\r\nhost: a\r\n\r\n");
+    drop(client);
+    edge.says("Error: late");
+}

@@ -219,6 +219,8 @@ fn a_folder_is_an_origin_for_static_sites() {
         ("site/a/index.html", "a"),
         ("site/t.txt", "text"),
         ("secret.txt", "no"),
+        ("site/.hidden/key", "no"),
+        ("site/.well-known/x", "yes"),
     ];
     let config = "[origin.site]\ndir = \"site\"\n[[behavior]]\npath = \"*\"\norigin = \"site\"\n";
     let edge = Edge::start(config, &files);
@@ -231,9 +233,15 @@ fn a_folder_is_an_origin_for_static_sites() {
     assert_eq!(edge.get("/t.txt").header("content-type"), "text/plain; charset=utf-8");
     let tag = edge.get("/t.txt").header("etag").to_owned();
     assert_eq!(edge.get_with("/t.txt", &[("if-none-match", &tag)]).status, 304);
-    for (target, status) in
-        [("/none", 404), ("/../secret.txt", 400), ("/%2e%2e/secret.txt", 400), ("/..%2fsecret.txt", 404), ("/a", 301)]
-    {
+    for (target, status) in [
+        ("/none", 404),
+        ("/../secret.txt", 400),
+        ("/%2e%2e/secret.txt", 400),
+        ("/..%2fsecret.txt", 404),
+        ("/.hidden/key", 404),
+        ("/.well-known/x", 200),
+        ("/a", 301),
+    ] {
         assert_eq!(edge.get(target).status, status, "{target}");
     }
     assert_eq!(edge.client().request("POST", "/t.txt", &[], b"x").status, 405);

@@ -10,15 +10,20 @@
 //! |---|---|---|
 //! | allocate | system | next free bytes of the arena; at the run's cap the run ends |
 //! | free a system block | system | nothing (see below) |
-//! | free an arena block | nothing | nothing, except that the last block is given back |
+//! | free an arena block | nothing | nothing, except that the last block is given back; while loading, it is kept for reuse |
 //! | grow a block | system; an arena block is copied out | in place if it is the last, otherwise copied |
 //!
 //! A guest that frees a system block leaks it. It may have got it through a static or a thread-local which the exchange at the end
 //! of the run points to that block again, so freeing it would be wrong; and the system's allocator may not be interrupted.
 //!
-//! Absent on purpose: free lists, size classes, garbage. A run is short, and its whole heap goes at once.
+//! Absent on purpose: any collection of a run's garbage. A run is short, and its whole heap goes at once. Loading is another
+//! matter: see `reuse.rs`.
 
-use crate::{control::Control, guard::Exit};
+use crate::{
+    control::Control,
+    guard::Exit,
+    reuse::{self, FreeLists},
+};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -34,9 +39,11 @@ const ALIGNMENT: usize = 16;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct IsolateAlloc;
 
-/// The part of the arena that the running guest may still use. All are addresses.
+/// The part of the arena that the running guest may still use. All but the last three are addresses.
 #[derive(Debug, Default)]
 pub(crate) struct Heap {
+    /// First byte of what the run may use.
+    start: Cell<usize>,
     /// First free byte.
     next: Cell<usize>,
     /// End of what the run may use.
@@ -47,16 +54,34 @@ pub(crate) struct Heap {
     peak: Cell<usize>,
     /// From here on the arena's pages were never written.
     soiled: Cell<usize>,
+    /// Whether blocks are rounded up and reused: while loading.
+    reusing: Cell<bool>,
+    /// Bytes of blocks that are not free, while loading.
+    live: Cell<usize>,
+    free: FreeLists,
 }
 
 impl Heap {
     /// Prepares for a run whose blocks lie in `next..limit`; from `soiled` on that memory is known to be zeros.
-    pub(crate) fn open(&self, next: usize, limit: usize, soiled: usize) {
+    pub(crate) fn open(&self, next: usize, limit: usize, soiled: usize, reusing: bool) {
+        self.start.set(next);
         self.next.set(next);
         self.limit.set(limit);
         self.last.set(0);
         self.peak.set(next);
         self.soiled.set(soiled);
+        self.reusing.set(reusing);
+        self.live.set(0);
+        if reusing {
+            self.free.clear();
+        }
+    }
+
+    /// After loading: bytes of blocks in use. Gives the memory of free pages back.
+    pub(crate) fn close_load(&self) -> usize {
+        // SAFETY: the blocks lie in the arena.
+        unsafe { self.free.discard() };
+        self.live.get()
     }
 
     pub(crate) fn next(&self) -> usize {
@@ -67,11 +92,29 @@ impl Heap {
         self.peak.get()
     }
 
+    /// The class of a block that is reused when free, and its real size.
+    #[inline]
+    fn class(&self, layout: Layout) -> Option<(usize, usize)> {
+        if self.reusing.get() && layout.align() <= ALIGNMENT { reuse::class(layout.size()) } else { None }
+    }
+
     /// The address of a new block; `None` if the run's cap is reached.
     #[inline]
     fn take(&self, layout: Layout) -> Option<usize> {
-        let start = self.next.get().checked_next_multiple_of(layout.align().max(ALIGNMENT))?;
-        self.extend(start, layout.size())
+        let mut size = layout.size();
+        if self.reusing.get() {
+            if let Some((class, rounded)) = self.class(layout) {
+                if let Some(block) = self.free.pop(class) {
+                    self.live.set(self.live.get() + rounded);
+                    return Some(block);
+                }
+                size = rounded;
+            }
+            self.live.set(self.live.get().saturating_add(size));
+        }
+        let mask = layout.align().max(ALIGNMENT) - 1;
+        let start = self.next.get().checked_add(mask)? & !mask; // an alignment is a power of two
+        self.extend(start, size)
     }
 
     /// Makes the block at `start` the last one, `size` bytes long.
@@ -92,17 +135,58 @@ impl Heap {
     }
 
     #[inline]
-    fn give_back(&self, start: usize, size: usize) {
-        if self.is_last(start, size) {
+    fn give_back(&self, start: usize, layout: Layout) {
+        if self.reusing.get() {
+            self.set_free(start, layout);
+        } else if self.is_last(start, layout.size()) {
             self.next.set(start);
             self.last.set(0);
         }
+    }
+
+    /// While loading: makes a block available again, unless it is the host's.
+    fn set_free(&self, start: usize, layout: Layout) {
+        if !(self.start.get()..self.next.get()).contains(&start) {
+            return;
+        }
+        let (class, size) = self.class(layout).unzip();
+        self.live.set(self.live.get().saturating_sub(size.unwrap_or(layout.size())));
+        if let Some(class) = class {
+            // SAFETY: a block of this arena that is being freed; its layout, and so its class, is that of its
+            // allocation, since the same loading allocated it.
+            unsafe { self.free.push(class, start) };
+        }
+    }
+
+    /// Changes a block's size without moving it, if that is possible.
+    #[inline]
+    fn resize(&self, start: usize, layout: Layout, size: usize) -> Resized {
+        if self.reusing.get() {
+            let same = Layout::from_size_align(size, layout.align()).is_ok_and(|new| {
+                let class = self.class(layout);
+                class.is_some() && class == self.class(new) && (self.start.get()..self.next.get()).contains(&start)
+            });
+            return if same { Resized::InPlace } else { Resized::Elsewhere };
+        }
+        if self.is_last(start, layout.size()) {
+            return if self.extend(start, size).is_some() { Resized::InPlace } else { Resized::Exhausted };
+        }
+        if size <= layout.size() { Resized::InPlace } else { Resized::Elsewhere }
     }
 
     /// How many bytes of a block that is about to be taken may hold something else than zeros.
     fn to_clear(&self, start: usize, size: usize, peak: usize) -> usize {
         self.soiled.get().max(peak).saturating_sub(start).min(size)
     }
+}
+
+/// How a block's size was changed.
+enum Resized {
+    InPlace,
+    /// Not yet: it must be moved.
+    Elsewhere,
+    /// Not at all: the run's cap is reached.
+    Exhausted,
 }
 
 /// Ends the run: no memory is left for it. Comes back, with null, only outside the guarded section.
@@ -136,7 +220,7 @@ unsafe impl GlobalAlloc for IsolateAlloc {
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match Control::inside() {
-            Some(control) => control.heap.give_back(pointer.addr(), layout.size()),
+            Some(control) => control.heap.give_back(pointer.addr(), layout),
             None if in_pool(pointer) => {}
             // SAFETY: not an arena's block, so `System` allocated it with this layout.
             None => unsafe { System.dealloc(pointer, layout) },
@@ -162,24 +246,26 @@ unsafe impl GlobalAlloc for IsolateAlloc {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let start = pointer.addr();
         match Control::inside() {
-            Some(control) if control.heap.is_last(start, layout.size()) => match control.heap.extend(start, size) {
-                Some(_) => return pointer,
-                None => return exhausted(control),
+            Some(control) => match control.heap.resize(pointer.addr(), layout, size) {
+                Resized::InPlace => return pointer,
+                Resized::Exhausted => return exhausted(control),
+                Resized::Elsewhere => {}
             },
-            Some(_) if size <= layout.size() => return pointer,
             None if !in_pool(pointer) => {
                 // SAFETY: not an arena's block, so `System` allocated it with this layout.
                 return unsafe { System.realloc(pointer, layout, size) };
             }
-            _ => {}
+            None => {}
         }
         // SAFETY: the caller keeps to `GlobalAlloc::realloc`'s terms: `size` is not zero and does not overflow with this alignment.
         let block = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
         if !block.is_null() {
-            // SAFETY: a new block and an old one, each at least this long.
-            unsafe { pointer.copy_to_nonoverlapping(block, layout.size().min(size)) };
+            // SAFETY: a new block and an old one, each at least this long; the old one is not used afterwards.
+            unsafe {
+                pointer.copy_to_nonoverlapping(block, layout.size().min(size));
+                self.dealloc(pointer, layout);
+            }
         }
         block
     }
@@ -196,7 +282,7 @@ mod tests {
     #[test]
     fn blocks_are_disjoint_aligned_and_within_the_cap() {
         let heap = Heap::default();
-        heap.open(0x1_0000, 0x1_0100, 0x1_0000);
+        heap.open(0x1_0000, 0x1_0100, 0x1_0000, false);
         assert_eq!(heap.take(layout(1, 1)), Some(0x1_0000));
         assert_eq!(heap.take(layout(1, 1)), Some(0x1_0010));
         assert_eq!(heap.take(layout(8, 64)), Some(0x1_0040));
@@ -209,23 +295,23 @@ mod tests {
     #[test]
     fn only_the_last_block_grows_or_goes() {
         let heap = Heap::default();
-        heap.open(0x1_0000, 0x2_0000, 0x1_0000);
+        heap.open(0x1_0000, 0x2_0000, 0x1_0000, false);
         let first = heap.take(layout(16, 16)).unwrap();
         let second = heap.take(layout(16, 16)).unwrap();
-        heap.give_back(first, 16);
+        heap.give_back(first, layout(16, 16));
         assert_eq!(heap.next(), 0x1_0020);
         assert!(heap.is_last(second, 16) && !heap.is_last(first, 16) && !heap.is_last(second, 8));
         assert_eq!(heap.extend(second, 48), Some(second));
-        heap.give_back(second, 48);
+        heap.give_back(second, layout(48, 16));
         assert_eq!((heap.next(), heap.peak()), (0x1_0010, 0x1_0040));
-        heap.give_back(first, 16);
+        heap.give_back(first, layout(16, 16));
         assert_eq!(heap.next(), 0x1_0010, "what is the last block now is not known");
     }
 
     #[test]
     fn only_memory_that_was_used_is_cleared() {
         let heap = Heap::default();
-        heap.open(0x1_0000, 0x2_0000, 0x1_0020);
+        heap.open(0x1_0000, 0x2_0000, 0x1_0020, false);
         assert_eq!(heap.to_clear(0x1_0000, 0x40, 0x1_0000), 0x20);
         assert_eq!(heap.to_clear(0x1_0000, 0x10, 0x1_0000), 0x10);
         assert_eq!(heap.to_clear(0x1_0020, 0x10, 0x1_0000), 0);

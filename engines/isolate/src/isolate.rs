@@ -3,8 +3,7 @@
 use crate::{
     control::Control,
     dirty::Tracked,
-    guard,
-    mapping,
+    guard, mapping,
     out::{Full, OutBuffer},
     snapshot::{Image, Statics},
     thread::{self, GuestThread},
@@ -38,8 +37,14 @@ impl Turn<'_> {
     }
 
     /// The run's output so far.
-    pub fn output(&mut self) -> &mut OutBuffer {
-        self.out
+    #[must_use]
+    pub fn written(&self) -> &[u8] {
+        self.out.bytes()
+    }
+
+    /// Forgets the output so far.
+    pub fn clear(&mut self) {
+        self.out.clear();
     }
 
     /// Ends the present stage and starts one that may use `cpu`, counted anew; the CPU time that the old one used.
@@ -63,7 +68,7 @@ pub enum LoadError {
     Refused(Report),
     /// The set-up was stopped; the report's verdict says by what.
     Stopped(Report),
-    /// The state is this many bytes large, which is more than [`Limits::live`].
+    /// The state takes this many bytes, which is more than [`Limits::live`].
     TooLarge(usize),
     /// No addresses or no memory for an arena.
     System(io::Error),
@@ -104,6 +109,8 @@ pub struct Isolate<G> {
     arena: Arena,
     /// End of the snapshot's part of the arena.
     end: usize,
+    /// Bytes of it that are in use.
+    live: usize,
     snapshot: Tracked,
     /// What a rewind copies back.
     written: Vec<Range<usize>>,
@@ -137,7 +144,7 @@ impl<G: 'static> Isolate<G> {
         F: FnOnce(&mut Turn<'_>) -> Result<G, Refused> + Copy + Send,
     {
         let control = thread.control;
-        let needed = limits.memory.max(limits.live.saturating_add(limits.allowance));
+        let needed = limits.memory.saturating_add(limits.allowance);
         let arena = Arena::carve(control, needed).map_err(LoadError::System)?;
         let Range { start, end } = arena.0;
         let image = thread.statics.image().map_err(LoadError::System)?;
@@ -160,10 +167,10 @@ impl<G: 'static> Isolate<G> {
             return Err(LoadError::Stopped(ended.report));
         }
         let Some(guest) = guest else { return Err(LoadError::Refused(ended.report)) };
-        let end = mapping::page_up(ended.next).unwrap_or(ended.next);
-        if end - start > limits.live {
-            return Err(LoadError::TooLarge(end - start));
+        if ended.live > limits.live {
+            return Err(LoadError::TooLarge(ended.live));
         }
+        let end = mapping::page_up(ended.next).unwrap_or(ended.next);
         let snapshot = Tracked::new(start..end, true).map_err(LoadError::System)?;
         // SAFETY: the arena is this isolate's; `run` shows its pages to the fault handler before guest code runs again, and
         // nothing else writes there. `Arena` outlives the use of `snapshot`.
@@ -172,6 +179,7 @@ impl<G: 'static> Isolate<G> {
             guest,
             arena,
             end,
+            live: ended.live,
             snapshot,
             written: Vec::new(),
             image,
@@ -253,6 +261,7 @@ impl<G> Isolate<G> {
             runs: self.runs,
             cpu: self.cpu,
             snapshot: self.end - self.arena.0.start,
+            live: self.live,
             dirty_pages: self.snapshot.count(),
             exchanged: self.statics.exchanged(),
             statics: self.statics.statics_len() + self.statics.thread_locals_len(),
@@ -287,10 +296,7 @@ struct Arena(Range<usize>, &'static Control);
 
 impl Arena {
     fn carve(control: &'static Control, len: usize) -> io::Result<Self> {
-        let range = control.pool().carve(len)?;
-        // SAFETY: only advice, for an own range: with huge pages a page could not be protected by itself.
-        unsafe { libc::madvise(ptr::with_exposed_provenance_mut(range.start), range.len(), libc::MADV_NOHUGEPAGE) };
-        Ok(Self(range, control))
+        Ok(Self(control.pool().carve(len)?, control))
     }
 }
 
@@ -319,6 +325,8 @@ struct Ended {
     next: usize,
     peak: usize,
     soiled: usize,
+    /// After loading, bytes in use.
+    live: usize,
 }
 
 /// The data of one guarded section, which lies on the host's part of the stack.
@@ -340,7 +348,7 @@ fn perform<F: FnOnce(&mut Turn<'_>) + Copy>(
     out.clear();
     control.note.clear();
     let (next, limit, soiled) = entry.heap;
-    control.heap.open(next, limit, soiled);
+    control.heap.open(next, limit, soiled, entry.capture.is_some());
     control.set_arena(entry.arena);
     let mut section = Section { turn: Turn { control, out }, budget, step };
     // SAFETY: on the guest thread (the caller has checked or has a `GuestThread`), outside guests; `leave` follows below, and nothing
@@ -352,8 +360,10 @@ fn perform<F: FnOnce(&mut Turn<'_>) + Copy>(
     let verdict = unsafe { guard::call(control, body::<F>, (&raw mut section).cast()) };
     control.step_out();
     let (stage, cpu) = (control.watch.stage(), control.watch.used(verdict));
+    let mut live = 0;
     if let Some(image) = entry.capture.filter(|_| verdict == Verdict::Finished) {
         statics.capture(image);
+        live = control.heap.close_load();
     }
     // SAFETY: entered above, and the guest runs no more.
     unsafe { statics.leave() };
@@ -368,6 +378,7 @@ fn perform<F: FnOnce(&mut Turn<'_>) + Copy>(
         next,
         peak,
         soiled: soiled.max(peak),
+        live,
     }
 }
 

@@ -42,7 +42,11 @@ impl Mapping {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: without an address and MAP_FIXED the kernel picks unused room, so no existing memory is affected.
         let start = unsafe { libc::mmap(ptr::null_mut(), len, access.bits(), flags, -1, 0) };
-        if start == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self { start: start as usize, len }) }
+        if start == libc::MAP_FAILED {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self { start: start as usize, len })
+        }
     }
 
     pub(crate) fn start(&self) -> usize {

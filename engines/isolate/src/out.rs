@@ -81,19 +81,6 @@ impl OutBuffer {
     }
 }
 
-impl io::Write for OutBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match Self::write(self, bytes) {
-            Ok(()) => Ok(bytes.len()),
-            Err(Full) => Err(io::ErrorKind::StorageFull.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,10 @@ impl Pool {
     /// Reserves `len` bytes of addresses.
     pub(crate) fn reserve(len: usize) -> io::Result<Self> {
         let room = Mapping::new(len, Access::None)?;
+        // With huge pages a single page could not be protected cheaply, and rewinding would touch more than it needs. For the
+        // whole pool, so that the kernel can join its parts again.
+        // SAFETY: only advice, for an own mapping; a kernel without huge pages refuses it, which is as good.
+        unsafe { libc::madvise(room.pointer().cast(), room.len(), libc::MADV_NOHUGEPAGE) };
         Ok(Self { holes: vec![room.range()], room })
     }
 

@@ -199,7 +199,8 @@ impl Found {
                 _ => {}
             }
         }
-        for header in headers.iter().filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W != 0) {
+        for header in headers.iter().filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W != 0)
+        {
             let place = place(header);
             let mut start = mapping::page_down(place.start);
             // The loader protects whole pages only, and what it protects is always a segment's beginning.
@@ -254,15 +255,15 @@ mod tests {
             libc::Elf64_Phdr { p_type: kind, p_flags: libc::PF_W, p_vaddr: start, p_memsz: len, ..std::mem::zeroed() }
         };
         let page = mapping::page_size() as u64;
-        let check = |headers: &[libc::Elf64_Phdr], expected: &[Range<u64>]| {
+        let check = |headers: &[libc::Elf64_Phdr], expected: &[(u64, u64)]| {
             let mut found = Found::default();
             found.read(0, headers, 0);
-            let expected: Vec<_> = expected.iter().map(|range| range.start as usize..range.end as usize).collect();
-            assert_eq!(found.writable, expected);
+            let found: Vec<_> = found.writable.iter().map(|range| (range.start as u64, range.end as u64)).collect();
+            assert_eq!(found, expected);
         };
         let load = header(libc::PT_LOAD, page + 8, 3 * page);
-        check(&[load], &[page..5 * page]);
-        check(&[load, header(libc::PT_GNU_RELRO, page + 8, page)], &[2 * page..5 * page]);
+        check(&[load], &[(page, 5 * page)]);
+        check(&[load, header(libc::PT_GNU_RELRO, page + 8, page)], &[(2 * page, 5 * page)]);
         let alone = header(libc::PT_LOAD, page + 8, page - 8);
         check(&[alone, header(libc::PT_GNU_RELRO, page + 8, page - 8)], &[]);
     }

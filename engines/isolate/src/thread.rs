@@ -24,8 +24,8 @@ const STACK_KEPT: usize = 256 * 1024;
 pub struct ThreadConfig {
     /// Bytes of stack.
     pub stack: usize,
-    /// Bytes of addresses reserved for all arenas; the first guest thread of a process decides. Loading needs
-    /// [`crate::Limits::memory`] of them per isolate.
+    /// Bytes of addresses reserved for all arenas; the first guest thread of a process decides. An isolate needs
+    /// [`crate::Limits::memory`] and [`crate::Limits::allowance`] of them.
     pub addresses: usize,
 }
 
@@ -89,6 +89,9 @@ pub fn on_guest_thread<R: Send>(
     host: impl FnOnce(&GuestThread) -> R + Send,
 ) -> Result<R, SetupError> {
     let system = |what| move |error| SetupError::System(what, error);
+    if Control::inside().is_some() {
+        return Err(SetupError::Busy);
+    }
     if !guard::is_supported() {
         return Err(SetupError::Unsupported);
     }
@@ -210,7 +213,7 @@ pub(crate) fn trim_stack(control: &Control) {
 /// Whether an allocation made as a guest comes from the guest's arena.
 fn serves_from_arena(control: &Control) -> io::Result<bool> {
     let carved = control.pool().carve(mapping::page_size())?;
-    control.heap.open(carved.start, carved.end, carved.start);
+    control.heap.open(carved.start, carved.end, carved.start, false);
     control.step_in();
     let block = std::hint::black_box(Box::into_raw(Box::new(1_u64)));
     control.step_out();
@@ -222,4 +225,18 @@ fn serves_from_arena(control: &Control) -> io::Result<bool> {
     // SAFETY: carved above; the only block in it is not used any more.
     unsafe { control.pool().give_back(carved) };
     Ok(served)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_allocator_there_are_no_guests() {
+        let config = ThreadConfig { addresses: 1 << 30, ..ThreadConfig::default() };
+        for _ in 0..2 {
+            let refused = on_guest_thread(config, |_| ());
+            assert!(matches!(refused, Err(SetupError::NotTheAllocator)), "{refused:?}");
+        }
+    }
 }

@@ -84,7 +84,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Bytes that loading may allocate.
     pub memory: usize,
-    /// Bytes that the state after loading may take, what was allocated and freed on the way included.
+    /// Bytes that the state after loading may take. What was freed on the way does not count.
     pub live: usize,
     /// Most bytes that any run may allocate beyond it.
     pub allowance: usize,
@@ -94,12 +94,7 @@ impl Default for Limits {
     /// 200 ms and 32 MiB for loading, 2 MiB of state, 8 MiB per run.
     fn default() -> Self {
         let mebibyte = 1024 * 1024;
-        Self {
-            cpu: Duration::from_millis(200),
-            memory: 32 * mebibyte,
-            live: 2 * mebibyte,
-            allowance: 8 * mebibyte,
-        }
+        Self { cpu: Duration::from_millis(200), memory: 32 * mebibyte, live: 2 * mebibyte, allowance: 8 * mebibyte }
     }
 }
 
@@ -110,8 +105,10 @@ pub struct Stats {
     pub runs: u64,
     /// CPU time of all runs, the rewinds not included.
     pub cpu: Duration,
-    /// Bytes of the snapshot's part of the arena.
+    /// Bytes of the snapshot's part of the arena, free blocks included.
     pub snapshot: usize,
+    /// Bytes of it that are in use.
+    pub live: usize,
     /// Pages of it that a rewind copies back.
     pub dirty_pages: usize,
     /// Bytes of static data and thread-locals that are exchanged at the beginning and at the end of a run.

@@ -1,5 +1,11 @@
 //! Guests written in Rust that try to leave traces, to run on, and to bring the process down.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test: it fails by panicking and tells figures; without a harness clippy does not see that"
+)]
+
 mod isolation {
     pub(crate) mod hostile;
     pub(crate) mod load;
@@ -32,7 +38,8 @@ pub(crate) fn on_guest<R: Send>(test: impl FnOnce(&GuestThread, &mut OutBuffer) 
 /// An isolate with three notes.
 pub(crate) fn notes(thread: &GuestThread, out: &mut OutBuffer) -> Isolate<Notes> {
     let limits = Limits { cpu: AMPLE.cpu, ..Limits::default() };
-    Isolate::load(thread, limits, out, |_: &mut Turn<'_>| Ok(Notes(vec!["a".into(), "bc".into(), "def".into()]))).unwrap()
+    Isolate::load(thread, limits, out, |_: &mut Turn<'_>| Ok(Notes(vec!["a".into(), "bc".into(), "def".into()])))
+        .unwrap()
 }
 
 /// Asserts that the isolate is as it was loaded.

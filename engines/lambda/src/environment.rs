@@ -8,12 +8,15 @@ use edgehook_protocol::{
     wire::Blob,
 };
 use edgehook_sandbox::{Confined, kill_group};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
     process::Child,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 /// A process that has loaded the function and waits for an invocation. Dropping it kills the process and its children.
@@ -23,6 +26,7 @@ pub(crate) struct Environment {
     process: u32,
     socket: UnixStream,
     inbox: Inbox,
+    output: Arc<log::Allowance>,
     calls: u64,
     pub(crate) idle_since: Instant,
 }
@@ -37,22 +41,24 @@ impl Environment {
             address_space: None,
             capture_output: true,
         };
+        let allowed = deadline.saturating_duration_since(Instant::now());
         let start = |error: std::io::Error| InvokeError::Start(format!("{}: {error}", settings.program.display()));
         let (command, socket) = confined.command().map_err(start)?;
         let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().map_err(start)?;
         drop(command);
-        log::drain(&settings.name, child.stdout.take());
-        log::drain(&settings.name, child.stderr.take());
+        let output = log::Allowance::new();
+        log::drain(&settings.name, &output, child.stdout.take());
+        log::drain(&settings.name, &output, child.stderr.take());
         socket.set_nonblocking(true).map_err(start)?;
         let process = child.id().unwrap_or_default();
         let socket = UnixStream::from_std(socket).map_err(start)?;
         let mut environment =
-            Self { child, process, socket, inbox: Inbox::new(), calls: 0, idle_since: Instant::now() };
+            Self { child, process, socket, inbox: Inbox::new(), output, calls: 0, idle_since: Instant::now() };
         match timeout_at(deadline, environment.init(settings)).await {
             Ok(Ok(())) => Ok(environment),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(InvokeError::TimedOut(settings.timeout)),
+            Err(_) => Err(InvokeError::TimedOut(allowed)),
         }
     }
 
@@ -68,6 +74,12 @@ impl Environment {
         }
     }
 
+    /// Whether the process still runs and has said nothing out of turn.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let quiet = self.socket.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        quiet && matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Runs the handler once. The environment is good for another call only after `Ok` or `Failed`.
     pub(crate) async fn invoke(
         &mut self,
@@ -77,6 +89,7 @@ impl Environment {
         deadline: Instant,
     ) -> Result<Vec<u8>, InvokeError> {
         self.calls += 1;
+        self.output.renew(&settings.name);
         let call = self.calls;
         let deadline_at = epoch_millis(deadline);
         let invocation = Invocation { call, request_id, deadline: deadline_at, event: Blob(event) };
@@ -121,16 +134,15 @@ impl Environment {
 
     /// The connection broke: the process is ending, or must.
     async fn ended(&mut self) -> InvokeError {
-        // A process that closed its socket and lives on is no environment any more.
+        // A process that closed its socket and lives on is no environment any more; it gets a moment to end by itself, so
+        // that its own exit status is told. Only then its group is killed, while nobody has waited for the leader yet:
+        // until then the group's number cannot have passed to others.
         let patience = Instant::now() + Duration::from_millis(100);
-        let status = match timeout_at(patience, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                kill_group(self.process);
-                self.child.wait().await
-            }
-        };
-        match status {
+        while !edgehook_sandbox::has_exited(self.process) && Instant::now() < patience {
+            sleep(Duration::from_millis(1)).await;
+        }
+        kill_group(self.process);
+        match self.child.wait().await {
             Ok(status) => InvokeError::Exited(status),
             Err(error) => InvokeError::Start(error.to_string()),
         }

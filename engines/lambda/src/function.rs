@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::{Instant, sleep, timeout_at},
 };
 
@@ -142,12 +142,15 @@ impl Function {
         let permit = self.0.permit(deadline).await?;
         let inner = self.0.clone();
         // On a task of its own: what has begun is finished, whether or not the viewer still waits.
-        let running = tokio::spawn(async move {
+        let (answer, answered) = oneshot::channel();
+        tokio::spawn(async move {
             let result = inner.run(event, request_id, deadline).await;
             drop(permit);
-            result
+            if let Err(Err(error)) = answer.send(result) {
+                tracing::error!(function = inner.settings.name, "function failed after its viewer had left: {error}");
+            }
         });
-        running.await.unwrap_or(Err(InvokeError::Protocol))
+        answered.await.unwrap_or(Err(InvokeError::Protocol))
     }
 
     /// The budget of one invocation.
@@ -181,8 +184,7 @@ impl Inner {
     }
 
     async fn run(&self, event: Vec<u8>, request_id: String, deadline: Instant) -> Result<Invoked, InvokeError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (mut environment, init) = match idle {
+        let (mut environment, init) = match self.idle_one() {
             Some(environment) => (environment, None),
             None => {
                 let start = Instant::now();
@@ -198,6 +200,17 @@ impl Inner {
         result.map(|result| Invoked { result, duration, init })
     }
 
+    /// An idle environment that is still good: one that died meanwhile is no reason to fail a request.
+    fn idle_one(&self) -> Option<Environment> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(mut environment) = idle.pop() {
+            if environment.is_alive() {
+                return Some(environment);
+            }
+        }
+        None
+    }
+
     async fn started(&self, deadline: Instant) -> Result<Environment, InvokeError> {
         let failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, error)) = failure
@@ -206,7 +219,9 @@ impl Inner {
             return Err(error);
         }
         let started = Environment::start(&self.settings, deadline.min(Instant::now() + INIT_LIMIT)).await;
-        if let Err(error) = &started {
+        // One that only the invocation's own deadline cut short says nothing about the function.
+        let telling = |error: &&InvokeError| !matches!(error, InvokeError::TimedOut(_));
+        if let Some(error) = started.as_ref().err().filter(telling) {
             let mut failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
             *failure = Some((Instant::now(), error.clone()));
         }

@@ -3,17 +3,60 @@
 //! Pipes are always drained, so printing never blocks a function; lines are cut at a limit, so printing never fills the
 //! proxy's memory (lambda-edge.md 10.2).
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Longest record, in bytes.
 const LINE_LIMIT: usize = 256 * 1024;
 
+/// Most output of one invocation that is kept, in bytes (lambda-edge.md 10.2).
+const INVOCATION_LIMIT: usize = 1024 * 1024;
+
+/// What a function may still print in its current invocation, and what it has printed beyond.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    left: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl Allowance {
+    /// That of an INIT.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(INVOCATION_LIMIT), dropped: AtomicUsize::new(0) })
+    }
+
+    /// Begins the next invocation; says what the last one lost.
+    pub(crate) fn renew(&self, function: &str) {
+        self.left.store(INVOCATION_LIMIT, Ordering::Relaxed);
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!(target: "function", function, "{dropped} bytes of output beyond {INVOCATION_LIMIT} were dropped");
+        }
+    }
+
+    fn admits(&self, line: &str) -> bool {
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(line.len()));
+        if taken.is_err() {
+            self.dropped.fetch_add(line.len(), Ordering::Relaxed);
+        }
+        taken.is_ok()
+    }
+}
+
 /// Starts draining one pipe of a function's environment until it closes.
-pub(crate) fn drain(function: &str, pipe: Option<impl AsyncRead + Send + Unpin + 'static>) {
+pub(crate) fn drain(function: &str, allowance: &Arc<Allowance>, pipe: Option<impl AsyncRead + Send + Unpin + 'static>) {
     let Some(pipe) = pipe else { return };
-    let function = function.to_owned();
+    let (function, allowance) = (function.to_owned(), allowance.clone());
     tokio::spawn(async move {
-        lines(pipe, |line| tracing::info!(target: "function", function, "{line}")).await;
+        let emit = |line: &str| {
+            if allowance.admits(line) {
+                tracing::info!(target: "function", function, "{line}");
+            }
+        };
+        lines(pipe, emit).await;
     });
 }
 
@@ -80,6 +123,16 @@ mod tests {
         assert_eq!(seen(b"one\ntwo\n\nthree").await, ["one", "two", "three"]);
         assert_eq!(seen(b"\x1b[31mred\n").await, ["\\u{1b}[31mred"]);
         assert_eq!(seen(b"Error: x\rline 2\rline 3\n").await, ["Error: x", "line 2", "line 3"]);
+    }
+
+    #[test]
+    fn an_invocation_prints_so_much_and_no_more() {
+        let allowance = Allowance::new();
+        let line = "x".repeat(1024);
+        assert_eq!((0..2000).filter(|_| allowance.admits(&line)).count(), 1024);
+        assert_eq!(allowance.dropped.load(Ordering::Relaxed), 976 * 1024);
+        allowance.renew("f");
+        assert!(allowance.admits(&line));
     }
 
     #[tokio::test]

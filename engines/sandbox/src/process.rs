@@ -1,7 +1,10 @@
 //! Starting a confined process, and the socket it talks through.
 
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::{
+        signal::{Signal, killpg},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid},
+    },
     unistd::Pid,
 };
 use std::{
@@ -116,6 +119,14 @@ pub fn channel() -> io::Result<UnixStream> {
     stream.local_addr()?;
     nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     Ok(stream)
+}
+
+/// Whether a child has exited, without waiting for it: it stays a zombie, and its number its own.
+#[must_use]
+pub fn has_exited(process: u32) -> bool {
+    let Ok(id) = i32::try_from(process) else { return true };
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+    !matches!(waitid(Id::Pid(Pid::from_raw(id)), flags), Ok(WaitStatus::StillAlive))
 }
 
 /// Kills a process and all that it started in its group. A group that is gone already is no error.

@@ -177,6 +177,11 @@ async fn failures_carry_message_and_line() {
     let thrown = failed("function handler(event) {\n  const x = null;\n  return x.uri;\n}").await;
     assert_eq!((thrown.kind, thrown.line), (ProblemKind::Threw, Some(3)), "{thrown:?}");
     assert!(thrown.message.starts_with("TypeError: "), "{thrown:?}");
+    let inner =
+        failed("function helper() {\n  throw new Error('boo');\n}\nfunction handler(event) {\n  helper();\n}").await;
+    assert_eq!(inner.line, Some(2), "the line that threw, not the one that called");
+    let unknown = failed("function handler(event) {\n\n  return nope(event);\n}").await;
+    assert_eq!((unknown.line, unknown.column), (Some(3), Some(10)), "{unknown:?}");
     let own = failed("function handler(event) {\n  throw new Error('my words');\n}").await;
     assert_eq!((own.message.as_str(), own.line), ("Error: my words", Some(2)));
     let rejected = failed("async function handler(event) { throw new RangeError('later'); }").await;
@@ -194,6 +199,10 @@ async fn failures_carry_message_and_line() {
 async fn functions_that_cannot_be_loaded_are_refused_with_their_place() {
     let syntax = refused("function handler(event) {\n  return event.request;\n}}\n").await;
     assert_eq!((syntax.kind, syntax.line), (ProblemKind::Syntax, Some(3)), "{syntax:?}");
+    let module = refused("import cf from 'cloudfront';\nfunction handler(event) { return event.request; }").await;
+    assert!(module.message.ends_with("modules (import, require) are not available in this version"), "{module:?}");
+    let required = refused("var c = require('crypto');\nfunction handler(event) { return event.request; }").await;
+    assert!(required.message.contains("not available") && required.line == Some(1), "{required:?}");
     assert_eq!(refused("var x = 1;").await.kind, ProblemKind::NoHandler);
     assert_eq!(refused("throw new Error('top');\nfunction handler() {}").await.message, "Error: top");
     assert_eq!(refused("while (true) {}").await.kind, ProblemKind::Time);

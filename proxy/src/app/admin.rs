@@ -13,9 +13,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use edgehook_config::{AdminListen, Config, Secret};
+use edgehook_config::{Address, AdminListen, Config, Secret};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Instant};
+use std::{io, sync::Arc, time::Instant};
 use tokio::net::{TcpListener, UnixListener};
 
 #[derive(Clone)]
@@ -34,11 +34,11 @@ struct Gate {
 }
 
 /// Binds the admin address and serves it on a task of its own; returns where it can be reached.
-pub(super) async fn serve(config: &Config, edge: Arc<Edge>) -> Result<String, ListenError> {
+pub(super) async fn serve(config: &Config, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
     let failed = |address: String| move |error| ListenError::Bind { address, error };
     match &config.admin.listen {
         AdminListen::Tcp(address) => {
-            let listener = TcpListener::bind((address.host.as_str(), address.port)).await;
+            let listener = bind(address, next_free).await;
             let listener = listener.map_err(failed(format!("{address} ([admin] listen)")))?;
             let local = listener.local_addr().map_err(failed(address.to_string()))?;
             let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), address.host.clone()];
@@ -52,10 +52,30 @@ pub(super) async fn serve(config: &Config, edge: Arc<Edge>) -> Result<String, Li
             if tokio::net::UnixStream::connect(path).await.is_err() {
                 let _ = std::fs::remove_file(path);
             }
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(failed(folder.display().to_string()))?;
+            }
             let listener = UnixListener::bind(path).map_err(failed(path.display().to_string()))?;
             let router = router(edge, Gate { hosts: Vec::new(), token: None });
             tokio::spawn(async move { axum::serve(listener, router).await });
             Ok(format!("unix:{}", path.display()))
+        }
+    }
+}
+
+/// How many ports above the wanted one are tried where any will do.
+const PORTS_TRIED: u16 = 50;
+
+async fn bind(address: &Address, next_free: bool) -> io::Result<TcpListener> {
+    let mut port = address.port;
+    loop {
+        match TcpListener::bind((address.host.as_str(), port)).await {
+            Err(error)
+                if next_free && error.kind() == io::ErrorKind::AddrInUse && port < address.port + PORTS_TRIED =>
+            {
+                port += 1;
+            }
+            bound => return bound,
         }
     }
 }

@@ -85,8 +85,16 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The functions of a configuration by name, and those that are broken.
-pub(super) type Set = (HashMap<String, Arc<Function>>, Vec<FunctionProblem>);
+/// The functions of a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Set {
+    /// All of them, by name.
+    pub(super) functions: HashMap<String, Arc<Function>>,
+    /// Those that could not be loaded.
+    pub(super) broken: Vec<FunctionProblem>,
+    /// Those that were loaded now.
+    pub(super) fresh: Vec<String>,
+}
 
 impl Functions {
     pub(super) fn new(hosts: Hosts, concurrency: Concurrency, roles: Roles) -> Self {
@@ -105,17 +113,20 @@ impl Functions {
             distribution_id: config.server.distribution_id.clone(),
         });
         let mut loaded = self.loaded.lock().await;
-        let (mut next, mut functions, mut broken) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (mut next, mut set) = (HashMap::new(), Set::default());
         for function in config.functions.values() {
             let known = loaded.get(&function.name);
             let body = match self.body(function, known, config).await {
                 Ok((fingerprint, held)) => {
+                    if known.is_none_or(|(before, _)| *before != fingerprint) {
+                        set.fresh.push(function.name.clone());
+                    }
                     next.insert(function.name.clone(), (fingerprint, held.clone()));
                     self.attached(function, held)
                 }
                 Err(problem) => {
                     let shown = problem.to_string();
-                    broken.push(problem);
+                    set.broken.push(problem);
                     FunctionBody::Broken { family: family(function), problem: shown }
                 }
             };
@@ -124,13 +135,13 @@ impl Functions {
                 config::OnError::Bypass => OnError::Bypass,
             };
             let (name, facts) = (function.name.clone(), facts.clone());
-            functions.insert(name.clone(), Arc::new(Function { name, on_error, facts, body }));
+            set.functions.insert(name.clone(), Arc::new(Function { name, on_error, facts, body }));
         }
-        if on_broken == OnBroken::Refuse && !broken.is_empty() {
-            return Err(broken);
+        if on_broken == OnBroken::Refuse && !set.broken.is_empty() {
+            return Err(set.broken);
         }
         *loaded = next;
-        Ok((functions, broken))
+        Ok(set)
     }
 
     async fn body(
@@ -139,7 +150,7 @@ impl Functions {
         known: Option<&(Fingerprint, Loaded)>,
         config: &Config,
     ) -> Result<(Fingerprint, Loaded), FunctionProblem> {
-        let fingerprint = fingerprint(function)?;
+        let fingerprint = fingerprint(function, config)?;
         if let Some((before, held)) = known
             && *before == fingerprint
         {
@@ -234,7 +245,7 @@ fn family(function: &config::Function) -> Family {
     }
 }
 
-fn fingerprint(function: &config::Function) -> Result<Fingerprint, FunctionProblem> {
+fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerprint, FunctionProblem> {
     let unreadable = |error: std::io::Error| problem(function, &format!("cannot be read: {error}"));
     let length = std::fs::metadata(&function.file).map_err(unreadable)?.len();
     if length > SOURCE_LIMIT {
@@ -245,18 +256,29 @@ fn fingerprint(function: &config::Function) -> Result<Fingerprint, FunctionProbl
         FunctionKind::Viewer { .. } => (Vec::new(), Vec::new()),
         FunctionKind::Lambda { env, .. } => {
             let variables = env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
-            (variables, neighbours(&function.file))
+            let mut neighbours = neighbours(&function.file);
+            // A viewer function cannot be imported; its changes are its own.
+            let viewer: Vec<&Path> = viewer_files(config).collect();
+            neighbours.retain(|(file, ..)| !viewer.contains(&file.as_path()));
+            (variables, neighbours)
         }
     };
     // `Debug` of a function leaves out its secrets; those are compared as `variables`.
     Ok(Fingerprint { source, settings: format!("{:?}", function.kind), variables, neighbours })
 }
 
-/// Files that a Lambda function may import from beside itself, with what tells that they changed.
+fn viewer_files(config: &Config) -> impl Iterator<Item = &Path> {
+    let functions = config.functions.values().filter(|function| family(function) == Family::Viewer);
+    functions.map(|function| function.file.as_path())
+}
+
+/// Files that a Lambda function may import, beside it and below, with what tells that they changed.
 fn neighbours(file: &Path) -> Vec<(PathBuf, SystemTime, u64)> {
-    let Some(entries) = file.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return Vec::new() };
-    let mut found: Vec<_> = entries
-        .flatten()
+    let Some(folder) = file.parent() else { return Vec::new() };
+    let mut found: Vec<_> = crate::cli::folders_below(folder)
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flat_map(Iterator::flatten)
         .filter(|entry| crate::cli::is_source(&entry.path()) && entry.path() != file)
         .filter_map(|entry| {
             let metadata = entry.metadata().ok()?;

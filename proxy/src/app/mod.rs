@@ -33,6 +33,7 @@ pub struct Runtime {
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
+    https_port: Option<u16>,
 }
 
 /// A configuration that is ready to serve, and what is broken in it.
@@ -42,12 +43,14 @@ pub struct Prepared {
     pub site: Arc<Site>,
     /// Functions that could not be loaded; each of their runs fails.
     pub broken: Vec<FunctionProblem>,
+    /// Functions that were loaded for it, and not taken over from the configuration before.
+    pub fresh: Vec<String>,
 }
 
 impl Runtime {
-    /// Starts the isolate hosts and makes an empty cache. Must be called within a tokio runtime.
+    /// Starts the isolate hosts and makes an empty cache. `https_port` is the port that redirects lead to. Must be called within a tokio runtime.
     #[must_use]
-    pub fn start(config: &Config, roles: &Roles, mode: Mode, enforce_https: bool) -> Self {
+    pub fn start(config: &Config, roles: &Roles, mode: Mode, enforce_https: bool, https_port: Option<u16>) -> Self {
         let mut settings = HostSettings::new(roles.edgehook.clone(), vec![HOST_ROLE.into()]);
         if let Some(hosts) = config.server.isolate_hosts {
             settings.hosts = hosts as usize;
@@ -59,6 +62,7 @@ impl Runtime {
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
+            https_port: https_port.filter(|&port| port != 443),
         }
     }
 
@@ -67,19 +71,30 @@ impl Runtime {
     /// # Errors
     /// Something in the configuration cannot be used; with [`OnBroken::Refuse`] also any function that cannot be loaded.
     pub async fn site(&self, config: &Config, on_broken: OnBroken) -> Result<Prepared, SiteError> {
-        let (functions, broken) = self.functions.load(config, on_broken).await.map_err(SiteError::Functions)?;
+        let loaded = self.functions.load(config, on_broken).await.map_err(SiteError::Functions)?;
         let number = self.loads.load(Ordering::Relaxed) + 1;
-        let options = site::Options { number, dev: self.mode == Mode::Dev, enforce_https: self.enforce_https };
-        let site = site::build(config, &functions, self.cache.clone(), options)?;
+        let options = site::Options {
+            number,
+            dev: self.mode == Mode::Dev,
+            enforce_https: self.enforce_https,
+            https_port: self.https_port,
+        };
+        let site = site::build(config, &loaded.functions, self.cache.clone(), options)?;
         self.loads.store(number, Ordering::Relaxed);
-        Ok(Prepared { site: Arc::new(site), broken })
+        Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
+    }
+
+    /// Forgets all stored answers.
+    pub fn clear_cache(&self) {
+        self.cache.clear();
     }
 }
 
-/// Serves the admin API, as far as this version has one, until the process ends.
+/// Serves the admin API, as far as this version has one, until the process ends; with `next_free` on the next port that is
+/// free. Returns where.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve_admin(config: &Config, edge: Arc<Edge>) -> Result<String, ListenError> {
-    admin::serve(config, edge).await
+pub async fn serve_admin(config: &Config, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
+    admin::serve(config, edge, next_free).await
 }

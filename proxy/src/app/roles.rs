@@ -16,7 +16,7 @@ const PYTHON: &str = "edgehook-python";
 /// The executables.
 #[derive(Clone, Debug)]
 pub struct Roles {
-    /// This executable.
+    /// This executable: the very file that runs, also when another has taken its name meanwhile.
     pub edgehook: PathBuf,
     /// The environment for Python functions, or what to do to get one.
     pub python: Result<PathBuf, String>,
@@ -30,7 +30,8 @@ impl Roles {
     pub fn find() -> std::io::Result<Self> {
         let edgehook = std::env::current_exe()?;
         let python = python_beside(&edgehook);
-        Ok(Self { edgehook, python })
+        // An upgrade in place must not give a running proxy children of another version.
+        Ok(Self { edgehook: PathBuf::from("/proc/self/exe"), python })
     }
 }
 

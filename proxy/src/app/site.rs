@@ -38,6 +38,7 @@ pub(super) struct Options {
     pub(super) number: u64,
     pub(super) dev: bool,
     pub(super) enforce_https: bool,
+    pub(super) https_port: Option<u16>,
 }
 
 pub(super) fn cache_limits(config: &Config) -> CacheLimits {
@@ -61,7 +62,6 @@ pub(super) fn build(
         .iter()
         .map(|behavior| self::behavior(behavior, config, &origins, functions).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
-    let https = server.listen.iter().find(|listen| listen.scheme == Scheme::Https);
     Ok(Site {
         number: options.number,
         node: server.name.clone().unwrap_or_else(machine_name),
@@ -71,7 +71,7 @@ pub(super) fn build(
         hosts: server.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         default_root_object: server.default_root_object.clone(),
         enforce_https: options.enforce_https,
-        https_port: https.map(|listen| listen.address.port).filter(|&port| port != 443 && port != 0),
+        https_port: options.https_port,
         dev: options.dev,
         behaviors,
         cache,

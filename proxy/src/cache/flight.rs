@@ -7,6 +7,7 @@
 //! are sent outside of both. Deliberately absent: messages and time.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     sync::{
         Arc, Mutex,
@@ -28,6 +29,9 @@ use super::{
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
+/// Why a fetch came to nothing, in the caller's own type: the cache passes it on to those who waited, and does not look.
+pub type Cause = Arc<dyn Any + Send + Sync>;
+
 /// An answer that a leader shares.
 #[derive(Clone, Debug)]
 pub(crate) enum Shared {
@@ -48,8 +52,8 @@ pub(crate) enum Signal {
     Release,
     /// The leader is gone: lead in its place.
     Promoted(Lead),
-    /// The origin failed twice.
-    Failed,
+    /// The origin could not be asked twice; why, the second time.
+    Failed(Cause),
 }
 
 /// One request to the origin and those who wait for it.
@@ -161,10 +165,10 @@ impl Lead {
     }
 
     /// Reports that the origin could not be asked: one follower may try again, after that all give up.
-    pub(crate) fn fail(self) {
+    pub(crate) fn fail(self, cause: &Cause) {
         let again = std::mem::replace(&mut lock(&self.flight.state).failed_once, true);
         if again {
-            drop(self.conclude(Phase::Over, || Signal::Failed));
+            drop(self.conclude(Phase::Over, || Signal::Failed(cause.clone())));
         }
     }
 

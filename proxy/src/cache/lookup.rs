@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     Cache, CachePolicy, Inner, KeyedRequest, Now,
     entry::Entry,
-    flight::{Flight, Lead, Shared, Signal},
+    flight::{Cause, Flight, Lead, Shared, Signal},
     marks::Mark,
     policy::Selection,
     range::ByteRange,
@@ -107,8 +107,9 @@ pub enum Lookup {
     Miss(Box<FetchTicket>),
     /// Ask the origin; nothing will be stored.
     Bypass(BypassReason),
-    /// The fetch that this request waited for failed twice: answer 502 without asking once more.
-    Failed,
+    /// The fetch that this request waited for failed twice, the second time for this reason: fail likewise, without asking
+    /// once more.
+    Failed(Cause),
 }
 
 /// The first decision.
@@ -147,7 +148,7 @@ impl Cache {
                 }
                 Ok(Signal::Promoted(lead)) => return self.promoted(lead, ask, at),
                 Ok(Signal::Release) => return self.alone(ask, at),
-                Ok(Signal::Failed) => return self.failed(ask, at),
+                Ok(Signal::Failed(cause)) => return self.failed(cause, ask, at),
                 Err(_) => {} // the flight ended without a word; begin again
             }
         }
@@ -235,11 +236,11 @@ impl Cache {
         })
     }
 
-    fn failed(&self, ask: &Ask<'_>, now: Now) -> Lookup {
+    fn failed(&self, cause: Cause, ask: &Ask<'_>, now: Now) -> Lookup {
         let found = Found::new(&self.inner, ask, now);
         found
             .stand_in(Some(Mark::OriginFailed), ask, now)
-            .map_or(Lookup::Failed, |served| Lookup::Hit(Box::new(served)))
+            .map_or(Lookup::Failed(cause), |served| Lookup::Hit(Box::new(served)))
     }
 }
 

@@ -40,6 +40,7 @@ use tokio::time::Instant;
 
 pub use self::{
     conditional::Validators,
+    flight::Cause,
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},

@@ -16,7 +16,7 @@ use super::{
     duties::{NOT_STORED, add_date, complete_forwarded, strip_hop_by_hop},
     entry::{Entry, Meta},
     fill::{Fill, Filling},
-    flight::{Lead, Shared},
+    flight::{Cause, Lead, Shared},
     freshness::initial_age,
     marks::Mark,
     policy::{self, Delimited, Exchange, Lent, NoStoreReason, Plan, Ttl},
@@ -206,9 +206,9 @@ impl FetchTicket {
     }
 
     /// Reports that the origin could not be asked and nothing can stand in. One waiting request gets the ticket for a
-    /// second try; if that fails too, the others are answered with `Lookup::Failed`.
-    pub fn fail(self) {
-        self.lead.fail();
+    /// second try; if that fails too, the others are answered with `Lookup::Failed` and its `cause`.
+    pub fn fail(self, cause: &Cause) {
+        self.lead.fail(cause);
     }
 
     fn wish(&self) -> Wish<'_> {

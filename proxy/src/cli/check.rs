@@ -1,7 +1,7 @@
 //! `edgehook check`: everything that `serve` would find wrong, without serving.
 
 use super::{CheckArguments, Exit, find_config, no_config, output::Output};
-use crate::app::{OnBroken, Roles, Runtime, SiteError};
+use crate::app::{self, OnBroken, Roles, Runtime, SiteError};
 use edgehook_config::{Config, Mode};
 
 pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
@@ -22,7 +22,7 @@ pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
         output.error(problem);
     }
     if !problems.is_empty() {
-        output.notice(&format!("{} of {} functions cannot be loaded", problems.len(), loaded.config.functions.len()));
+        output.notice(&format!("{} problem{}", problems.len(), if problems.len() == 1 { "" } else { "s" }));
         return Exit::Invalid;
     }
     if warnings > 0 && arguments.deny.is_some() {
@@ -33,18 +33,20 @@ pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
     Exit::Done
 }
 
-/// Loads every function and builds the site, then lets both go.
+/// Loads certificates and functions and builds the site, then lets all go.
 async fn load(config: &Config) -> Vec<String> {
     let roles = match Roles::find() {
         Ok(roles) => roles,
         Err(error) => return vec![format!("this executable cannot be found: {error}")],
     };
-    let runtime = Runtime::start(config, &roles, Mode::Check, true);
+    let mut found: Vec<String> = app::load_identities(config).err().iter().map(ToString::to_string).collect();
+    let runtime = Runtime::start(config, &roles, Mode::Check, true, None);
     match runtime.site(config, OnBroken::Refuse).await {
-        Ok(_) => Vec::new(),
-        Err(SiteError::Functions(problems)) => problems.iter().map(ToString::to_string).collect(),
-        Err(error) => vec![error.to_string()],
+        Ok(_) => {}
+        Err(SiteError::Functions(problems)) => found.extend(problems.iter().map(ToString::to_string)),
+        Err(error) => found.push(error.to_string()),
     }
+    found
 }
 
 /// `3 behaviors · 2 origins · 3 functions`.

@@ -6,7 +6,7 @@ use super::{
     find_config,
     line::{self, time_of_day},
     output::{Output, styled},
-    watch::Watch,
+    watch::{Saved, Watch, is_source},
 };
 use crate::{
     app::{self, OnBroken, Prepared, Roles, Runtime, Servers},
@@ -14,7 +14,7 @@ use crate::{
     listener::Scheme,
     record::Record,
 };
-use edgehook_config::{Config, Mode, OriginTarget};
+use edgehook_config::{Config, Family, Mode, OriginTarget};
 use std::{
     collections::BTreeSet,
     fs,
@@ -22,13 +22,13 @@ use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 pub(super) async fn run(arguments: DevArguments, output: &Output) -> Exit {
-    output.start_log("warn,function=info");
+    let _log = output.start_log("warn,function=info");
     let roles = match Roles::find() {
         Ok(roles) => roles,
         Err(error) => {
@@ -37,6 +37,12 @@ pub(super) async fn run(arguments: DevArguments, output: &Output) -> Exit {
         }
     };
     let named = match &arguments.folder {
+        Some(file) if file.is_file() => Some(file.clone()),
+        Some(folder) if !folder.join("edge.toml").is_file() => {
+            let folder = folder.display();
+            output.error(&format!("{folder} has no edge.toml; make one with `edgehook init {folder}`"));
+            return Exit::Invalid;
+        }
         Some(folder) => Some(folder.join("edge.toml")),
         None => arguments.config.config.clone(),
     };
@@ -78,41 +84,71 @@ struct Session {
     output: Output,
 }
 
+/// The signals that end `dev`.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())?, hang_up: signal(SignalKind::hangup())? })
+    }
+
+    async fn end(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Done,
+            _ = self.hang_up.recv() => Exit::Done,
+        }
+    }
+}
+
 impl Session {
     async fn serve(self, config: Config) -> Result<Exit, Problem> {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut signals = Signals::listen()?;
+        // Before anything is loaded: what is saved from now on is noticed.
+        let mut watch = Watch::start(&self.file)?;
         let servers = Servers::bind(&config, Mode::Dev, self.arguments.port).await?;
-        let runtime = Runtime::start(&config, &self.roles, Mode::Dev, self.arguments.enforce_https);
-        let Prepared { site, broken } = runtime.site(&config, OnBroken::Keep).await?;
+        let https = servers.bound.iter().find(|bound| bound.scheme == Scheme::Https).map(|bound| bound.address.port());
+        let runtime = Runtime::start(&config, &self.roles, Mode::Dev, self.arguments.enforce_https, https);
+        let loading = runtime.site(&config, OnBroken::Keep);
+        let prepared = tokio::select! {
+            prepared = loading => prepared?,
+            exit = signals.end() => return Ok(exit),
+        };
         let output = self.output;
         let listener = move |record: &Record| output.result(&line::request(record, SystemTime::now(), output.color()));
-        let edge = Arc::new(Edge::new(site, Some(Arc::new(listener))));
-        let admin = match app::serve_admin(&config, edge.clone()).await {
-            Ok(address) => address,
-            // Another edge may be running; that is no reason not to develop.
-            Err(problem) => format!("off ({problem})"),
-        };
-        let mut watch = Watch::start(&self.file, sources(&config))?;
-        write_ports(&config, &servers, &admin);
-        self.introduce(&config, &servers, &admin);
-        for problem in &broken {
+        let edge = Arc::new(Edge::new(prepared.site, Some(Arc::new(listener))));
+        // Without an admin address one can still develop.
+        let admin = app::serve_admin(&config, edge.clone(), true).await;
+        watch.follow(sources(&config), origin_folders(&config));
+        let ports = Ports::write(&config, &servers, admin.as_deref().ok());
+        self.introduce(&config, &servers, &admin.map_or_else(|why| format!("off: {why}"), |at| format!("{at}/status")));
+        for problem in &prepared.broken {
             self.output.error(&format!("{problem}\n       its requests get 503 until it is mended"));
         }
         let begin_drain = CancellationToken::new();
         let serving = tokio::spawn(servers.serve(edge.clone(), begin_drain.clone()));
         let exit = loop {
+            let saved = tokio::select! {
+                saved = watch.saved() => saved,
+                exit = signals.end() => break exit,
+            };
+            let reloading = self.reload(&runtime, &edge, &saved);
             tokio::select! {
-                files = watch.saved() => {
-                    if let Some(config) = self.reload(&runtime, &edge, &files).await {
-                        watch.follow(sources(&config))?;
-                    }
-                }
-                _ = interrupt.recv() => break Exit::Interrupted,
-                _ = terminate.recv() => break Exit::Done,
+                followed = reloading => match followed {
+                    Some(config) => watch.follow(sources(&config), origin_folders(&config)),
+                    None => watch.renew(),
+                },
+                exit = signals.end() => break exit,
             }
         };
         begin_drain.cancel();
         serving.abort();
+        drop(ports);
         Ok(exit)
     }
 
@@ -127,7 +163,7 @@ impl Session {
         let ca = servers.ca_file.as_ref().map(|file| format!(" (local CA {})", shown_path(file))).unwrap_or_default();
         let (http, https) = (address(Scheme::Http).unwrap_or_default(), address(Scheme::Https).unwrap_or_default());
         self.output.result(&format!("  proxy      {http}    {https}{ca}"));
-        self.output.result(&format!("  admin      {admin}/status"));
+        self.output.result(&format!("  admin      {admin}"));
         for origin in config.origins.values() {
             let target = match config.dev.origins.get(&origin.name).unwrap_or(&origin.target) {
                 OriginTarget::Dir(folder) => format!("{} (folder)", shown_path(folder)),
@@ -141,16 +177,25 @@ impl Session {
             if let Some(why) = &demo.without_python {
                 self.output.result(&format!("  python     not used: {why}"));
             }
-            self.output.result(&format!("try: curl -i {http}/    curl -i {http}/old-page    (again: a hit)"));
+            self.output
+                .result(&format!("try: curl -i {http}/    (twice: a miss, then a hit)    curl -i {http}/old-page"));
         }
         self.output.result("Ctrl-C ends. Times are UTC.");
     }
 
-    /// Puts what was saved into service, or says why not and leaves everything as it is.
-    async fn reload(&self, runtime: &Runtime, edge: &Edge, files: &BTreeSet<PathBuf>) -> Option<Config> {
-        let start = Instant::now();
+    /// Puts what was saved into service, or says why not and leaves everything as it is. Returns the configuration as far as it
+    /// could be read, for the watch to follow.
+    async fn reload(&self, runtime: &Runtime, edge: &Edge, saved: &Saved) -> Option<Config> {
+        let (start, time) = (Instant::now(), time_of_day(SystemTime::now()));
+        if !saved.origin_files.is_empty() {
+            // Stored answers would hide what was saved.
+            runtime.clear_cache();
+            self.output.result(&format!("{time} changed {}; cache cleared", self.shown_files(&saved.origin_files)));
+        }
+        if saved.sources.is_empty() {
+            return None;
+        }
         let serving = edge.site().number;
-        let time = time_of_day(SystemTime::now());
         let refuse = |problem: &str| {
             self.output.notice(&format!("{time} {}", styled(self.output.color(), "31", problem)));
             self.output.notice(&format!("         not applied; still serving #{serving}"));
@@ -162,21 +207,34 @@ impl Session {
                 return None;
             }
         };
-        match runtime.site(&loaded.config, OnBroken::Refuse).await {
-            Ok(Prepared { site, .. }) => {
-                let names: Vec<String> = files.iter().map(|file| self.shown_file(file)).collect();
-                let took = start.elapsed().as_millis();
-                let number = site.number;
-                edge.swap(site);
-                self.output
-                    .result(&format!("{time} reloaded {} (#{number}) in {took} ms; cache kept", names.join(", ")));
-                Some(loaded.config)
-            }
+        let Prepared { site, fresh, .. } = match runtime.site(&loaded.config, OnBroken::Refuse).await {
+            Ok(prepared) => prepared,
             Err(problem) => {
                 refuse(&problem.to_string());
-                None
+                return Some(loaded.config);
             }
+        };
+        let config_saved = saved.sources.iter().any(|file| !is_source(file) && file.extension().is_some());
+        if fresh.is_empty() && !config_saved {
+            return Some(loaded.config);
         }
+        // What an origin hook or another policy made must not outlive it here; viewer functions never touch what is stored.
+        let viewer = |name: &String| {
+            loaded.config.functions.get(name).is_some_and(|function| function.family() == Family::Viewer)
+        };
+        let keep = !config_saved && fresh.iter().all(viewer);
+        if !keep {
+            runtime.clear_cache();
+        }
+        let (number, took) = (site.number, start.elapsed().as_millis());
+        edge.swap(site);
+        let (names, cache) = (self.shown_files(&saved.sources), if keep { "kept" } else { "cleared" });
+        self.output.result(&format!("{time} reloaded {names} (#{number}) in {took} ms; cache {cache}"));
+        Some(loaded.config)
+    }
+
+    fn shown_files(&self, files: &BTreeSet<PathBuf>) -> String {
+        files.iter().map(|file| self.shown_file(file)).collect::<Vec<_>>().join(", ")
     }
 
     fn shown_file(&self, file: &Path) -> String {
@@ -186,24 +244,55 @@ impl Session {
     }
 }
 
-fn sources(config: &Config) -> impl Iterator<Item = PathBuf> {
-    config.functions.values().map(|function| function.file.clone())
+fn sources(config: &Config) -> Vec<PathBuf> {
+    config.functions.values().map(|function| function.file.clone()).collect()
+}
+
+fn origin_folders(config: &Config) -> Vec<PathBuf> {
+    let targets = config.origins.values().map(|origin| config.dev.origins.get(&origin.name).unwrap_or(&origin.target));
+    let folders = targets.filter_map(|target| match target {
+        OriginTarget::Dir(folder) => Some(folder.clone()),
+        OriginTarget::Url(_) => None,
+    });
+    folders.collect()
 }
 
 /// A path as it is reached from here.
 fn shown_path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    match path.strip_prefix(here) {
+        Ok(relative) if relative.as_os_str().is_empty() => ".".to_owned(),
+        Ok(relative) => relative.display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
 }
 
-/// Ports that were really taken, for scripts: `dev.json` in the state folder.
-fn write_ports(config: &Config, servers: &Servers, admin: &str) {
-    let urls: Vec<String> =
-        servers.bound.iter().map(|bound| format!("{}://{}", bound.scheme.as_str(), bound.address)).collect();
-    let text = serde_json::json!({ "schema": 1, "proxy": urls, "admin": admin }).to_string();
-    let folder = &config.server.state_dir;
-    let written = fs::create_dir_all(folder).and_then(|()| fs::write(folder.join("dev.json"), text));
-    if let Err(error) = written {
-        tracing::warn!(%error, folder = %folder.display(), "dev.json cannot be written");
+/// Ports that were really taken, for scripts: `dev.json` in the state folder, while `dev` runs.
+struct Ports {
+    file: PathBuf,
+    text: String,
+}
+
+impl Ports {
+    fn write(config: &Config, servers: &Servers, admin: Option<&str>) -> Self {
+        let urls: Vec<String> =
+            servers.bound.iter().map(|bound| format!("{}://{}", bound.scheme.as_str(), bound.address)).collect();
+        let process = std::process::id();
+        let json = serde_json::json!({ "schema": 1, "process": process, "proxy": urls, "admin": admin });
+        let (file, text) = (config.server.state_dir.join("dev.json"), json.to_string());
+        let written = fs::create_dir_all(&config.server.state_dir).and_then(|()| fs::write(&file, &text));
+        if let Err(error) = written {
+            tracing::warn!(%error, file = %file.display(), "the ports cannot be written down");
+        }
+        Self { file, text }
+    }
+}
+
+impl Drop for Ports {
+    fn drop(&mut self) {
+        // Another `dev` may have written its own meanwhile.
+        if fs::read_to_string(&self.file).is_ok_and(|text| text == self.text) {
+            let _ = fs::remove_file(&self.file);
+        }
     }
 }

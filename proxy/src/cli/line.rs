@@ -1,7 +1,7 @@
 //! One line per request, as `dev` prints it (experience.md 4.2).
 
 use super::output::styled;
-use crate::record::{HookRecord, Outcome, Record};
+use crate::record::{HookRecord, Outcome, Record, shown};
 use edgehook_contract::HookPoint;
 use http::StatusCode;
 use std::{
@@ -41,16 +41,21 @@ pub(super) fn request(record: &Record, now: SystemTime, color: bool) -> String {
     }
     at(HookPoint::ViewerResponse).for_each(|run| part(hook(run)));
     if let Some(location) = &record.location {
-        part(format!("→ {}", location.escape_debug()));
+        part(format!("→ {}", shown(location)));
     }
     part(format!("{} in all", milliseconds(record.time)));
     for run in &record.hooks {
         for log in &run.logs {
-            let _ = write!(line, "\n         {} | {}", run.function, log.escape_debug());
+            let _ = write!(line, "\n         {} | {}", run.function, shown(log));
+        }
+        // A function that was bypassed; any other failure is the request's own.
+        if let Some(failure) = run.failure.as_ref().filter(|_| record.failure.is_none()) {
+            let text = format!("{} at {}, bypassed: {}", run.function, run.hook.as_str(), shown(failure));
+            let _ = write!(line, "\n         {}", styled(color, "33", &text));
         }
     }
     if let Some(failure) = &record.failure {
-        let _ = write!(line, "\n         {}", styled(color, "31", &failure.replace('\n', "\n         ")));
+        let _ = write!(line, "\n         {}", styled(color, "31", &shown(failure)));
     }
     line
 }

@@ -12,7 +12,7 @@ mod output;
 mod serve;
 mod watch;
 
-pub(crate) use watch::is_source;
+pub(crate) use watch::{folders_below, is_source};
 
 use crate::app::{ENVIRONMENT_ROLE, HOST_ROLE};
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -2,6 +2,7 @@
 
 use super::Color;
 use std::io::{self, IsTerminal as _, Write as _};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 /// Where a verb writes.
@@ -48,12 +49,17 @@ impl Output {
         self.notice(&marked);
     }
 
-    /// Sends the log to standard error. `EDGEHOOK_LOG` chooses levels, such as `debug` or `edgehook=debug,info`.
-    pub(super) fn start_log(&self, default: &str) {
+    /// Sends the log to standard error, until the guard is dropped. `EDGEHOOK_LOG` chooses levels, such as `debug` or
+    /// `edgehook=debug,info`.
+    ///
+    /// A thread of its own writes; when its reader stalls, lines are dropped and requests go on (security.md X26).
+    pub(super) fn start_log(&self, default: &str) -> WorkerGuard {
         let filter = EnvFilter::try_from_env("EDGEHOOK_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(self.color);
+        let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(self.color);
         // A second log in one process, as in tests, is refused and not needed.
         let _ = log.try_init();
+        guard
     }
 }
 

@@ -4,7 +4,7 @@ use super::{ConfigArgument, Exit, check, find_config, no_config, output::Output}
 use crate::{
     app::{self, OnBroken, Prepared, Roles, Runtime, Servers},
     edge::Edge,
-    listener::TlsIdentities,
+    listener::{Scheme, TlsIdentities},
 };
 use edgehook_config::{Config, Mode};
 use std::{path::Path, sync::Arc};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(arguments: ConfigArgument, output: &Output) -> Exit {
     let Some(file) = find_config(arguments.config.as_deref()) else { return no_config(output) };
-    output.start_log("info");
+    let _log = output.start_log("info");
     let loaded = match edgehook_config::load(&file, Mode::Serve) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -36,16 +36,20 @@ pub(super) async fn run(arguments: ConfigArgument, output: &Output) -> Exit {
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Problem> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let roles = Roles::find()?;
     let servers = Servers::bind(config, Mode::Serve, None).await?;
-    let runtime = Runtime::start(config, &roles, Mode::Serve, true);
-    let Prepared { site, broken } = runtime.site(config, OnBroken::Keep).await?;
+    let https = servers.bound.iter().find(|bound| bound.scheme == Scheme::Https).map(|bound| bound.address.port());
+    let runtime = Runtime::start(config, &roles, Mode::Serve, true, https);
+    let Prepared { site, broken, .. } = tokio::select! {
+        prepared = runtime.site(config, OnBroken::Keep) => prepared?,
+        () = signals.end() => return Ok(Exit::Done),
+    };
     for problem in &broken {
         tracing::error!("{problem}; its requests get 503 until it is mended");
     }
     let edge = Arc::new(Edge::new(site, None));
-    let admin = app::serve_admin(config, edge.clone()).await?;
+    let admin = app::serve_admin(config, edge.clone(), false).await?;
     let version = env!("CARGO_PKG_VERSION");
     output.result(&format!("edgehook {version}  config {} (#1)  {}", file.display(), check::summary(config)));
     for bound in &servers.bound {
@@ -56,10 +60,13 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
     let begin_drain = CancellationToken::new();
     let reloader = Reloader { file, runtime: &runtime, edge: &edge, identities, started_with: config };
     let serving = tokio::spawn(servers.serve(edge.clone(), begin_drain.clone()));
-    reloader.until_told_to_end(signals).await;
-    tracing::info!("draining");
+    reloader.until_told_to_end(&mut signals).await;
+    tracing::info!("draining; a second signal ends at once");
     begin_drain.cancel();
-    serving.await?;
+    tokio::select! {
+        served = serving => served?,
+        () = signals.end() => tracing::warn!("ended while requests were under way"),
+    }
     Ok(Exit::Done)
 }
 
@@ -77,6 +84,13 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Puts a new configuration in the place of the one that serves, or leaves everything as it is.
@@ -89,13 +103,43 @@ struct Reloader<'a> {
 }
 
 impl Reloader<'_> {
-    async fn until_told_to_end(&self, mut signals: Signals) {
+    async fn until_told_to_end(&self, signals: &mut Signals) {
         loop {
             tokio::select! {
-                _ = signals.hang_up.recv() => self.reload().await,
+                _ = signals.hang_up.recv() => {}
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
             }
+            tokio::select! {
+                () = self.reload() => {}
+                () = signals.end() => return,
+            }
+        }
+    }
+
+    /// Names the settings that a reload does not touch.
+    fn warn_of_what_waits(&self, config: &Config) {
+        let settings = |config: &Config| {
+            let (server, cache) = (&config.server, &config.cache);
+            [
+                ("[server] listen", format!("{:?}", server.listen)),
+                (
+                    "[server] tls (first certificate, min_version)",
+                    format!("{} {:?}", server.tls.is_empty(), server.tls_min_version),
+                ),
+                ("[server] isolate_hosts", format!("{:?}", server.isolate_hosts)),
+                ("[server] environments", server.environments.to_string()),
+                ("[server] drain_timeout", format!("{:?}", server.drain_timeout)),
+                ("[limits]", format!("{:?}", config.limits)),
+                ("[admin] listen", format!("{:?}", config.admin.listen)),
+                ("[cache] memory, max_object, keep", format!("{} {} {:?}", cache.memory, cache.max_object, cache.keep)),
+            ]
+        };
+        let (before, now) = (settings(self.started_with), settings(config));
+        let changed: Vec<&str> =
+            before.iter().zip(&now).filter(|(before, now)| before.1 != now.1).map(|(before, _)| before.0).collect();
+        if !changed.is_empty() {
+            tracing::warn!("changed, but taking effect only at the next start: {}", changed.join(", "));
         }
     }
 
@@ -106,9 +150,6 @@ impl Reloader<'_> {
             Ok(loaded) => loaded,
             Err(problems) => return refused(problems.render(false).trim_end()),
         };
-        if loaded.config.server.listen != self.started_with.server.listen {
-            tracing::warn!("[server] listen has changed; that takes effect at the next start");
-        }
         let prepared = match self.runtime.site(&loaded.config, OnBroken::Refuse).await {
             Ok(prepared) => prepared,
             Err(problem) => return refused(&problem.to_string()),
@@ -119,6 +160,7 @@ impl Reloader<'_> {
                 return refused(&problem.to_string());
             }
         }
+        self.warn_of_what_waits(&loaded.config);
         tracing::info!("config applied: #{}", prepared.site.number);
         self.edge.swap(prepared.site);
     }

@@ -11,6 +11,7 @@ mod host;
 mod path;
 
 pub use host::Host;
+pub(crate) use path::canonical as canonical_path;
 
 use crate::{
     body::Body,

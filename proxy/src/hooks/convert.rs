@@ -75,6 +75,7 @@ pub(super) fn apply_to_response(
 ) -> Replaced {
     let length = head.headers.get(header::CONTENT_LENGTH).cloned();
     let before = std::mem::replace(&mut head.headers, header_map(&message.headers));
+    let given = head.status;
     head.status = status(message);
     let Some(bytes) = new else {
         // The body is as it was, so its length is what it was, whatever the function wrote.
@@ -90,6 +91,10 @@ pub(super) fn apply_to_response(
         if !weak && before.get(&name).is_some() && before.get(&name) == head.headers.get(&name) {
             head.headers.remove(&name);
         }
+    }
+    if given == StatusCode::PARTIAL_CONTENT && head.status == given {
+        // The new body is no part of anything.
+        head.status = StatusCode::OK;
     }
     set_length(&mut head.headers, bytes.len());
     Replaced::Yes(bytes.into())

@@ -13,7 +13,12 @@ mod run;
 
 pub use function::{Deployed, Facts, Function, FunctionBody, OnError};
 
-use crate::{body::Body, fault::Fault, gate::Received, record::Record};
+use crate::{
+    body::Body,
+    fault::{FailedFunction, Fault},
+    gate::{self, Received},
+    record::Record,
+};
 use convert::Replaced;
 use edgehook_contract::{Family, HookPoint, RequestMessage, lambda};
 use http::{Response, response::Parts};
@@ -67,7 +72,8 @@ pub async fn viewer_request(
     let message = Message { viewer: request.viewer, request: &given, origin: None, response: None };
     match run::run(function, HookPoint::ViewerRequest, request_id, message, record).await? {
         Outcome::Untouched => Ok(Flow::Continue(request)),
-        Outcome::Request { request: message, .. } => {
+        Outcome::Request { request: mut message, .. } => {
+            canonical(function, HookPoint::ViewerRequest, &given, &mut message)?;
             convert::apply_to_request(&mut request, &message);
             Ok(Flow::Continue(request))
         }
@@ -99,8 +105,38 @@ pub async fn origin_request(
     let message = Message { viewer, request: &given, origin: Some(origin), response: None };
     match run::run(function, HookPoint::OriginRequest, request_id, message, record).await? {
         Outcome::Untouched => Ok(Flow::Continue(OriginBound { request: given, origin: None })),
-        Outcome::Request { request, origin } => Ok(Flow::Continue(OriginBound { request, origin })),
+        Outcome::Request { mut request, origin } => {
+            canonical(function, HookPoint::OriginRequest, &given, &mut request)?;
+            Ok(Flow::Continue(OriginBound { request, origin }))
+        }
         Outcome::Response { message, body } => Ok(Flow::Answer(convert::generated(&message, body.unwrap_or_default()))),
+    }
+}
+
+/// A path that a function wrote takes the canonical form that the viewer's took, or is refused for the same reasons: key and
+/// origin must not read it differently, and it must not climb out of the origin's prefix.
+fn canonical(
+    function: &Function,
+    hook: HookPoint,
+    given: &RequestMessage,
+    written: &mut RequestMessage,
+) -> Result<(), Fault> {
+    if written.uri == given.uri {
+        return Ok(());
+    }
+    match gate::canonical_path(&written.uri) {
+        Ok(path) => {
+            written.uri = path;
+            Ok(())
+        }
+        Err(_) => Err(Fault::Function(Box::new(FailedFunction {
+            name: function.name.clone(),
+            hook,
+            family: function.family(),
+            fault: edgehook_contract::Fault::Validation,
+            detail: "uri.format: uri is no valid path: half an escape, an escaped control character, or above the root"
+                .to_owned(),
+        }))),
     }
 }
 

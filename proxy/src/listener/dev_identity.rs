@@ -46,6 +46,11 @@ pub struct DevIdentity {
 /// # Errors
 /// When the folder cannot be written, its files are not what this function wrote, or a name cannot be in a certificate.
 pub fn dev_identity(state_dir: &Path, names: &[String], now: SystemTime) -> Result<DevIdentity, TlsLoadError> {
+    // Two that start at once must not each make an authority; the lock ends with the file.
+    let lock_file = state_dir.join("ca.lock");
+    let locked = std::fs::create_dir_all(state_dir).and_then(|()| std::fs::File::create(&lock_file));
+    let locked = locked.and_then(|file| file.lock().map(|()| file));
+    let _lock = locked.map_err(|error| TlsLoadError::Write { file: lock_file, reason: error.to_string() })?;
     let ca_file = state_dir.join("ca.pem");
     let key_file = state_dir.join("ca-key.pem");
     let (certificate, key) = match stored_authority(&ca_file, &key_file, now)? {

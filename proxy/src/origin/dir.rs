@@ -134,6 +134,8 @@ fn decode(path: &str) -> Option<Vec<String>> {
         match &*segment {
             "" | "." => {}
             ".." => return None,
+            // Hidden files are not for viewers: keys, editors' files, repositories, `.env`.
+            name if name.starts_with('.') && name != ".well-known" => return None,
             name if name.contains(['/', '\0']) => return None,
             name => segments.push(name.to_owned()),
         }

@@ -19,6 +19,12 @@ fn recurse(depth: u64) -> u64 {
     if depth == u64::MAX { 0 } else { recurse(depth + 1) + frame[(depth % 64) as usize] }
 }
 
+pub(crate) fn spin() {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
 struct Odd(fn());
 
 impl fmt::Display for Odd {
@@ -115,8 +121,8 @@ pub(crate) fn every_way_out() {
         let mut random = 99_u64;
         for round in 0..300 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let chosen =
-                if round < ATTACKS.len() { &ATTACKS[round] } else { &ATTACKS[(random >> 33) as usize % ATTACKS.len()] };
+            // Each in turn, then any.
+            let chosen = ATTACKS.get(round).unwrap_or(&ATTACKS[(random >> 33) as usize % ATTACKS.len()]);
             attack(&mut isolate, chosen, out);
             if round < 60 {
                 assert_eq!(isolate.digest(), pristine, "after {}", chosen.0);
@@ -146,7 +152,7 @@ pub(crate) fn panics_that_do_more() {
             check(&mut isolate, out, || drop(black_box(Vec::<u8>::with_capacity(1 << 30))), "memory");
             check(&mut isolate, out, || process::abort(), "abort");
             check(&mut isolate, out, invalid_instruction, "instruction");
-            check(&mut isolate, out, || loop {}, "time");
+            check(&mut isolate, out, spin, "time");
         }
     });
 }
@@ -183,6 +189,17 @@ pub(crate) fn child() {
             attack(&mut isolate, chosen, out);
         }
         check_notes(&mut isolate, out);
+        if order == "no signal stack" {
+            isolate.run(AMPLE, out, |_, _| {
+                // SAFETY: none; that is the point: the next fault cannot be handled.
+                unsafe {
+                    let mut stack = std::mem::zeroed::<libc::stack_t>();
+                    libc::sigaltstack(std::ptr::null(), &raw mut stack);
+                    libc::mprotect(stack.ss_sp, stack.ss_size, libc::PROT_NONE);
+                }
+                assert!(recurse(0) > 0);
+            });
+        }
         // No guest is running now, so none of this is the guard's business.
         match order.as_str() {
             "abort" => process::abort(),
@@ -207,6 +224,7 @@ pub(crate) fn outside_guests_signals_are_fatal() {
     assert_eq!(run("abort"), (None, Some(libc::SIGABRT)));
     assert_eq!(run("instruction"), (None, Some(libc::SIGILL)));
     assert_eq!(run("fault"), (None, Some(libc::SIGSEGV)));
+    assert_eq!(run("no signal stack"), (None, Some(libc::SIGSEGV)));
     let (code, signal) = run("stack");
     assert!(code.is_none() && matches!(signal, Some(libc::SIGSEGV | libc::SIGABRT)), "{signal:?}");
 }

@@ -4,7 +4,7 @@ use crate::{AMPLE, check_notes, notes, on_guest};
 use edgehook_isolate::{
     GuestThread, Isolate, Limits, LoadError, OutBuffer, Refused, SetupError, ThreadConfig, Turn, on_guest_thread,
 };
-use std::time::Duration;
+use std::{hint::black_box, time::Duration};
 
 /// Loads `init` and asserts how that fails and what it wrote.
 fn check<F>(thread: &GuestThread, out: &mut OutBuffer, init: F, expected: &str, written: &str)
@@ -52,18 +52,24 @@ pub(crate) fn set_up_that_fails() {
 
 pub(crate) fn the_limits_of_state() {
     on_guest(|thread, out| {
-        let limits = Limits { live: 1 << 20, memory: 3 << 20, allowance: 64 << 10, ..Limits::default() };
-        let page = 4096;
-        let load = |size: usize, out: &mut OutBuffer| {
+        // A block of a size that is not rounded, and the value that owns it.
+        let (size, owner) = (896 << 10, 32);
+        let load = |live: usize, out: &mut OutBuffer| {
+            let limits = Limits { live, memory: 3 << 20, allowance: 64 << 10, ..Limits::default() };
             Isolate::load(thread, limits, out, move |_: &mut Turn<'_>| {
+                for _ in 0..100 {
+                    drop(black_box(vec![2_u8; 500_000])); // freed, so it does not count, and fits again and again
+                }
                 let mut bytes = Vec::with_capacity(size);
                 bytes.resize(size, 1_u8);
                 Ok(bytes)
             })
         };
-        let mut isolate = load((1 << 20) - page, out).unwrap();
-        assert_eq!(isolate.stats().snapshot, 1 << 20);
-        assert!(matches!(load(1 << 20, out), Err(LoadError::TooLarge(_))));
+        let mut isolate = load(size + owner, out).unwrap();
+        assert_eq!(isolate.stats().live, size + owner);
+        assert!(isolate.stats().snapshot < 2 << 20);
+        let error = load(size + owner - 1, out).unwrap_err();
+        assert!(matches!(error, LoadError::TooLarge(live) if live == size + owner), "{error}");
         // More than the isolate's allowance is not to be had, whatever the run's budget says.
         let report = isolate.run(AMPLE, out, |bytes, _| bytes.push(1));
         assert_eq!(report.verdict.as_str(), "memory");
@@ -93,8 +99,11 @@ pub(crate) fn output_is_bounded() {
     on_guest(|thread, out| {
         let mut isolate = notes(thread, out);
         let report = isolate.run(AMPLE, out, |_, turn| {
+            turn.write(b"not this").unwrap();
+            turn.clear();
             while turn.write(&[5; 1000]).is_ok() {}
-            turn.output().write(&[6; 96]).unwrap();
+            assert_eq!(turn.written().len(), 4000);
+            turn.write(&[6; 96]).unwrap();
         });
         assert_eq!(report.verdict.as_str(), "finished");
         assert_eq!((out.bytes().len(), out.bytes()[4095]), (4096, 6));

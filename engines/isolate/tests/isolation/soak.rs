@@ -51,7 +51,8 @@ pub(crate) fn long() {
 pub(crate) fn figures() {
     on_guest(|thread, out| {
         for pages in [0, 1, 5, 10, 20, 40, 80] {
-            let mut isolate = Isolate::load(thread, Limits::default(), out, |_: &mut Turn<'_>| Ok(vec![0_u8; 120 * 4096])).unwrap();
+            let mut isolate =
+                Isolate::load(thread, Limits::default(), out, |_: &mut Turn<'_>| Ok(vec![0_u8; 120 * 4096])).unwrap();
             let mut step = |isolate: &mut Isolate<Vec<u8>>| {
                 isolate.run(AMPLE, out, move |bytes, _| {
                     for page in 0..pages {

@@ -112,6 +112,14 @@ pub(crate) fn thread_locals_with_destructors() {
         }
     });
     assert_eq!(DROPPED.load(Relaxed), 0, "a guest's thread-locals are forgotten");
+    on_guest(|thread, out| {
+        let mut isolate = notes(thread, out);
+        LATE.with(|_| ());
+        check_notes(&mut isolate, out);
+        EARLY.with(|_| ());
+        check_notes(&mut isolate, out);
+    });
+    assert_eq!(DROPPED.load(Relaxed), 2, "the host's are dropped with its thread");
 }
 
 pub(crate) fn isolates_do_not_see_each_other() {

@@ -53,6 +53,7 @@ pub(super) struct Guest {
     handler: JsObject,
     clock: Rc<Frozen>,
     file: String,
+    source: Vec<u8>,
 }
 
 impl Guest {
@@ -62,7 +63,7 @@ impl Guest {
         let loaded = engine(&clock, budget).and_then(|mut context| {
             warm(&mut context)?;
             let handler = handler(source, file, &mut context)?;
-            Ok(Self { context, handler, clock: clock.clone(), file: file.to_owned() })
+            Ok(Self { context, handler, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
         });
         loaded.map_err(|problem| {
             let mut bytes = Vec::new();
@@ -94,7 +95,7 @@ impl Guest {
                 line: None,
                 column: None,
             }),
-            Err(error) => Outcome::Failed(problem::describe(&error, ProblemKind::Threw, &self.file, &mut self.context)),
+            Err(error) => self.failed(&error),
         };
         let mut bytes = Vec::with_capacity(1024);
         for line in console::take(&mut self.context) {
@@ -112,10 +113,13 @@ impl Guest {
         match outcome::read(value, &mut self.context) {
             Ok(returned) => Outcome::Returned(returned),
             Err(Unreadable::Invalid(text)) => Outcome::Invalid(text),
-            Err(Unreadable::Threw(error)) => {
-                Outcome::Failed(problem::describe(&error, ProblemKind::Threw, &self.file, &mut self.context))
-            }
+            Err(Unreadable::Threw(error)) => self.failed(&error),
         }
+    }
+
+    fn failed(&mut self, error: &JsError) -> Outcome {
+        let origin = problem::Origin { file: &self.file, source: &self.source };
+        Outcome::Failed(problem::describe(error, ProblemKind::Threw, origin, &mut self.context))
     }
 }
 
@@ -161,13 +165,14 @@ fn settle(handler: &JsObject, event: JsValue, context: &mut Context) -> JsResult
 
 /// Evaluates the source and finds `handler` among its top-level bindings.
 fn handler(source: &[u8], file: &str, context: &mut Context) -> Result<JsObject, Problem> {
+    let origin = problem::Origin { file, source };
     let source = Source::from_bytes(source).with_path(Path::new(file));
     let script = Script::parse(source, None, context)
-        .map_err(|error| problem::describe(&error, ProblemKind::Syntax, file, context))?;
+        .map_err(|error| problem::describe(&error, ProblemKind::Syntax, origin, context))?;
     script
         .evaluate(context)
         .and_then(|_| context.run_jobs())
-        .map_err(|error| problem::describe(&error, ProblemKind::Threw, file, context))?;
+        .map_err(|error| problem::describe(&error, ProblemKind::Threw, origin, context))?;
     // A name lookup rather than a property of the global object: `const handler = …` is no property.
     let handler = context.eval(Source::from_bytes("typeof handler === 'function' ? handler : undefined"));
     handler.ok().and_then(|value| value.as_object()).ok_or_else(|| Problem {

@@ -33,6 +33,9 @@ const GREETING: Duration = Duration::from_secs(10);
 /// Pause before a host that died at once is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
+/// Longest pause between two attempts to start a host that cannot be started.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// Bytes of a dead host's last words that are looked at.
 const LAST_WORDS: u64 = 4096;
 
@@ -116,18 +119,31 @@ enum End {
 
 impl Owner {
     async fn run(mut self) {
+        let mut pause = RESTART_PAUSE;
         loop {
             match self.one_life().await {
                 Ok(End::Closed) => return,
-                Ok(_) => {}
+                Ok(_) => pause = RESTART_PAUSE,
                 Err(error) => {
-                    tracing::error!(%error, program = %self.settings.program.display(), "an isolate host cannot be started")
+                    self.turn_away();
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    let program = self.settings.program.display();
+                    tracing::error!(%error, %program, "an isolate host cannot be started; trying again");
                 }
             }
             if self.functions.is_none() {
                 return;
             }
-            sleep(RESTART_PAUSE).await;
+            sleep(pause).await;
+        }
+    }
+
+    /// Tells all who wait that there is no host, rather than have them wait for one.
+    fn turn_away(&mut self) {
+        while let Ok(command) = self.inbox.try_recv() {
+            if let Some(answer) = command.answer {
+                let _ = answer.send(Answer::NotStarted);
+            }
         }
     }
 

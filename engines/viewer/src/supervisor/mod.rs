@@ -27,10 +27,13 @@ use std::{
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 /// Most calls that may wait for one host; beyond, a call is throttled.
 const QUEUE: usize = 256;
+
+/// Longest wait for a host's answer beyond the function's budget: queue, start of a fresh host, run.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// CPU time that loading a function may take (cloudfront-functions.md 5.2).
 const LOAD_BUDGET: Duration = Duration::from_millis(200);
@@ -197,7 +200,9 @@ impl Hosts {
             if !host.try_send(Command { message, patience, answer: Some(answer) }) {
                 return Err(CallError::Throttled);
             }
-            match answered.await {
+            // Longer than any run may take, and than a fresh host needs to be ready: there is no host.
+            let Ok(answered) = timeout(LONGEST_WAIT + patience, answered).await else { return Err(CallError::NoHost) };
+            match answered {
                 Ok(Answer::Ran(run)) => return Ok(run),
                 Ok(Answer::Died(problem)) => {
                     return Ok(Run { outcome: Outcome::Failed(problem), cpu: Duration::ZERO, logs: Vec::new() });

@@ -152,11 +152,13 @@ async fn a_failed_fetch_is_tried_once_more_and_then_given_up_for_all() {
     let edge = Edge::new();
     let ticket = edge.ticket(&get("/"), 0).await;
     let mut followers = crowd(&edge, "/", 5).await;
-    ticket.fail();
+    let cause: Cause = Arc::new("why");
+    ticket.fail(&cause);
     let Lookup::Miss(second) = next(&mut followers).await else { panic!("one follower tries again") };
-    second.fail();
+    second.fail(&cause);
     for _ in 0..4 {
-        assert!(matches!(next(&mut followers).await, Lookup::Failed));
+        let Lookup::Failed(cause) = next(&mut followers).await else { panic!("not failed") };
+        assert_eq!(cause.downcast_ref::<&str>(), Some(&"why"));
     }
     drop(edge.ticket(&get("/"), 0).await);
 }

@@ -1,0 +1,1 @@
+'x'.repeat(2e6).split('');

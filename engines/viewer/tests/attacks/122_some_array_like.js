@@ -1,0 +1,1 @@
+Array.prototype.some.call({ length: 2 ** 53 - 1 }, () => false);

@@ -1,0 +1,1 @@
+Array.prototype.splice.call({ length: 2 ** 53 - 1 }, 0, 1);

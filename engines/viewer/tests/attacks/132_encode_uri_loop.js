@@ -1,0 +1,2 @@
+const astral = '\u{10ffff}'.repeat(1e5);
+for (;;) encodeURIComponent(astral);

@@ -1,0 +1,1 @@
+for (;;) BigInt.asUintN(2 ** 28, -1n);

@@ -1,0 +1,1 @@
+Array.prototype.toSorted.call({ length: 2 ** 32 - 1 });

@@ -1,0 +1,1 @@
+Object.groupBy({ [Symbol.iterator]: () => ({ next: () => ({ value: 1, done: false }) }) }, () => 'k');

@@ -1,0 +1,1 @@
+Object.fromEntries({ [Symbol.iterator]: () => ({ next: () => ({ value: ['k', 1], done: false }) }) });

@@ -1,0 +1,1 @@
+const [...rest] = (function* () { for (;;) yield 1; })();

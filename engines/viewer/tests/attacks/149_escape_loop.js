@@ -1,0 +1,2 @@
+const wide = '\uffff'.repeat(1e5);
+for (;;) unescape(escape(wide));

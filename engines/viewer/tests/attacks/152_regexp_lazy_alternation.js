@@ -1,0 +1,1 @@
+/(?:x|y)*?z/.test('xy'.repeat(2.5e6));

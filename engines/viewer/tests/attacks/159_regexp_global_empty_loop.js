@@ -1,0 +1,2 @@
+const global = /(?:)/g;
+while (global.exec('x')) global.lastIndex = 0;

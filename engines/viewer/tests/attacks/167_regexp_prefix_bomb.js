@@ -1,0 +1,1 @@
+'a'.repeat(1e5).replace(/a/g, "$`$'");

@@ -1,0 +1,1 @@
+new RegExp('(?='.repeat(1e5) + ')'.repeat(1e5));

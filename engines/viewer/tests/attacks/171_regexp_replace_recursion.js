@@ -1,0 +1,2 @@
+const descend = () => 'a'.replace(/a/, descend);
+descend();

@@ -1,0 +1,1 @@
+'x'.concat(...Array(1e4).fill('y'.repeat(1e5)));

@@ -1,0 +1,1 @@
+new Array(5e7).fill(0);

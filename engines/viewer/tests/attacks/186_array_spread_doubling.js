@@ -1,0 +1,2 @@
+let doubled = [1];
+for (;;) doubled = [...doubled, ...doubled];

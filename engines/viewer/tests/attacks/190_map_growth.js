@@ -1,0 +1,2 @@
+const table = new Map();
+for (let i = 0; ; i++) table.set('key' + i, { i });

@@ -1,0 +1,2 @@
+const members = new Set();
+for (;;) members.add({});

@@ -1,0 +1,2 @@
+let shifted = 1n;
+for (;;) shifted <<= 1000000n;

@@ -1,0 +1,2 @@
+let square = 3n;
+for (;;) square *= square;

@@ -1,0 +1,1 @@
+BigInt('0x' + 'f'.repeat(2e7));

@@ -1,0 +1,2 @@
+let page = 'x'.repeat(16);
+for (;;) page = `${page}${page}`;

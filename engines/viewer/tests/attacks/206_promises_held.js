@@ -1,0 +1,2 @@
+const promises = [];
+for (;;) promises.push(new Promise(() => {}).then(() => promises));

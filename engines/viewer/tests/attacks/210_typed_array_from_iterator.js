@@ -1,0 +1,1 @@
+Uint8Array.from({ [Symbol.iterator]: () => ({ next: () => ({ value: 1, done: false }) }) });

@@ -1,0 +1,3 @@
+let bound = () => 1;
+const thousand = Array(1000).fill(bound);
+for (;;) bound = bound.bind(null, ...thousand);

@@ -1,0 +1,3 @@
+const registry = new FinalizationRegistry(() => {});
+const refs = [];
+for (;;) { const o = {}; registry.register(o, refs, o); refs.push(new WeakRef(o)); }

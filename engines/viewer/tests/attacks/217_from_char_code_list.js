@@ -1,0 +1,1 @@
+String.fromCharCode(...new Uint16Array(1e6));

@@ -1,0 +1,2 @@
+const self = { toJSON: () => JSON.stringify(self) };
+JSON.stringify(self);

@@ -1,0 +1,2 @@
+const revive = () => JSON.parse('[1]', revive);
+revive();

@@ -1,0 +1,3 @@
+const one = { [Symbol.toPrimitive]: () => 1 + two };
+const two = { [Symbol.toPrimitive]: () => 1 * one };
++one;

@@ -1,0 +1,2 @@
+const mirror = new Proxy({}, { get: (_, name, receiver) => receiver[name] });
+mirror.x;

@@ -1,0 +1,3 @@
+const loop = new Proxy({}, {});
+loop.__proto__ = loop;
+loop.zzz;

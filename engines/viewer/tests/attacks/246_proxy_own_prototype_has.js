@@ -1,0 +1,3 @@
+const ring = new Proxy({}, {});
+Object.setPrototypeOf(ring, ring);
+'zzz' in ring;

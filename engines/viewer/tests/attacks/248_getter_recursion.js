@@ -1,0 +1,2 @@
+const mine = { get x() { return this.x; } };
+mine.x;

@@ -1,0 +1,3 @@
+const inside = [];
+inside.push(inside);
+inside.flat(Infinity);

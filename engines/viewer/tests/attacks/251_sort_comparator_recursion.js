@@ -1,0 +1,2 @@
+const compare = () => [2, 1].sort(compare).length;
+compare();

@@ -1,0 +1,2 @@
+function Again() { Reflect.construct(Again, [], Array); }
+new Again();

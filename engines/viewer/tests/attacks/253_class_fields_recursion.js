@@ -1,0 +1,2 @@
+class Field { x = new Field(); }
+new Field();

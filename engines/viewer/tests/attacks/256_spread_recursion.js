@@ -1,0 +1,2 @@
+const spreads = { [Symbol.iterator]: () => [...spreads][Symbol.iterator]() };
+[...spreads];

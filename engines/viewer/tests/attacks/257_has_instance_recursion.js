@@ -1,0 +1,2 @@
+const Kind = { [Symbol.hasInstance]: (x) => x instanceof Kind };
+({}) instanceof Kind;

@@ -1,0 +1,2 @@
+const assigned = { get a() { return Object.assign({}, assigned); } };
+Object.assign({}, assigned);

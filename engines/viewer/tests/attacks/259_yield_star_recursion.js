@@ -1,0 +1,2 @@
+function* deeper() { yield* deeper(); }
+[...deeper()];

@@ -1,0 +1,2 @@
+const element = { toString: () => [{ toString: element.toString }].join() };
+[element].join();

@@ -1,0 +1,2 @@
+function tag(strings) { return tag`${strings}`; }
+tag`x`;

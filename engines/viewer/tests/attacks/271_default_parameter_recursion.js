@@ -1,0 +1,2 @@
+function filled(value = filled()) { return value; }
+filled();

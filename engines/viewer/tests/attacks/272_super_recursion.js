@@ -1,0 +1,3 @@
+const parent = { m() { return child.m(); } };
+const child = { __proto__: parent, m() { return super.m(); } };
+child.m();

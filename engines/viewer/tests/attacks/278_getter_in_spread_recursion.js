@@ -1,0 +1,2 @@
+const unrolled = { get a() { return { ...unrolled }; } };
+({ ...unrolled });

@@ -1,0 +1,2 @@
+const closing = { [Symbol.iterator]: () => ({ next: () => ({ done: false }), return() { const [x] = closing; return {}; } }) };
+const [first] = closing;

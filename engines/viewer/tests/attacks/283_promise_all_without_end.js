@@ -1,0 +1,1 @@
+Promise.all((function* () { for (;;) yield 1; })());

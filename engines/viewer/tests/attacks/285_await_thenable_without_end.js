@@ -1,0 +1,4 @@
+async function handler() {
+  const never = { then(resolve) { resolve(never); } };
+  return await never;
+}

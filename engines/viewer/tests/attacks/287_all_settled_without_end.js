@@ -1,0 +1,1 @@
+Promise.allSettled({ [Symbol.iterator]: () => ({ next: () => ({ value: Promise.reject(1), done: false }) }) });

@@ -1,0 +1,2 @@
+const pending = new Promise(() => {});
+for (;;) Promise.race([pending, pending]);

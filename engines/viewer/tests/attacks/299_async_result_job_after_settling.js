@@ -1,0 +1,4 @@
+async function handler(event) {
+  Promise.resolve().then(() => Promise.resolve()).then(() => { for (;;); });
+  return event.request;
+}

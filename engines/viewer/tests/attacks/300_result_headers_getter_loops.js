@@ -1,0 +1,1 @@
+function handler() { return { uri: '/', get headers() { while (true); } }; }

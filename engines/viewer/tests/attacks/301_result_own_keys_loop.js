@@ -1,0 +1,1 @@
+function handler() { return { uri: '/', headers: new Proxy({}, { ownKeys() { for (;;); } }) }; }

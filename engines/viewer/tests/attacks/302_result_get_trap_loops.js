@@ -1,0 +1,1 @@
+function handler() { return new Proxy({}, { get() { for (;;); } }); }

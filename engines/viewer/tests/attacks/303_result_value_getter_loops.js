@@ -1,0 +1,1 @@
+function handler() { return { uri: '/', headers: { a: { get value() { for (;;); } } } }; }

@@ -1,0 +1,4 @@
+async function handler() {
+  const self = { then(resolve) { resolve(self); } };
+  return self;
+}

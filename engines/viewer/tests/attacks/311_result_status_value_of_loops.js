@@ -1,0 +1,1 @@
+function handler() { return { statusCode: { valueOf() { for (;;); }, [Symbol.toPrimitive]() { for (;;); } } }; }

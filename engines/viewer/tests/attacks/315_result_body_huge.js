@@ -1,0 +1,1 @@
+function handler() { return { statusCode: 200, body: 'x'.repeat(2 ** 28) }; }

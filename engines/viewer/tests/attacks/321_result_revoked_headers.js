@@ -1,0 +1,5 @@
+function handler() {
+  const { proxy, revoke } = Proxy.revocable([], {});
+  revoke();
+  return { uri: '/', headers: { a: { value: 'v', multiValue: proxy } } };
+}

@@ -1,0 +1,1 @@
+function handler() { return { get uri() { const a = []; for (;;) a.push('x'.repeat(1000)); } }; }

@@ -1,0 +1,6 @@
+function handler() {
+  let settle;
+  const p = new Promise((resolve) => { settle = resolve; });
+  settle(p);
+  return p;
+}

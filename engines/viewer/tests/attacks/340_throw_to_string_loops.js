@@ -1,0 +1,1 @@
+function handler() { throw { toString() { for (;;); } }; }

@@ -1,0 +1,1 @@
+function handler() { throw { name: 'E', get message() { for (;;); } }; }

@@ -1,0 +1,1 @@
+function handler() { throw Object.defineProperty(new Error('x'), 'name', { get() { for (;;); } }); }

@@ -1,0 +1,1 @@
+function handler() { throw new Proxy(new Error('x'), { get() { for (;;); }, getPrototypeOf() { for (;;); } }); }

@@ -1,0 +1,1 @@
+async function handler() { throw new Proxy({}, { get() { for (;;); }, has() { for (;;); }, ownKeys() { for (;;); } }); }

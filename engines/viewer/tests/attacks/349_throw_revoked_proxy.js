@@ -1,0 +1,5 @@
+function handler() {
+  const { proxy, revoke } = Proxy.revocable(function () {}, {});
+  revoke();
+  throw proxy;
+}

@@ -1,0 +1,1 @@
+function handler() { throw Symbol('x'.repeat(1e6)); }

@@ -1,0 +1,1 @@
+function handler() { throw 1n << 8000000n; }

@@ -1,0 +1,1 @@
+for (;;) try { (function again() { again(); })(); } catch { continue; } finally { continue; }

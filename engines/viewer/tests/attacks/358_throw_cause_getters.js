@@ -1,0 +1,1 @@
+function handler() { throw new Error('x', { get cause() { return { get message() { for (;;); }, toString() { for (;;); } }; } }); }

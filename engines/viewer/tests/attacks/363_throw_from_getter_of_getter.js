@@ -1,0 +1,1 @@
+function handler() { throw { get name() { throw { get name() { for (;;); } }; }, get message() { throw this; } }; }

@@ -1,0 +1,1 @@
+function handler() { return Promise.reject({ then(resolve) { resolve(this); }, get message() { for (;;); } }); }

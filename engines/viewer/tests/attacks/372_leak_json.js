@@ -1,0 +1,2 @@
+JSON.parse = () => ({ patched: true });
+JSON.stringify = () => '"patched"';

@@ -1,0 +1,3 @@
+Array.prototype[Symbol.iterator] = function* () { yield 'patched'; };
+Object.getPrototypeOf([][Symbol.iterator]()).next = () => ({ done: true });
+String.prototype[Symbol.iterator] = null;

@@ -1,0 +1,2 @@
+delete Object.prototype.__proto__;
+Object.defineProperty(Object.prototype, '__proto__', { get() { for (;;); }, set() { for (;;); } });

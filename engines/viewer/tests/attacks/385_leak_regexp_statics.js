@@ -1,0 +1,2 @@
+/(leak)(ed)/.exec('a leaked secret');
+'secret'.replace(/(s)(e)/, '$2$1');

@@ -1,0 +1,2 @@
+globalThis.gate = new Promise((resolve) => { globalThis.open = resolve; });
+gate.then(() => { for (;;); });

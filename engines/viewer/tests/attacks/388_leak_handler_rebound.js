@@ -1,0 +1,5 @@
+function handler(event) {
+  handler = () => { for (;;); };
+  globalThis.handler = handler;
+  return event.request;
+}

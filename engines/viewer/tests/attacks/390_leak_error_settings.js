@@ -1,0 +1,4 @@
+Error.stackTraceLimit = Infinity;
+Error.prepareStackTrace = () => { for (;;); };
+Error.prototype.toString = () => 'patched';
+TypeError.prototype.name = 'patched';
