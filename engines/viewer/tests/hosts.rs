@@ -231,16 +231,19 @@ async fn time_stands_still_and_chance_does_not_repeat() {
 }
 
 #[tokio::test]
-async fn hostile_functions_cost_one_host_and_not_their_neighbours() {
+async fn hostile_functions_cost_their_own_budget_and_not_even_their_host() {
     let hosts = hosts(1);
     let good = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    let before = hosts.processes();
     for (source, kind) in [
         ("function handler() { while (true) {} }", ProblemKind::Time),
         ("function handler() { [1].forEach(function f() { [1, 1].forEach(f); }); }", ProblemKind::Stack),
         ("function handler() { return 'x'.repeat(2 ** 30); }", ProblemKind::Memory),
         ("function handler() { let p = new Proxy({}, {}); p.__proto__ = p; p.zzz; }", ProblemKind::Stack),
         ("function handler() { return /^(a+)+$/.test('a'.repeat(40) + '!'); }", ProblemKind::Time),
-        ("function handler() { (function f() { Promise.resolve().then(f); })(); }", ProblemKind::Time),
+        ("function handler() { (function f() { Promise.resolve().then(f); })(); }", ProblemKind::Memory),
+        ("function handler() { return { get statusCode() { while (true) {} } }; }", ProblemKind::Time),
+        ("async function handler() { (async function dive() { await dive(); })(); }", ProblemKind::Abort),
     ] {
         let bad = deployed(&hosts, source).await;
         let run = hosts.invoke(bad, &request(None)).await.unwrap();
@@ -250,6 +253,7 @@ async fn hostile_functions_cost_one_host_and_not_their_neighbours() {
         assert!(matches!(after.outcome, Outcome::Returned(_)), "after {source}: {after:?}");
         hosts.remove(bad).await;
     }
+    assert_eq!(hosts.processes(), before, "no host process was lost");
 }
 
 #[tokio::test]
