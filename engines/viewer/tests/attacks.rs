@@ -35,7 +35,11 @@ fn scripts(folder: &str) -> Vec<(String, String)> {
 
 /// A script as a whole function: some define their handler themselves.
 fn wrapped(script: &str) -> String {
-    if script.contains("function handler") { script.to_owned() } else { format!("function handler(event) {{\n{script}\n}}") }
+    if script.contains("function handler") {
+        script.to_owned()
+    } else {
+        format!("function handler(event) {{\n{script}\n}}")
+    }
 }
 
 fn function(name: &str, source: String, budget: Duration) -> ViewerFunction {
@@ -55,7 +59,12 @@ fn event(uri: &str) -> Event {
         hook: HookPoint::ViewerRequest,
         context: Context::default(),
         viewer_ip: "192.0.2.7".to_owned(),
-        request: RequestMessage { method: "GET".to_owned(), uri: uri.to_owned(), query: Some("q=1".to_owned()), headers },
+        request: RequestMessage {
+            method: "GET".to_owned(),
+            uri: uri.to_owned(),
+            query: Some("q=1".to_owned()),
+            headers,
+        },
         response: None::<ResponseMessage>,
     }
 }
@@ -70,7 +79,8 @@ fn shuffle<T>(list: &mut [T], mut seed: u64) {
     }
 }
 
-const HONEST: &str = "var calls = 0; function handler(event) { calls += 1; event.request.headers['x-calls'] = { value: String(calls) };
+const HONEST: &str =
+    "var calls = 0; function handler(event) { calls += 1; event.request.headers['x-calls'] = { value: String(calls) };
     event.request.uri = [event.request.uri, 'b'].map(function (s) { return s; }).join('/'); return event.request; }";
 
 #[tokio::test]

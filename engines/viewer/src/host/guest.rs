@@ -75,7 +75,14 @@ impl Guest {
     }
 
     /// Runs the handler once on the encoded `event`. `stages`: CPU time of the handler, and of reading its outcome.
-    pub(super) fn run(&mut self, event: &[u8], entropy: [u8; 32], now: u64, stages: [Duration; 2], turn: &mut Turn<'_>) {
+    pub(super) fn run(
+        &mut self,
+        event: &[u8],
+        entropy: [u8; 32],
+        now: u64,
+        stages: [Duration; 2],
+        turn: &mut Turn<'_>,
+    ) {
         self.clock.0.set(now);
         random::seed(&mut self.context, entropy);
         console::reset(&mut self.context);

@@ -128,7 +128,8 @@ impl<'thread> Host<'thread> {
             ..Limits::default()
         };
         let (source, file, budget) = (program.source.0.as_slice(), program.file.as_str(), program.budget);
-        let loaded = Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(source, file, budget, turn));
+        let loaded =
+            Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(source, file, budget, turn));
         match loaded {
             Ok(isolate) => Ok(Loaded { isolate, program }),
             Err(error) => {
@@ -146,8 +147,7 @@ impl<'thread> Host<'thread> {
             return failed(call, problem(ProblemKind::Abort, message), 0, Vec::new());
         };
         let budget = Duration::from_micros(u64::from(loaded.program.budget));
-        let limits =
-            Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
+        let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
         let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
             guest.run(event, entropy, now, [budget, CONVERSION], turn);
         });
@@ -208,7 +208,9 @@ fn load_problem(error: &LoadError, mut said: &[u8], limits: &Limits) -> Problem 
             let message = match report.verdict {
                 Verdict::Time => format!("loading takes more than {} ms of CPU time", limits.cpu.as_millis()),
                 Verdict::Memory => format!("loading takes more than {} bytes of memory", limits.memory),
-                Verdict::Stack => "the native stack is used up while loading; is the source nested too deeply?".to_owned(),
+                Verdict::Stack => {
+                    "the native stack is used up while loading; is the source nested too deeply?".to_owned()
+                }
                 _ => format!("the engine gave up while loading: {error}"),
             };
             problem(kind(report.verdict), message)
@@ -220,4 +222,3 @@ fn load_problem(error: &LoadError, mut said: &[u8], limits: &Limits) -> Problem 
         other => problem(ProblemKind::Abort, other.to_string()),
     }
 }
-
