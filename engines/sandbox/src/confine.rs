@@ -1,12 +1,13 @@
 //! What an isolate host does to itself before any user code runs.
 //!
-//! It has its channel and everything else that it needs open. [`Confinement::begin`] gives up files and other processes, on
-//! the main thread before there are others; [`Confinement::finish`] gives up all system calls but those of a host's loop, on
-//! whichever thread and after all others were started. A process of one thread does both with [`confine_host`]. Nothing here
-//! fails: a layer that the kernel lacks or that does not hold when tried is reported as missing, and the proxy decides.
+//! It has its channel and everything else that it needs open. [`Confinement::begin`] gives up files and other
+//! processes, on the main thread before there are others; [`Confinement::finish`] gives up all system calls but those
+//! of a host's loop, on whichever thread and after all others were started. A process of one thread does both with
+//! [`confine_host`]. Nothing here fails: a layer that the kernel lacks or that does not hold when tried is reported as
+//! missing, and the proxy decides.
 //!
-//! Absent on purpose: memory and CPU limits (`limits`, and the guard of the isolates), namespaces and users, and any way to
-//! give something back.
+//! Absent on purpose: memory and CPU limits (`limits`, and the guard of the isolates), namespaces and users, and any
+//! way to give something back.
 
 mod landlock;
 mod layers;
@@ -26,10 +27,12 @@ use std::{fs, io};
 /// Most open files of a confined host: its channel, the standard three, and some room.
 pub const OPEN_FILES: u64 = 16;
 
-/// Puts all layers around a process of one thread, after which it can only serve. See [`Confinement`] for one of several.
+/// Puts all layers around a process of one thread, after which it can only serve. See [`Confinement`] for one of
+/// several.
 ///
-/// From here on: no files, no sockets but those that are open, no processes, no new threads or timers, no executable memory.
-/// What is tried all the same ends the process by `SIGSYS`, but for a few calls that get `EPERM` (see `seccomp`).
+/// From here on: no files, no sockets but those that are open, no processes, no new threads or timers, no executable
+/// memory. What is tried all the same ends the process by `SIGSYS`, but for a few calls that get `EPERM` (see
+/// `seccomp`).
 #[must_use = "a layer may be missing"]
 pub fn confine_host() -> Layers {
     Confinement::begin().finish()
@@ -46,8 +49,8 @@ pub struct Confinement {
 impl Confinement {
     /// Applies and checks all layers but the last. Files cannot be opened afterwards.
     ///
-    /// Call it on the main thread before others are started: they inherit all of it, but for one that runs already an older
-    /// kernel has no way to take its files away, and then the Landlock layers are reported as missing.
+    /// Call it on the main thread before others are started: they inherit all of it, but for one that runs already an
+    /// older kernel has no way to take its files away, and then the Landlock layers are reported as missing.
     pub fn begin() -> Self {
         let (status, threads) = (Status::open(), threads());
         let no_new_privs = LayerState::tried(no_new_privs());
@@ -109,6 +112,7 @@ fn limit(resource: Resource, most: u64) -> nix::Result<LayerState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{sync::mpsc, thread};
 
     #[test]
     fn limits_are_lowered_never_raised() {
@@ -120,7 +124,10 @@ mod tests {
 
     #[test]
     fn threads_are_counted() {
-        let before = threads().unwrap();
-        assert!(before >= 1);
+        let (wait, waiting) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || waiting.recv());
+        assert!(threads().unwrap() >= 2);
+        drop(wait);
+        assert!(thread.join().unwrap().is_err());
     }
 }

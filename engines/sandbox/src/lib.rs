@@ -1,10 +1,10 @@
 //! Starts the processes that run user code, and confines them.
 //!
-//! A function process is started by [`Confined::command`] with one end of a Unix socket as its standard input and nothing
-//! else of the proxy's: no environment variables but those given, no open files, no core dumps, its own process group,
-//! bounded memory, and death when the proxy dies. Inside, [`channel`] takes that socket out of user code's reach, and
-//! [`Confinement`] gives up what the process will not need, layer by layer. [`CpuClock`] tells from outside how much CPU time
-//! a process has used.
+//! A function process is started by [`Confined::command`] with one end of a Unix socket as its standard input and
+//! nothing else of the proxy's: no environment variables but those given, no open files, no core dumps, its own process
+//! group, bounded memory, and death when the proxy dies. Inside, [`channel`] takes that socket out of user code's
+//! reach, and [`Confinement`] gives up what the process will not need, layer by layer. [`CpuClock`] tells from outside
+//! how much CPU time a process has used.
 //!
 //! Absent on purpose: no protocol, no knowledge of what the processes run.
 

@@ -1,7 +1,7 @@
 //! Landlock: no files, no TCP, no signals to others.
 //!
-//! The ruleset handles every right that the kernel knows and grants none. It is inherited by threads and processes started
-//! later; of threads that run already it reaches the others only from ABI 8 on (Linux 7.0).
+//! The ruleset handles every right that the kernel knows and grants none. It is inherited by threads and processes
+//! started later; of threads that run already it reaches the others only from ABI 8 on (Linux 7.0).
 //!
 //! Absent on purpose: exceptions. What a host needs, it has open before.
 

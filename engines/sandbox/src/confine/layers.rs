@@ -1,6 +1,7 @@
 //! What a process reports about the layers of its confinement.
 //!
-//! Absent on purpose: applying them, and deciding whether a missing one matters (the proxy's, by its `sandbox` setting).
+//! Absent on purpose: applying them, and deciding whether a missing one matters (the proxy's, by its `sandbox`
+//! setting).
 
 use std::{error::Error, fmt};
 

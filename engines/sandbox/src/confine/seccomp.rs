@@ -1,21 +1,24 @@
 //! The system calls of an isolate host.
 //!
-//! Two filters, of which the stricter answer counts. The first refuses with `EPERM` what standard and C library, engine and
-//! guard try of their own accord and can do without. The second allows what a host needs, and ends the process on anything
-//! else, also on calls of another architecture's numbering.
+//! Two filters, of which the stricter answer counts. The first refuses with `EPERM` what standard and C library, engine
+//! and guard try of their own accord and can do without. The second allows what a host needs, and ends the process on
+//! anything else, also on calls of another architecture's numbering.
 //!
-//! The list was found by watching hosts at work, when they end, and when they die by a panic, an abort, a failed allocation
-//! or a used-up stack. Three rules need their reason here:
+//! The list was found by watching a host at work, and a stand-in for one (`edgehook-sandbox-probe`) that ends, panics,
+//! aborts, faults, fails to allocate and uses up its stack. Three rules need their reason here:
 //!
-//! * `rt_sigaction` is allowed for the signals of faults and aborts: standard library, C library and guard put the default
-//!   back before they let a process die, so that it dies of the true cause. A handler gives no privileges. For any other
-//!   signal it is refused; the guard's timer keeps its handler.
-//! * `openat` is refused, not deadly: the C library's allocator looks at `/proc/sys/vm/overcommit_memory` when it shrinks the
-//!   heap of a thread. So is `getcwd`, by which the engine looks for a folder of modules, and then does without.
-//! * `fcntl` is allowed to ask for a descriptor's flags, because the standard library of debug builds checks what it closes.
+//! * `rt_sigaction` is allowed for the signals of faults and aborts: standard library, C library and guard put the
+//!   default back before they let a process die, so that it dies of the true cause. A handler gives no privileges. For
+//!   any other signal it is refused; the guard's timer keeps its handler.
+//! * Looking for files is refused, not deadly: the C library's allocator opens `/proc/sys/vm/overcommit_memory` when it
+//!   shrinks the heap of a thread, the engine asks for the current folder (for modules) with each context, and
+//!   concurrent maps ask for the number of processors, for which the standard library reads `/proc/self/cgroup`. All of
+//!   them do without; a function that makes them look must not cost the host.
+//! * `fcntl` is allowed to ask for a descriptor's flags, because the standard library of debug builds checks what it
+//!   closes.
 //!
-//! Absent on purpose: anything that opens, connects, starts processes or threads, makes memory executable, or changes the
-//! process's attributes. Threads and timers are made before.
+//! Absent on purpose: anything that opens, connects, starts processes or threads, makes memory executable, or changes
+//! the process's attributes. Threads and timers are made before.
 
 use super::layers::{LayerState, causes};
 use libc::{c_int, c_long};
@@ -82,11 +85,12 @@ const ALLOWED_OLD: &[c_long] = &[libc::SYS_poll, libc::SYS_time];
 const ALLOWED_OLD: &[c_long] = &[];
 
 /// Refused with an error, whatever the arguments.
-const REFUSED: &[c_long] = &[libc::SYS_openat, libc::SYS_getcwd];
+const REFUSED: &[c_long] =
+    &[libc::SYS_openat, libc::SYS_getcwd, libc::SYS_newfstatat, libc::SYS_readlinkat, libc::SYS_statx];
 
 /// The same for calls that newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
-const REFUSED_OLD: &[c_long] = &[libc::SYS_open];
+const REFUSED_OLD: &[c_long] = &[libc::SYS_open, libc::SYS_readlink];
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_OLD: &[c_long] = &[];
 
@@ -95,7 +99,8 @@ const FATAL: [c_int; 5] = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGI
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
-/// A condition on the lower half of an argument, which is all that the kernel reads of the ones that are looked at here.
+/// A condition on the lower half of an argument, which is all that the kernel reads of the ones that are looked at
+/// here.
 fn argument(index: u8, operator: SeccompCmpOp, value: c_int) -> Result<SeccompCondition, BackendError> {
     // The bits of the value as the register's lower half has them, also for -1.
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, u64::from(value.cast_unsigned()))

@@ -1,12 +1,14 @@
 //! What a confined host must still be able to do, how it must be able to die, and what Landlock alone is to stop.
 //!
-//! Absent on purpose: engines. This is the work below them: memory, threads that are there, the socket, a timer, panics.
+//! Absent on purpose: engines. This is the work below them: memory, threads that are there, the socket, a timer,
+//! panics.
 
 use libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::{
     alloc::{Layout, handle_alloc_error},
     collections::HashMap,
+    fs,
     hint::black_box,
     io::{self, Read as _, Write as _},
     mem,
@@ -16,6 +18,7 @@ use std::{
         unix::net::{SocketAddr, UnixStream},
     },
     panic,
+    path::Path,
     process::{Command, abort, exit},
     ptr,
     sync::{
@@ -85,6 +88,7 @@ pub(crate) fn attempt(name: &str, text: &str, channel: &mut UnixStream, prepared
         "memory" => memory(),
         "threads" => threads(prepared),
         "timer" => timer(prepared),
+        "lookups" => lookups(),
         "echo" => echo(channel),
         "panic_caught" => panic_caught(),
         "panic" => panic!("on purpose"),
@@ -152,6 +156,15 @@ fn timer(prepared: &Prepared) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// What libraries look for in the file system of their own accord: they must do without it, not die of it.
+fn lookups() -> io::Result<()> {
+    let refused = fs::canonicalize(".").is_err() && fs::metadata("/").is_err() && fs::read("/proc/self/maps").is_err();
+    let refused = refused && !Path::new("/").exists() && fs::read_link("/proc/self/exe").is_err();
+    // Not restricted: how many processors the process may run on.
+    thread::available_parallelism()?;
+    refused.then_some(()).ok_or_else(|| io::Error::other("a file was found"))
 }
 
 /// Sends a line of 64 KiB back.

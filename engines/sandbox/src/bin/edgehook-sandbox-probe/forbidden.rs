@@ -2,7 +2,7 @@
 //!
 //! Absent on purpose: the C library's wrappers, which might not make the call or make another.
 
-use libc::{c_long, c_ulong};
+use libc::c_long;
 use std::{
     ffi::CString,
     io,
@@ -56,7 +56,14 @@ fn int80() -> io::Result<()> {
     // SAFETY: number 20 asks for the process's number and touches no memory. Without support in the kernel the
     // instruction is a fault, which ends the process.
     unsafe {
-        std::arch::asm!("int 0x80", inlateout("eax") 20 => result, lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _)
+        std::arch::asm!(
+            "int 0x80",
+            inlateout("eax") 20 => result,
+            lateout("r8") _,
+            lateout("r9") _,
+            lateout("r10") _,
+            lateout("r11") _,
+        );
     };
     if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) }
 }
@@ -106,7 +113,7 @@ fn of_files(path: &str) -> Vec<Call> {
         with_path("mkdirat", libc::SYS_mkdirat, &new, 1, [HERE, 0, 0o700]),
         with_path("mknodat", libc::SYS_mknodat, &new, 1, [HERE, 0, 0o700, 0]),
         with_path("symlinkat", libc::SYS_symlinkat, &new, 2, [c"/".as_ptr().addr(), HERE, 0]),
-        with_path("fchmodat", libc::SYS_fchmodat, path, 1, [HERE, 0, 0]),
+        with_path("fchmodat", libc::SYS_fchmodat, path, 1, [HERE, 0, 0o400]),
         with_path("fchownat", libc::SYS_fchownat, path, 1, [HERE, 0, 1, 1, 0]),
         with_path("truncate", libc::SYS_truncate, path, 0, [0, 0]),
         with_path("newfstatat", libc::SYS_newfstatat, path, 1, [HERE, 0, null::<u8>().addr(), 0]),
@@ -169,7 +176,7 @@ fn of_processes() -> Vec<Call> {
         call("unshare", libc::SYS_unshare, [libc::CLONE_NEWUSER as usize]),
         call("setns", libc::SYS_setns, [INPUT, 0]),
         call("wait4", libc::SYS_wait4, [usize::MAX, 0, libc::WNOHANG as usize, 0]),
-        call("sigaction_timer", libc::SYS_rt_sigaction, [libc::SIGALRM as usize, 0, 0, 8]),
+        call("sigaction_alarm", libc::SYS_rt_sigaction, [libc::SIGALRM as usize, 0, 0, 8]),
         call("sigaction_term", libc::SYS_rt_sigaction, [libc::SIGTERM as usize, 0, 0, 8]),
         call("timer_create", libc::SYS_timer_create, [libc::CLOCK_MONOTONIC as usize, 0, 0]),
     ]
@@ -224,14 +231,14 @@ fn of_old_architectures(path: &str) -> Vec<Call> {
         with_path("creat", libc::SYS_creat, &new, 0, [0, 0o600]),
         with_path("unlink", libc::SYS_unlink, path, 0, [0]),
         with_path("mkdir", libc::SYS_mkdir, &new, 0, [0, 0o700]),
-        with_path("chmod", libc::SYS_chmod, path, 0, [0, 0]),
+        with_path("chmod", libc::SYS_chmod, path, 0, [0, 0o400]),
         with_path("rename", libc::SYS_rename, path, 0, [0, c"/nothing/nothing".as_ptr().addr()]),
         call("fork", libc::SYS_fork, []),
         call("vfork", libc::SYS_vfork, []),
         call("modify_ldt", libc::SYS_modify_ldt, [0, 0, 0]),
         call("arch_prctl", libc::SYS_arch_prctl, [0, 0]),
         call("iopl", libc::SYS_iopl, [0]),
-        call("x32", X32 | libc::SYS_getpid, [0 as c_ulong as usize]),
+        call("x32", X32 | libc::SYS_getpid, []),
         call("int80", 0, []),
     ]
 }

@@ -1,9 +1,9 @@
 //! A stand-in for an isolate host that was taken over: confines itself, then tries one thing. For `tests/confine.rs`.
 //!
-//! `edgehook-sandbox-probe STAGE ATTEMPT [TEXT]`, started through `Confined`. It has the threads of a host: the main one
-//! waits, another ("isolate") does everything after the first half of the confinement. On its socket it says the state of
-//! each layer, one per line, and `ready`; it waits for a line, makes its attempt, and says `done` with what came of it. With
-//! `list` in the place of both it prints the names of all forbidden attempts instead.
+//! `edgehook-sandbox-probe STAGE ATTEMPT [TEXT]`, started through `Confined`. It has the threads of a host: the main
+//! one waits, another ("isolate") does everything after the first half of the confinement. On its socket it says the
+//! state of each layer, one per line, and `ready`; it waits for a line, makes its attempt, and says `done` with what
+//! came of it. With `list` in the place of both it prints the names of all forbidden attempts instead.
 //!
 //! Absent on purpose: deciding what should have happened.
 
