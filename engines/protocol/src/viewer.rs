@@ -60,10 +60,12 @@ pub struct Program {
 /// From a host to the proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromHost {
-    /// First message of a host: the version it speaks.
+    /// First message of a host: the version it speaks, and how it is confined.
     Hello {
         /// [`crate::VERSION`] of the host.
         version: u16,
+        /// Its sandbox layers by name; `None` for an active one, else why it is missing.
+        layers: Vec<(String, Option<String>)>,
     },
     /// A function is loaded.
     Deployed {
@@ -159,7 +161,7 @@ wire_enum!(ToHost {
 });
 wire_struct!(Program { name, file, source, budget, state_memory, memory });
 wire_enum!(FromHost {
-    0 => Hello { version },
+    0 => Hello { version, layers },
     1 => Deployed { function },
     2 => Refused { function, problem },
     3 => Done { call, outcome, cpu, logs },

@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod dev;
+mod doctor;
 mod init;
 mod line;
 mod output;
@@ -82,6 +83,8 @@ enum Verb {
     Serve(ConfigArgument),
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Look at what this machine offers: sandbox layers, Python.
+    Doctor,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +145,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Doctor => runtime.block_on(doctor::run(output)),
     };
     runtime.shutdown_background();
     exit

@@ -17,6 +17,7 @@ use boa_engine::{
     },
     job::{GenericJob, Job, JobExecutor, PromiseJob},
     js_string,
+    module::IdleModuleLoader,
     object::builtins::JsPromise,
     realm::Realm,
 };
@@ -196,6 +197,7 @@ fn engine(clock: &Rc<Frozen>, budget: u32) -> Result<Context, Problem> {
             .clock(clock.clone())
             .host_hooks(Rc::new(Hooks))
             .job_executor(Rc::new(Jobs::default()))
+            .module_loader(Rc::new(IdleModuleLoader))
             .can_block(false)
             .build()?;
         context.strict(true);
@@ -218,7 +220,8 @@ fn engine_problem(error: &JsError) -> Problem {
 /// Builds and reads a made-up event, so that shapes, inline caches and lazy statics that every run needs are part of the
 /// snapshot. The user's own code has not been seen yet.
 fn warm(context: &mut Context) -> Result<(), Problem> {
-    let dummy = "(async function (event) { await null; return event.response || event.request; })";
+    // `Symbol.for` reaches the engine's one registry, which asks the system for its processors when it is first used.
+    let dummy = "(async function (event) { await null; Symbol.for(''); return event.response || event.request; })";
     let mut rounds = || -> JsResult<()> {
         let dummy = context.eval(Source::from_bytes(dummy))?;
         let Some(dummy) = dummy.as_object() else { return Ok(()) };

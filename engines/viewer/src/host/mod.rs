@@ -26,6 +26,7 @@ use edgehook_protocol::{
     viewer::{FromHost, Outcome, Problem, ProblemKind, Program, ToHost},
     wire::Wire as _,
 };
+use edgehook_sandbox::Confinement;
 use guest::{Guest, Said};
 use std::{
     collections::HashMap,
@@ -34,9 +35,6 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-
-/// Most open files of a host. It needs its socket and the standard three.
-const OPEN_FILES: u64 = 16;
 
 /// CPU time for building an event, and for reading an outcome; neither counts towards the budget (cloudfront-functions.md 8).
 const CONVERSION: Duration = Duration::from_millis(5);
@@ -49,10 +47,14 @@ const OUT: usize = 4 * 1024 * 1024;
 /// The executable's global allocator must be [`edgehook_isolate::IsolateAlloc`].
 #[must_use]
 pub fn run() -> ExitCode {
-    let served = on_guest_thread(ThreadConfig::default(), |thread| {
-        let channel = edgehook_sandbox::channel()?;
-        edgehook_sandbox::set_open_file_limit(OPEN_FILES)?;
-        Host::new(thread)?.serve(channel)
+    let Ok(channel) = edgehook_sandbox::channel() else { return ExitCode::FAILURE };
+    // On the first thread, before there is another: not every kernel confines threads that exist already.
+    let confinement = Confinement::begin();
+    let served = on_guest_thread(ThreadConfig::default(), move |thread| {
+        let mut host = Host::new(thread)?;
+        // Timer and signal handlers are made; from here on the process can do little but compute and answer.
+        let layers = confinement.finish();
+        host.serve(channel, layers.report())
     });
     match served {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -79,9 +81,9 @@ impl<'thread> Host<'thread> {
         Ok(Self { thread, functions: HashMap::new(), out: OutBuffer::new(OUT)?, tainted: false })
     }
 
-    fn serve(&mut self, mut channel: UnixStream) -> io::Result<()> {
+    fn serve(&mut self, mut channel: UnixStream, layers: Vec<(String, Option<String>)>) -> io::Result<()> {
         let (mut inbox, mut out, mut buffer) = (Inbox::new(), Vec::new(), vec![0; 64 * 1024]);
-        frame::append(&FromHost::Hello { version: VERSION }, &mut out);
+        frame::append(&FromHost::Hello { version: VERSION, layers }, &mut out);
         loop {
             while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
                 self.answer(message, &mut out);

@@ -27,6 +27,7 @@ pub(super) fn describe(error: &JsError, kind: ProblemKind, origin: Origin<'_>, c
     let kind = match error.as_engine().map(ToString::to_string) {
         None => kind,
         Some(text) if text.contains(&RuntimeLimitError::LoopIteration.to_string()) => ProblemKind::Time,
+        Some(text) if text.contains("EnginePanic") => ProblemKind::Abort,
         Some(_) => ProblemKind::Stack,
     };
     let mut message = message(error, &shown, context);

@@ -23,7 +23,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
     process::ChildStderr,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -54,7 +54,11 @@ pub(super) struct HostHandle {
     commands: mpsc::Sender<Command>,
     in_flight: Arc<AtomicUsize>,
     process: Arc<AtomicU32>,
+    layers: watch::Receiver<Option<Layers>>,
 }
+
+/// A host's sandbox layers by name; `None` for an active one, else why it is missing.
+pub(super) type Layers = Vec<(String, Option<String>)>;
 
 impl HostHandle {
     /// A host that is started again whenever its process ends, and then given `functions`.
@@ -70,9 +74,10 @@ impl HostHandle {
     fn with(settings: HostSettings, functions: Option<Functions>) -> Self {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let (in_flight, process) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU32::new(0)));
-        let owner = Owner { settings, functions, inbox, in_flight: in_flight.clone(), process: process.clone() };
-        tokio::spawn(owner.run());
-        Self { commands, in_flight, process }
+        let (told, layers) = watch::channel(None);
+        let (flying, number) = (in_flight.clone(), process.clone());
+        tokio::spawn(Owner { settings, functions, inbox, in_flight: flying, process: number, layers: told }.run());
+        Self { commands, in_flight, process, layers }
     }
 
     /// Commands sent to the host or waiting to be.
@@ -82,6 +87,12 @@ impl HostHandle {
 
     pub(super) fn process(&self) -> Option<u32> {
         Some(self.process.load(Ordering::Relaxed)).filter(|&process| process != 0)
+    }
+
+    /// The sandbox layers of the process, once it has greeted.
+    pub(super) async fn layers(&self) -> Option<Layers> {
+        let mut layers = self.layers.clone();
+        layers.wait_for(Option::is_some).await.ok().and_then(|layers| layers.clone())
     }
 
     /// Sends without waiting; `false` when too much is waiting already.
@@ -103,6 +114,7 @@ struct Owner {
     inbox: mpsc::Receiver<Command>,
     in_flight: Arc<AtomicUsize>,
     process: Arc<AtomicU32>,
+    layers: watch::Sender<Option<Layers>>,
 }
 
 /// Why one process was left.
@@ -197,9 +209,8 @@ struct Life {
 
 impl Life {
     async fn serve(&mut self, owner: &mut Owner) -> End {
-        if !self.greeted().await {
-            return End::Hostile;
-        }
+        let Some(layers) = self.greeted().await else { return End::Hostile };
+        owner.layers.send_replace(Some(layers));
         let programs: Vec<(u32, Program)> = match &owner.functions {
             Some(functions) => lock(functions).iter().map(|(number, program)| (*number, program.clone())).collect(),
             None => Vec::new(),
@@ -269,22 +280,24 @@ impl Life {
         Ok(())
     }
 
-    async fn greeted(&mut self) -> bool {
+    /// Waits for the greeting; returns the host's sandbox layers.
+    async fn greeted(&mut self) -> Option<Layers> {
         let greeting = async {
-            let mut buffer = [0; 64];
+            let mut buffer = [0; 1024];
             loop {
                 match self.inbox.next_message::<FromHost>() {
-                    Ok(Some(message)) => return message == FromHost::Hello { version: VERSION },
+                    Ok(Some(FromHost::Hello { version: VERSION, layers })) => return Some(layers),
+                    Ok(Some(_)) => return None,
                     Ok(None) => {}
-                    Err(_) => return false,
+                    Err(_) => return None,
                 }
                 match self.socket.read(&mut buffer).await {
                     Ok(length) if length > 0 => self.inbox.extend(&buffer[..length]),
-                    _ => return false,
+                    _ => return None,
                 }
             }
         };
-        tokio::time::timeout(GREETING, greeting).await.unwrap_or(false)
+        tokio::time::timeout(GREETING, greeting).await.ok().flatten()
     }
 }
 

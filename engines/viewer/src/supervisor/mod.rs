@@ -213,6 +213,15 @@ impl Hosts {
         Err(CallError::NoHost)
     }
 
+    /// The sandbox layers of a host by name: `None` for an active one, else why it is missing. Waits for a host to be up.
+    ///
+    /// # Errors
+    /// No host comes up.
+    pub async fn layers(&self) -> Result<Vec<(String, Option<String>)>, CallError> {
+        let host = self.0.hosts.first().ok_or(CallError::NoHost)?;
+        timeout(LONGEST_WAIT, host.layers()).await.ok().flatten().ok_or(CallError::NoHost)
+    }
+
     /// Process ids of the hosts that run at this moment.
     #[must_use]
     pub fn processes(&self) -> Vec<u32> {
