@@ -53,6 +53,8 @@ pub enum FunctionKind {
         runtime: ViewerRuntime,
         /// CPU time per run, 0.1 to 50 ms.
         budget: Duration,
+        /// State after loading, bytes.
+        state_memory: u64,
         /// Allocation per run, bytes.
         memory: u64,
         /// Generated or replaced body, bytes.
@@ -122,6 +124,8 @@ const RUNTIMES: [(&str, Runtime); 4] = [
 ];
 
 const MIN_MEMORY: u64 = 1 << 20;
+/// Most memory of an isolate: an isolate host reserves addresses for many.
+const MAX_ISOLATE: u64 = 256 << 20;
 /// Names and values of `env` together, bytes (lambda-edge.md 6.3).
 const MAX_ENV: usize = 4_096;
 /// Variables that the environment sets itself (lambda-edge.md 6.3). Names that begin with `_` break the name rule already.
@@ -208,7 +212,8 @@ fn viewer(section: &Section<'_>, runtime: ViewerRuntime, stores: &[&str]) -> Fun
         budget: section
             .duration("budget", Duration::from_micros(100)..=Duration::from_millis(50))
             .unwrap_or(Duration::from_millis(1)),
-        memory: section.size("memory", MIN_MEMORY..=u64::MAX).unwrap_or(8 << 20),
+        state_memory: section.size("state_memory", MIN_MEMORY..=MAX_ISOLATE).unwrap_or(2 << 20),
+        memory: section.size("memory", MIN_MEMORY..=MAX_ISOLATE).unwrap_or(8 << 20),
         body_limit: section.size("body_limit", 0..=u64::MAX).unwrap_or(40_960),
         validation: section.choice("validation", &modes, &[]).unwrap_or(Validation::Strict),
         kvs: store(section, runtime, stores),

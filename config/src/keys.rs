@@ -294,7 +294,7 @@ const KEYS: &[Key] = &[
     row(Table::Function, "on_error", "fail or bypass"),
     viewer("kvs", "key value store it may read"),
     viewer("budget", "CPU time per run, 0.1ms to 50ms"),
-    Key { availability: Planned, ..viewer("state_memory", "function state after loading") },
+    viewer("state_memory", "function state after loading"),
     row(Table::Function, "memory", "allocation per run (viewer) or memory limit (Lambda)"),
     viewer("validation", "strict or lenient check of results"),
     viewer("body_limit", "generated or replaced body"),

@@ -159,3 +159,19 @@ fn certificates_are_checked() {
     assert_eq!(code, Some(2), "{errors}");
     assert!(errors.contains("site.crt") && errors.contains("1 problem"), "{errors}");
 }
+
+#[test]
+fn doctor_reports_every_layer() {
+    let empty = folder(&[]);
+    let (code, report, errors) = edgehook(empty.path(), &["doctor"]);
+    assert_eq!(code, Some(0), "{errors}");
+    for layer in
+        ["no_new_privs", "core_dumps", "not_dumpable", "parent_death", "landlock", "open_files", "seccomp", "python"]
+    {
+        let line = report
+            .lines()
+            .find(|line| line.trim_start().starts_with(layer))
+            .unwrap_or_else(|| panic!("{layer}:\n{report}"));
+        assert!(line.contains("active") || line.contains("missing: ") || line.contains("edgehook-python"), "{line}");
+    }
+}

@@ -157,13 +157,13 @@ impl Functions {
             return Ok((fingerprint, held.clone()));
         }
         let held = match &function.kind {
-            FunctionKind::Viewer { budget, memory, .. } => {
+            FunctionKind::Viewer { budget, state_memory, memory, .. } => {
                 let program = ViewerFunction {
                     name: function.name.clone(),
                     file: file_name(&function.file),
                     source: fingerprint.source.clone(),
                     budget: *budget,
-                    state_memory: ViewerFunction::STATE_MEMORY,
+                    state_memory: *state_memory,
                     memory: *memory,
                 };
                 let deployed = self.hosts.deploy(&program).await;
