@@ -22,6 +22,7 @@
 use crate::{
     control::Control,
     guard::Exit,
+    mapping,
     reuse::{self, FreeLists},
 };
 use std::{
@@ -77,10 +78,18 @@ impl Heap {
         }
     }
 
-    /// After loading: bytes of blocks in use. Gives the memory of free pages back.
+    /// After loading, outside the guest: gives the memory of pages with nothing in use back; the bytes that are in use.
     pub(crate) fn close_load(&self) -> usize {
-        // SAFETY: the blocks lie in the arena.
-        unsafe { self.free.discard() };
+        for free in self.free.drain() {
+            if free.end == self.next.get() {
+                self.next.set(free.start);
+            }
+            let pages = mapping::page_up(free.start).unwrap_or(free.end)..mapping::page_down(free.end);
+            if pages.start < pages.end {
+                // SAFETY: whole pages of the arena in which every block is free.
+                unsafe { mapping::discard(pages) };
+            }
+        }
         self.live.get()
     }
 

@@ -360,14 +360,14 @@ fn perform<F: FnOnce(&mut Turn<'_>) + Copy>(
     let verdict = unsafe { guard::call(control, body::<F>, (&raw mut section).cast()) };
     control.step_out();
     let (stage, cpu) = (control.watch.stage(), control.watch.used(verdict));
-    let mut live = 0;
-    if let Some(image) = entry.capture.filter(|_| verdict == Verdict::Finished) {
+    let loaded = entry.capture.filter(|_| verdict == Verdict::Finished);
+    if let Some(image) = loaded {
         statics.capture(image);
-        live = control.heap.close_load();
     }
     // SAFETY: entered above, and the guest runs no more.
     unsafe { statics.leave() };
     control.set_arena(ptr::null());
+    let live = if loaded.is_some() { control.heap.close_load() } else { 0 };
     let (next, peak) = (control.heap.next(), control.heap.peak());
     if verdict != Verdict::Finished {
         thread::trim_stack(control);

@@ -6,8 +6,7 @@
 //! Blocks are rounded up to a size class, by at most an eighth. A free block's first word is the address of the next free
 //! one of its class. Absent on purpose: splitting and joining blocks.
 
-use crate::mapping;
-use std::{cell::Cell, ptr};
+use std::{cell::Cell, ops::Range, ptr};
 
 /// Sizes up to this are classes in steps of 16 bytes.
 const SMALL: usize = 1024;
@@ -72,27 +71,39 @@ impl FreeLists {
         self.0[class].set(block);
     }
 
-    /// Forgets all blocks and gives whole pages in them back to the kernel.
-    ///
-    /// # Safety
-    /// Blocks must lie in anonymous private memory.
-    pub(crate) unsafe fn discard(&self) {
-        for log in 12..LARGEST {
-            for part in 1..=8 {
-                let size = (1 << log) + part * (1 << (log - 3));
-                let Some((class, size)) = class(size) else { continue };
-                while let Some(block) = self.pop(class) {
-                    let pages = mapping::page_up(block).unwrap_or(block)..mapping::page_down(block + size);
-                    if pages.start < pages.end {
-                        // SAFETY: whole pages of a block that nobody uses, which is not in a list any more.
-                        unsafe { mapping::discard(pages) };
-                    }
-                }
+    /// Takes all blocks out: the ranges that they cover, ascending, neighbours joined. For the end of the set-up, outside
+    /// the guest: it allocates.
+    pub(crate) fn drain(&self) -> Vec<Range<usize>> {
+        let mut blocks: Vec<Range<usize>> = Vec::new();
+        for (class, size) in SIZES {
+            while let Some(block) = self.pop(class) {
+                blocks.push(block..block + size);
             }
         }
-        self.clear();
+        blocks.sort_unstable_by_key(|block| block.start);
+        blocks.dedup_by(|next, before| {
+            let joined = before.end == next.start;
+            if joined {
+                before.end = next.end;
+            }
+            joined
+        });
+        blocks
     }
 }
+
+/// Every class with the size of its blocks.
+const SIZES: [(usize, usize); CLASSES] = {
+    let mut sizes = [(0, 0); CLASSES];
+    let mut size = 0;
+    let mut at = 0;
+    while at < CLASSES {
+        size += if at < SMALL / 16 { 16 } else { 1 << (7 + (at - SMALL / 16) / 8) };
+        sizes[at] = (at, size);
+        at += 1;
+    }
+    sizes
+};
 
 #[cfg(test)]
 mod tests {
@@ -130,5 +141,20 @@ mod tests {
         assert_eq!([lists.pop(1), lists.pop(1)], [Some(blocks[2]), Some(blocks[1])]);
         lists.clear();
         assert_eq!(lists.pop(1), None);
+    }
+
+    #[test]
+    fn draining_joins_neighbours() {
+        assert!(SIZES.iter().all(|&(at, size)| class(size) == Some((at, size))));
+        let lists = FreeLists::default();
+        let mut memory = [0_u128; 16];
+        let start = (&raw mut memory).expose_provenance();
+        for (block, size) in [(128, 32), (0, 16), (16, 48), (160, 16), (208, 16)] {
+            // SAFETY: parts of the array, aligned, and used here only.
+            unsafe { lists.push(class(size).unwrap().0, start + block) };
+        }
+        let drained: Vec<_> = lists.drain().iter().map(|range| (range.start - start, range.end - start)).collect();
+        assert_eq!(drained, [(0, 64), (128, 176), (208, 224)]);
+        assert!(lists.drain().is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo test --release -p edgehook-viewer --test figures -- --ignored --nocapture`
 
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail by panicking, and this one prints figures")]
 
 use edgehook_contract::{
     Header, HookPoint, RequestMessage,
