@@ -37,7 +37,7 @@ use std::{
 };
 
 /// CPU time for building an event, and for reading an outcome; neither counts towards the budget (cloudfront-functions.md 8).
-const CONVERSION: Duration = Duration::from_millis(5);
+const CONVERSION: Duration = Duration::from_millis(10);
 
 /// Most bytes of one encoded answer: a generated body, twice a head, and the log.
 const OUT: usize = 4 * 1024 * 1024;
