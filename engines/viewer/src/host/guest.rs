@@ -238,7 +238,8 @@ fn warm(context: &mut Context) -> Result<(), Problem> {
     rounds().map_err(|error| engine_problem(&error))
 }
 
-fn made_up(hook: HookPoint) -> Event {
+/// An event like many, for warming.
+pub(super) fn made_up(hook: HookPoint) -> Event {
     let headers = vec![
         Header::new("host", "www.example.com"),
         Header::new("accept", "*/*"),

@@ -17,6 +17,7 @@ mod outcome;
 mod problem;
 mod random;
 
+use edgehook_contract::HookPoint;
 use edgehook_isolate::{
     Budget, GuestThread, Isolate, Limits, LoadError, OutBuffer, Report, ThreadConfig, Verdict, on_guest_thread,
 };
@@ -133,13 +134,33 @@ impl<'thread> Host<'thread> {
         let loaded =
             Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(source, file, budget, turn));
         match loaded {
-            Ok(isolate) => Ok(Loaded { isolate, program }),
+            Ok(isolate) => {
+                let mut loaded = Loaded { isolate, program };
+                self.warm(&mut loaded);
+                Ok(loaded)
+            }
             Err(error) => {
                 if let LoadError::Stopped(report) = &error {
                     self.tainted |= report.verdict.taints_host();
                 }
                 Err(load_problem(&error, self.out.bytes(), &limits))
             }
+        }
+    }
+
+    /// Runs the function on made-up events, which is undone like any run: the first real one shall not pay for pages that are
+    /// touched for the first time.
+    fn warm(&mut self, loaded: &mut Loaded) {
+        let budget = Duration::from_micros(u64::from(loaded.program.budget));
+        let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
+        for hook in [HookPoint::ViewerRequest, HookPoint::ViewerResponse] {
+            let mut event = Vec::new();
+            guest::made_up(hook).put(&mut event);
+            let event = event.as_slice();
+            let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
+                guest.run(event, [0; 32], 0, [budget, CONVERSION], turn);
+            });
+            self.tainted |= report.verdict.taints_host();
         }
     }
 
