@@ -1,16 +1,17 @@
 //! The process: greeting, INIT, then one invocation after the other.
 
 use crate::{
-    channel::Channel,
     engine::{Engine, Fatal},
     failure,
 };
 use edgehook_protocol::{
-    VERSION, frame,
+    VERSION,
+    channel::Channel,
+    frame,
     lambda::{FromEnvironment, ToEnvironment},
     wire::Blob,
 };
-use std::{io, process::ExitCode, thread};
+use std::{io, os::unix::net::UnixStream, process::ExitCode, thread};
 
 /// Native stack of the thread that runs the engine, in bytes. `engine` sets the recursion limit so that scripts stay within it.
 const STACK: usize = 64 * 1024 * 1024;
@@ -65,7 +66,7 @@ fn serve() -> io::Result<u8> {
     }
 }
 
-fn answer_invocations(channel: &mut Channel, mut engine: Engine) -> io::Result<u8> {
+fn answer_invocations(channel: &mut Channel<UnixStream>, mut engine: Engine) -> io::Result<u8> {
     while let Some(message) = channel.receive()? {
         let ToEnvironment::Invoke(invocation) = message else {
             return Err(io::Error::other("a second Init"));

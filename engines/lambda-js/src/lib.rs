@@ -11,7 +11,6 @@
 //! Absent on purpose: deadlines and sandboxing (both come from outside), the network, the contract of events and results
 //! (both pass through as JSON).
 
-mod channel;
 mod encoding;
 mod engine;
 mod environment;

@@ -6,8 +6,9 @@
 //! Invariants: decoding never panics, never allocates more than the frame it was given could fill, and refuses what is
 //! left over. Neither side trusts the other: the processes run code that nobody has read.
 //!
-//! Absent on purpose: no I/O, no JSON of its own, no knowledge of engines.
+//! Absent on purpose: no sockets of its own ([`channel`] works on any stream), no JSON, no knowledge of engines.
 
+pub mod channel;
 pub mod frame;
 pub mod lambda;
 pub mod viewer;

@@ -1,15 +1,14 @@
 //! The process: greeting, INIT, then one invocation after the other.
 
-use crate::{
-    channel::Channel,
-    interpreter::{Interpreter, Stop},
-};
+use crate::interpreter::{Interpreter, Stop};
 use edgehook_protocol::{
-    VERSION, frame,
+    VERSION,
+    channel::Channel,
+    frame,
     lambda::{Error, FromEnvironment, ToEnvironment},
     wire::Blob,
 };
-use std::{io, process::ExitCode};
+use std::{io, os::unix::net::UnixStream, process::ExitCode};
 
 /// Open files of an environment (lambda-edge.md 6.1).
 const OPEN_FILES: u64 = 1_024;
@@ -61,7 +60,7 @@ fn serve() -> io::Result<u8> {
     }
 }
 
-fn answer_invocations(channel: &mut Channel, interpreter: &Interpreter) -> io::Result<u8> {
+fn answer_invocations(channel: &mut Channel<UnixStream>, interpreter: &Interpreter) -> io::Result<u8> {
     while let Some(message) = channel.receive()? {
         let ToEnvironment::Invoke(invocation) = message else {
             return Err(io::Error::other("a second Init"));

@@ -11,7 +11,6 @@
 //! Absent on purpose: deadlines and sandboxing (both come from outside), and the contract of events and results (both pass
 //! through as JSON).
 
-mod channel;
 mod environment;
 #[cfg(libpython)]
 mod interpreter;

@@ -1,33 +1,34 @@
-//! The socket to the proxy, message by message. Blocking: an environment does one thing at a time.
+//! A blocking stream of messages, for processes that do one thing at a time.
 
-use edgehook_protocol::{
+use crate::{
     frame::{self, Inbox},
-    lambda::{FromEnvironment, ToEnvironment},
+    wire::Wire,
 };
-use std::{
-    io::{self, Read as _, Write as _},
-    os::unix::net::UnixStream,
-};
+use std::io::{self, Read, Write};
 
+/// Bytes asked for at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Our end of the socket.
-pub(crate) struct Channel {
-    stream: UnixStream,
+/// One end of a stream, message by message.
+#[derive(Debug)]
+pub struct Channel<S> {
+    stream: S,
     inbox: Inbox,
     chunk: Vec<u8>,
 }
 
-impl Channel {
-    pub(crate) fn new(stream: UnixStream) -> Self {
+impl<S: Read + Write> Channel<S> {
+    /// A channel over a stream that nothing has been read from.
+    #[must_use]
+    pub fn new(stream: S) -> Self {
         Self { stream, inbox: Inbox::new(), chunk: vec![0; CHUNK] }
     }
 
-    /// The next message; `None` once the proxy has closed the socket.
+    /// The next message; `None` once the other side has closed the stream.
     ///
     /// # Errors
-    /// The socket fails, or what came is no message.
-    pub(crate) fn receive(&mut self) -> io::Result<Option<ToEnvironment>> {
+    /// The stream fails, or what came is no message.
+    pub fn receive<M: Wire>(&mut self) -> io::Result<Option<M>> {
         loop {
             if let Some(message) = self.inbox.next_message().map_err(io::Error::other)? {
                 return Ok(Some(message));
@@ -44,8 +45,8 @@ impl Channel {
     /// Sends one message.
     ///
     /// # Errors
-    /// The socket fails.
-    pub(crate) fn send(&mut self, message: &FromEnvironment) -> io::Result<()> {
+    /// The stream fails.
+    pub fn send<M: Wire>(&mut self, message: &M) -> io::Result<()> {
         let mut bytes = Vec::new();
         frame::append(message, &mut bytes);
         self.stream.write_all(&bytes)
