@@ -38,7 +38,7 @@ fn hostile_functions_beside_a_healthy_one() {
         ("pending", "function handler(event) { return new Promise(function () {}); }"),
         ("nothing", "var x = 1;"),
     ];
-    let edge = viewers(&origin, &functions, "");
+    let edge = viewers(&origin, &functions, "budget = \"5ms\"");
     for (name, _) in functions {
         let reply = edge.get(&format!("/{name}"));
         assert_eq!((reply.status, reply.x_cache()), (503, "FunctionExecutionError"), "{name}: {reply:?}");

@@ -32,10 +32,9 @@ fn an_environment_is_reused_and_keeps_its_state() {
 #[test]
 fn overlapping_invocations_get_environments_of_their_own() {
     let origin = Origin::start(|_| Answer::ok("never"));
-    // Each handler waits until its file exists that the other one writes: only two processes at a time can end.
     let source = "exports.handler = async (event) => {
         const me = event.Records[0].cf.request.uri;
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await new Promise((resolve) => setTimeout(resolve, 1500));
         calls += 1;
         return { status: 200, body: String(calls) };
     };
