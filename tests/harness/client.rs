@@ -151,7 +151,14 @@ impl Client {
 
     fn fill(&mut self) -> bool {
         let mut piece = [0; 16 * 1024];
-        match self.stream.read(&mut piece) {
+        // A read with a time-out is not resumed by the kernel when the process was stopped and continued.
+        let read = loop {
+            match self.stream.read(&mut piece) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(length) if length > 0 => {
                 self.buffer.extend_from_slice(&piece[..length]);
                 true

@@ -162,6 +162,8 @@ impl Environment {
                 Ok(0) => return None,
                 Ok(length) => self.inbox.extend(&chunk[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                // A read with a time-out is not resumed by the kernel when the process was stopped and continued.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("no answer: {error}"),
             }
         }
