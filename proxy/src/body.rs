@@ -4,10 +4,29 @@
 //! A body that ends early ends with an error; nothing in edgehook turns a cut body into a complete one.
 
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 
 /// A request or response body as a stream of frames.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// How the end of a body is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimited {
+    /// By its length in bytes.
+    Length(u64),
+    /// By a last chunk (HTTP/1.1) or an end of stream (HTTP/2).
+    Chunked,
+    /// By the end of the connection, so a cut cannot be told from an end.
+    Close,
+    /// There is no body: HEAD, 204, 304.
+    None,
+}
+
+/// The length that `Content-Length` announces, where it is a number.
+pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
+}
 
 /// Why a body ended before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

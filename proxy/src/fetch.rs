@@ -3,21 +3,21 @@
 //! [`Fetch::fill`] asks on behalf of the cache, [`Fetch::pass`] past it. Background revalidation goes the same way.
 
 use crate::{
-    body::{self, Body},
+    body::{self, Body, Delimited},
     cache::{
-        self, BypassReason, Cause, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement,
+        BypassReason, Cause, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement,
         StoreResult,
     },
-    fault::{FailedFunction, Fault},
+    fault::Fault,
     forward::{self, Extent, Outgoing},
     gate::Received,
     hooks::{self, BodyAfterHook, Flow, Function},
-    origin::{BodyLength, Delimited, Origin, OriginRequest, OriginSettings, Target},
+    origin::{BodyLength, Origin, OriginRequest, OriginSettings, Target},
     record::{OriginRecord, Record, shown},
     site::{Behavior, Site, SiteOrigin},
 };
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, response::Parts};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -135,7 +135,7 @@ impl Fetch {
         let exchanged = self.exchange(request, keyed, outgoing, (body, length), record).await?;
         let Exchanged { answer, generated } = exchanged;
         let length = match answer.delimited {
-            cache::Delimited::Length(length) => Some(length),
+            Delimited::Length(length) => Some(length),
             _ => None,
         };
         Ok(Answer {
@@ -182,16 +182,16 @@ impl Fetch {
                 }
             }
         }
-        let sent = outgoing.to_message();
+        let hook = self.behavior.origin_response.as_ref().map(|function| (function, outgoing.to_message()));
         let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
         let sent_at = Now::read();
         let response = self.send(&target, outgoing, body, length, record).await?;
-        let (mut head, body, delimited) = (response.head, response.body, delimited(response.delimited));
+        let (mut head, body, delimited) = (response.head, response.body, response.delimited);
         if changes_state(&request.method) && (head.status.is_success() || head.status.is_redirection()) {
             // The origin has done it, whatever a function makes of its answer (http-cache.md 3.14).
             self.site.cache.invalidate(&keyed.key);
         }
-        let Some(function) = &self.behavior.origin_response else {
+        let Some((function, sent)) = hook else {
             return Ok(Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: false });
         };
         let status = head.status;
@@ -203,7 +203,7 @@ impl Fetch {
         }
         let (body, delimited) = match replaced {
             BodyAfterHook::No(body) => (body, delimited),
-            BodyAfterHook::Yes(bytes) => (body::full(bytes.clone()), cache::Delimited::Length(bytes.len() as u64)),
+            BodyAfterHook::Yes(bytes) => (body::full(bytes.clone()), Delimited::Length(bytes.len() as u64)),
         };
         Ok(Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: false })
     }
@@ -307,8 +307,7 @@ fn failed(ticket: FetchTicket, fault: Fault) -> Result<Answer, Fault> {
 /// An answer that an origin-request function made counts as the origin's.
 fn generated(response: http::Response<Body>) -> Exchanged {
     let (head, body) = response.into_parts();
-    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let delimited = length.map_or(cache::Delimited::None, cache::Delimited::Length);
+    let delimited = body::announced_length(&head.headers).map_or(Delimited::None, Delimited::Length);
     Exchanged { answer: OriginAnswer { head, body, delimited, sent_at: Now::read() }, generated: true }
 }
 
@@ -316,30 +315,15 @@ fn changes_state(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-fn delimited(delimited: Delimited) -> cache::Delimited {
-    match delimited {
-        Delimited::Length(length) => cache::Delimited::Length(length),
-        Delimited::Chunked => cache::Delimited::Chunked,
-        Delimited::Close => cache::Delimited::Close,
-        Delimited::None => cache::Delimited::None,
-    }
-}
-
 /// A 304 confirms what is stored; there is nothing whose status or body could be changed (design.md 8).
 fn invalid_on_304(function: &Function) -> Fault {
-    Fault::Function(Box::new(FailedFunction {
-        name: function.name.clone(),
-        hook: HookPoint::OriginResponse,
-        family: function.family(),
-        fault: Class::Validation,
-        detail: "a 304 to a validation can be given headers, but no other status and no body".to_owned(),
-    }))
+    let detail = "a 304 to a validation can be given headers, but no other status and no body";
+    function.fault(HookPoint::OriginResponse, Class::Validation, detail.to_owned())
 }
 
 fn body_length(headers: &HeaderMap, body: &Body) -> BodyLength {
     use http_body::Body as _;
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    match announced {
+    match body::announced_length(headers) {
         Some(length) => BodyLength::Known(length),
         None if body.is_end_stream() => BodyLength::None,
         None => BodyLength::Unknown,

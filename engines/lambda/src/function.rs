@@ -152,12 +152,6 @@ impl Function {
         });
         answered.await.unwrap_or(Err(InvokeError::Protocol))
     }
-
-    /// The budget of one invocation.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.0.settings.timeout
-    }
 }
 
 impl Inner {

@@ -5,6 +5,7 @@
 //! for the default profile. Deliberately absent: clock, store and messages. Time comes in as seconds since 1970 or as
 //! the time since arrival, and nothing here changes a response.
 
+pub use crate::body::Delimited;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -94,19 +95,6 @@ impl CachePolicy {
     pub fn is_disabled(&self) -> bool {
         [self.ttl.min, self.ttl.default, self.ttl.max].iter().all(Duration::is_zero)
     }
-}
-
-/// How the end of a body is recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delimited {
-    /// By its length in bytes.
-    Length(u64),
-    /// By a last chunk (HTTP/1.1) or an end of stream (HTTP/2).
-    Chunked,
-    /// By the end of the connection, so a cut cannot be told from an end.
-    Close,
-    /// There is no body.
-    None,
 }
 
 /// Why an answer of the origin was not stored. The words are those of `detail` in `Cache-Status` (http-cache.md 3.19).

@@ -1,22 +1,13 @@
 //! `edgehook check`: everything that `serve` would find wrong, without serving.
 
-use super::{CheckArguments, Exit, find_config, no_config, output::Output};
+use super::{CheckArguments, Exit, find_config, load_config, no_config, output::Output};
 use crate::app::{self, OnBroken, Roles, Runtime, SiteError};
 use edgehook_config::{Config, Mode};
 
 pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
     let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
-    let loaded = match edgehook_config::load(&file, Mode::Check) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            output.notice(problems.render(output.color()).trim_end());
-            return Exit::Invalid;
-        }
-    };
+    let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
     let warnings = loaded.warnings.warning_count();
-    if warnings > 0 {
-        output.notice(loaded.warnings.render(output.color()).trim_end());
-    }
     let problems = load(&loaded.config).await;
     for problem in &problems {
         output.error(problem);

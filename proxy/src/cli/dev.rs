@@ -5,6 +5,7 @@ use super::{
     demo::Demo,
     find_config,
     line::{self, time_of_day},
+    load_config,
     output::{Output, styled},
     watch::{Saved, Watch, is_source},
 };
@@ -56,16 +57,7 @@ pub(super) async fn run(arguments: DevArguments, output: &Output) -> Exit {
             }
         },
     };
-    let loaded = match edgehook_config::load(&file, Mode::Dev) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            output.notice(problems.render(output.color()).trim_end());
-            return Exit::Invalid;
-        }
-    };
-    if loaded.warnings.warning_count() > 0 {
-        output.notice(loaded.warnings.render(output.color()).trim_end());
-    }
+    let Some(loaded) = load_config(&file, Mode::Dev, output) else { return Exit::Invalid };
     let session = Session { file, demo, arguments, roles, output: *output };
     match session.serve(loaded.config).await {
         Ok(exit) => exit,

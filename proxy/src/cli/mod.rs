@@ -17,6 +17,7 @@ pub(crate) use watch::{folders_below, is_source};
 
 use crate::app::{ENVIRONMENT_ROLE, HOST_ROLE};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use edgehook_config::{Loaded, Mode};
 use output::Output;
 use std::{
     ffi::OsStr,
@@ -160,6 +161,22 @@ fn find_config(named: Option<&Path>) -> Option<PathBuf> {
     let found = here.ancestors().map(|folder| folder.join("edge.toml")).find(|file| file.is_file())?;
     // Shown as the user would write it.
     Some(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
+}
+
+/// Reads a configuration and shows what is wrong with it; `None` when it cannot be used.
+fn load_config(file: &Path, mode: Mode, output: &Output) -> Option<Loaded> {
+    match edgehook_config::load(file, mode) {
+        Ok(loaded) => {
+            if loaded.warnings.warning_count() > 0 {
+                output.notice(loaded.warnings.render(output.color()).trim_end());
+            }
+            Some(loaded)
+        }
+        Err(problems) => {
+            output.notice(problems.render(output.color()).trim_end());
+            None
+        }
+    }
 }
 
 fn no_config(output: &Output) -> Exit {

@@ -1,6 +1,6 @@
 //! `edgehook serve`: production.
 
-use super::{ConfigArgument, Exit, check, find_config, no_config, output::Output};
+use super::{ConfigArgument, Exit, check, find_config, load_config, no_config, output::Output};
 use crate::{
     app::{self, OnBroken, Prepared, Roles, Runtime, Servers},
     edge::Edge,
@@ -14,16 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) async fn run(arguments: ConfigArgument, output: &Output) -> Exit {
     let Some(file) = find_config(arguments.config.as_deref()) else { return no_config(output) };
     let _log = output.start_log("info");
-    let loaded = match edgehook_config::load(&file, Mode::Serve) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            output.notice(problems.render(output.color()).trim_end());
-            return Exit::Invalid;
-        }
-    };
-    if loaded.warnings.warning_count() > 0 {
-        output.notice(loaded.warnings.render(output.color()).trim_end());
-    }
+    let Some(loaded) = load_config(&file, Mode::Serve, output) else { return Exit::Invalid };
     match start(&file, &loaded.config, output).await {
         Ok(exit) => exit,
         Err(problem) => {

@@ -1,6 +1,7 @@
 //! A loaded function, as the hook points call it.
 
-use edgehook_contract::{Family, viewer::Rules};
+use crate::fault::{FailedFunction, Fault};
+use edgehook_contract::{Family, Fault as Class, HookPoint, viewer::Rules};
 use edgehook_lambda as lambda;
 use edgehook_viewer::supervisor::{FunctionId, Hosts};
 use std::{sync::Arc, time::Duration};
@@ -70,6 +71,12 @@ impl Function {
             FunctionBody::Lambda(_) => Family::Lambda,
             FunctionBody::Broken { family, .. } => *family,
         }
+    }
+
+    /// A fault of this function at `hook`.
+    pub(crate) fn fault(&self, hook: HookPoint, fault: Class, detail: String) -> Fault {
+        let (name, family) = (self.name.clone(), self.family());
+        Fault::Function(Box::new(FailedFunction { name, hook, family, fault, detail }))
     }
 }
 

@@ -15,7 +15,7 @@ pub use function::{Deployed, Facts, Function, FunctionBody, OnError};
 
 use crate::{
     body::Body,
-    fault::{FailedFunction, Fault},
+    fault::Fault,
     gate::{self, Received},
     record::Record,
 };
@@ -45,8 +45,7 @@ impl Maker {
 
 /// The length of a response's body after a hook: what the hook set if it replaced the body, else what it was.
 pub(crate) fn length_after(response: &Response<Body>, before: Option<u64>) -> Option<u64> {
-    let now = response.headers().get(http::header::CONTENT_LENGTH);
-    now.and_then(|value| value.to_str().ok()?.parse().ok()).or(before)
+    crate::body::announced_length(response.headers()).or(before)
 }
 
 /// What a request hook decided.
@@ -129,14 +128,11 @@ fn canonical(
             written.uri = path;
             Ok(())
         }
-        Err(_) => Err(Fault::Function(Box::new(FailedFunction {
-            name: function.name.clone(),
-            hook,
-            family: function.family(),
-            fault: edgehook_contract::Fault::Validation,
-            detail: "uri.format: uri is no valid path: half an escape, an escaped control character, or above the root"
-                .to_owned(),
-        }))),
+        Err(_) => {
+            let detail =
+                "uri.format: uri is no valid path: half an escape, an escaped control character, or above the root";
+            Err(function.fault(hook, edgehook_contract::Fault::Validation, detail.to_owned()))
+        }
     }
 }
 

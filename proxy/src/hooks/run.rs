@@ -2,7 +2,7 @@
 
 use super::function::{Function, FunctionBody, OnError};
 use crate::{
-    fault::{FailedFunction, Fault},
+    fault::Fault,
     record::{HookRecord, Record},
 };
 use edgehook_contract::{
@@ -90,13 +90,7 @@ pub(super) async fn run(
     if function.on_error == OnError::Bypass {
         return Ok(Outcome::Untouched);
     }
-    Err(Fault::Function(Box::new(FailedFunction {
-        name: function.name.clone(),
-        hook,
-        family: function.family(),
-        fault: failure.class,
-        detail: failure.detail,
-    })))
+    Err(function.fault(hook, failure.class, failure.detail))
 }
 
 fn viewer_event(function: &Function, hook: HookPoint, request_id: &str, message: Message<'_>) -> viewer::Event {

@@ -29,6 +29,7 @@ use std::time::Duration;
 use ::http::{HeaderMap, Method, response};
 
 use crate::body::Body;
+pub use crate::body::Delimited;
 
 pub use dynamic::DynamicOrigins;
 pub use error::{OriginBuildError, OriginError};
@@ -114,19 +115,6 @@ pub struct OriginRequest {
     pub body: Body,
     /// How the body is framed.
     pub body_length: BodyLength,
-}
-
-/// How the origin delimited its body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delimited {
-    /// By `Content-Length`.
-    Length(u64),
-    /// By chunks.
-    Chunked,
-    /// By closing the connection: a cut body cannot be told from a complete one.
-    Close,
-    /// There is no body: HEAD, 204, 304.
-    None,
 }
 
 /// What came back.

@@ -184,17 +184,17 @@ impl Hosts {
     pub async fn invoke(&self, function: FunctionId, event: &Event) -> Result<Run, CallError> {
         let budget = lock(&self.0.functions).get(&function.0).map_or(0, |program| program.budget);
         let patience = Duration::from_micros(u64::from(budget));
-        let mut encoded = Vec::with_capacity(1024);
-        event.put(&mut encoded);
         // A call whose host died before it started goes to another one, once.
         for _ in 0..2 {
             let host = self.0.hosts.iter().min_by_key(|host| host.in_flight()).ok_or(CallError::NoHost)?;
+            let mut encoded = Vec::with_capacity(1024);
+            event.put(&mut encoded);
             let message = ToHost::Invoke {
                 call: self.0.next_call.fetch_add(1, Ordering::Relaxed),
                 function: function.0,
                 entropy: entropy(),
                 now: now(),
-                event: Blob(encoded.clone()),
+                event: Blob(encoded),
             };
             let (answer, answered) = oneshot::channel();
             if !host.try_send(Command { message, patience, answer: Some(answer) }) {
