@@ -114,14 +114,15 @@ fn is_running(process: u32) -> bool {
 fn an_environment_that_died_while_idle_costs_no_request() {
     let origin = Origin::start(|_| Answer::ok("never"));
     let edge = edge(&origin, "nodejs", "", COUNT_JS);
-    let hosts = children_of(edge.process());
     assert_eq!(edge.get("/").text(), "1");
-    let environment = *hosts.iter().find(|child| is_environment(**child)).unwrap();
-    let process = nix::unistd::Pid::from_raw(i32::try_from(environment).unwrap());
-    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).unwrap();
-    crate::harness::eventually("it is dead", || (!is_running(environment)).then_some(()));
-    let reply = edge.get("/");
-    assert_eq!((reply.status, reply.text().as_str()), (200, "1"), "a fresh one answers");
+    // The request follows at once: it may find the process dead, dying with the call unread, or not yet struck.
+    for round in 0..10 {
+        let environment = *children_of(edge.process()).iter().find(|child| is_environment(**child)).unwrap();
+        let process = nix::unistd::Pid::from_raw(i32::try_from(environment).unwrap());
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).unwrap();
+        let reply = edge.get("/");
+        assert_eq!((reply.status, reply.text().as_str()), (200, "1"), "a fresh one answers, round {round}");
+    }
 }
 
 fn is_environment(process: u32) -> bool {

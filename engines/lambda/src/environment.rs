@@ -27,8 +27,26 @@ pub(crate) struct Environment {
     socket: UnixStream,
     inbox: Inbox,
     output: Arc<log::Allowance>,
-    calls: u64,
+    never_read: bool,
     pub(crate) idle_since: Instant,
+}
+
+/// One invocation as it goes over the socket: encoded once, whichever environment takes it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    number: u64,
+    frame: Vec<u8>,
+    deadline: Instant,
+}
+
+impl Call {
+    /// The invocation with a number that no other invocation of the function has.
+    pub(crate) fn new(number: u64, request_id: String, event: Vec<u8>, deadline: Instant) -> Self {
+        let invocation = Invocation { call: number, request_id, deadline: epoch_millis(deadline), event: Blob(event) };
+        let mut frame = Vec::new();
+        frame::append(&ToEnvironment::Invoke(invocation), &mut frame);
+        Self { number, frame, deadline }
+    }
 }
 
 impl Environment {
@@ -54,7 +72,7 @@ impl Environment {
         let process = child.id().unwrap_or_default();
         let socket = UnixStream::from_std(socket).map_err(start)?;
         let mut environment =
-            Self { child, process, socket, inbox: Inbox::new(), output, calls: 0, idle_since: Instant::now() };
+            Self { child, process, socket, inbox: Inbox::new(), output, never_read: false, idle_since: Instant::now() };
         match timeout_at(deadline, environment.init(settings)).await {
             Ok(Ok(())) => Ok(environment),
             Ok(Err(error)) => Err(error),
@@ -66,7 +84,9 @@ impl Environment {
         if self.receive().await? != (FromEnvironment::Hello { version: VERSION }) {
             return Err(InvokeError::Protocol);
         }
-        self.send(&ToEnvironment::Init(Box::new(load(settings)))).await?;
+        let mut init = Vec::new();
+        frame::append(&ToEnvironment::Init(Box::new(load(settings))), &mut init);
+        self.send(&init).await?;
         match self.receive().await? {
             FromEnvironment::Ready => Ok(()),
             FromEnvironment::InitFailed(error) => Err(InvokeError::Init(error)),
@@ -81,37 +101,34 @@ impl Environment {
     }
 
     /// Runs the handler once. The environment is good for another call only after `Ok` or `Failed`.
-    pub(crate) async fn invoke(
-        &mut self,
-        settings: &FunctionSettings,
-        event: Vec<u8>,
-        request_id: String,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, InvokeError> {
-        self.calls += 1;
+    pub(crate) async fn invoke(&mut self, settings: &FunctionSettings, call: &Call) -> Result<Vec<u8>, InvokeError> {
         self.output.renew(&settings.name);
-        let call = self.calls;
-        let deadline_at = epoch_millis(deadline);
-        let invocation = Invocation { call, request_id, deadline: deadline_at, event: Blob(event) };
         let running = async {
-            self.send(&ToEnvironment::Invoke(invocation)).await?;
+            self.send(&call.frame).await?;
             self.receive().await
         };
-        match timeout_at(deadline, running).await {
+        match timeout_at(call.deadline, running).await {
             Err(_) => Err(InvokeError::TimedOut(settings.timeout)),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(FromEnvironment::Done { call: answered, result })) if answered == call => Ok(result.0),
-            Ok(Ok(FromEnvironment::Failed { call: answered, error })) if answered == call => {
+            Ok(Ok(FromEnvironment::Done { call: answered, result })) if answered == call.number => Ok(result.0),
+            Ok(Ok(FromEnvironment::Failed { call: answered, error })) if answered == call.number => {
                 Err(InvokeError::Failed(error))
             }
             Ok(Ok(_)) => Err(InvokeError::Protocol),
         }
     }
 
-    async fn send(&mut self, message: &ToEnvironment) -> Result<(), InvokeError> {
-        let mut bytes = Vec::new();
-        frame::append(message, &mut bytes);
-        if self.socket.write_all(&bytes).await.is_err() {
+    /// Whether the process ended without having read what it was sent last: that call has not begun.
+    ///
+    /// The kernel tells: a Unix socket that is closed with bytes unread resets its peer, one that had read all of them
+    /// merely ends.
+    pub(crate) fn never_read(&self) -> bool {
+        self.never_read
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), InvokeError> {
+        if self.socket.write_all(frame).await.is_err() {
+            self.never_read = true;
             return Err(self.ended().await);
         }
         Ok(())
@@ -127,7 +144,10 @@ impl Environment {
             }
             match self.socket.read(&mut buffer).await {
                 Ok(length) if length > 0 => self.inbox.extend(&buffer[..length]),
-                _ => return Err(self.ended().await),
+                end => {
+                    self.never_read = end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset);
+                    return Err(self.ended().await);
+                }
             }
         }
     }

@@ -1,12 +1,15 @@
 //! One version of a Lambda function with its environments.
 
-use crate::{InvokeError, environment::Environment};
+use crate::{
+    InvokeError,
+    environment::{Call, Environment},
+};
 use std::{
     ffi::OsString,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -94,6 +97,7 @@ struct Inner {
     own: Arc<Semaphore>,
     limit: usize,
     waiting: AtomicUsize,
+    calls: AtomicU64,
     idle: Mutex<Vec<Environment>>,
     last_failure: Mutex<Option<(Instant, InvokeError)>>,
 }
@@ -116,6 +120,7 @@ impl Function {
             own: Arc::new(Semaphore::new(limit)),
             limit,
             waiting: AtomicUsize::new(0),
+            calls: AtomicU64::new(0),
             idle: Mutex::new(Vec::new()),
             last_failure: Mutex::new(None),
         });
@@ -178,20 +183,28 @@ impl Inner {
     }
 
     async fn run(&self, event: Vec<u8>, request_id: String, deadline: Instant) -> Result<Invoked, InvokeError> {
-        let (mut environment, init) = match self.idle_one() {
-            Some(environment) => (environment, None),
-            None => {
-                let start = Instant::now();
-                (self.started(deadline).await?, Some(start.elapsed()))
+        let call = Call::new(self.calls.fetch_add(1, Ordering::Relaxed), request_id, event, deadline);
+        loop {
+            let (mut environment, init) = match self.idle_one() {
+                Some(environment) => (environment, None),
+                None => {
+                    let start = Instant::now();
+                    (self.started(deadline).await?, Some(start.elapsed()))
+                }
+            };
+            let start = Instant::now();
+            let result = environment.invoke(&self.settings, &call).await;
+            let duration = start.elapsed();
+            // One that was dying when it was handed the call costs no request. One that was started for this call and
+            // died before reading it would do so again.
+            if result.is_err() && environment.never_read() && init.is_none() {
+                continue;
             }
-        };
-        let start = Instant::now();
-        let result = environment.invoke(&self.settings, event, request_id, deadline).await;
-        let duration = start.elapsed();
-        if matches!(result, Ok(_) | Err(InvokeError::Failed(_))) {
-            self.put_back(environment);
+            if matches!(result, Ok(_) | Err(InvokeError::Failed(_))) {
+                self.put_back(environment);
+            }
+            return result.map(|result| Invoked { result, duration, init });
         }
-        result.map(|result| Invoked { result, duration, init })
     }
 
     /// An idle environment that is still good: one that died meanwhile is no reason to fail a request.
