@@ -10,13 +10,14 @@ use std::{
     os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
 };
 
-/// Sends the beginning of `bytes`, which must not be empty, and with it `descriptor`; returns how many bytes went.
+/// Sends the beginning of `bytes`, which must not be empty, and with it the descriptor if there is one; returns how many
+/// bytes went.
 ///
 /// # Errors
 /// As for any write; nothing was sent then.
-pub fn send_with(socket: impl AsFd, bytes: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<usize> {
-    let descriptors = [descriptor.as_raw_fd()];
-    let control = [ControlMessage::ScmRights(&descriptors)];
+pub fn send_with(socket: impl AsFd, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<usize> {
+    let descriptors = descriptor.map(|descriptor| [descriptor.as_raw_fd()]);
+    let control: Vec<_> = descriptors.iter().map(|descriptors| ControlMessage::ScmRights(descriptors)).collect();
     let flags = MsgFlags::MSG_NOSIGNAL;
     Ok(sendmsg::<()>(socket.as_fd().as_raw_fd(), &[IoSlice::new(bytes)], &control, flags, None)?)
 }
@@ -71,7 +72,7 @@ mod tests {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         ours.write_all(b"plain").unwrap();
         for text in [b"one", b"two"] {
-            assert_eq!(send_with(&ours, b"x", sealed(text).unwrap().as_fd()).unwrap(), 1);
+            assert_eq!(send_with(&ours, b"x", Some(sealed(text).unwrap().as_fd())).unwrap(), 1);
         }
         ours.write_all(b"end").unwrap();
         drop(ours);

@@ -289,7 +289,7 @@ fn shared_memory_can_be_read_and_only_read() {
     let mut probe = Probe::start("whole", "shared", "");
     probe.go();
     let memory = sealed(b"shared").unwrap();
-    send_with(probe.channel.get_ref(), b"x", memory.as_fd()).unwrap();
+    send_with(probe.channel.get_ref(), b"x", Some(memory.as_fd())).unwrap();
     assert_eq!(probe.end().done.as_deref(), Some("allowed"));
 }
 

@@ -165,6 +165,7 @@ impl Functions {
                     budget: *budget,
                     state_memory: *state_memory,
                     memory: *memory,
+                    store: None,
                 };
                 let deployed = self.hosts.deploy(&program).await;
                 let id = deployed.map_err(|problem| viewer_problem(function, &problem))?;

@@ -6,7 +6,7 @@
 use super::{
     console, event,
     outcome::{self, Unreadable},
-    problem, random,
+    problem, random, store,
 };
 use boa_engine::{
     Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Script, Source,
@@ -27,7 +27,7 @@ use edgehook_contract::{
 };
 use edgehook_isolate::{Refused, Turn};
 use edgehook_protocol::{
-    viewer::{Outcome, Problem, ProblemKind},
+    viewer::{Outcome, Problem, ProblemKind, Program},
     wire::Wire as _,
 };
 use std::{
@@ -59,10 +59,14 @@ pub(super) struct Guest {
 
 impl Guest {
     /// Builds the engine, runs the function's top level, and warms what every run uses.
-    pub(super) fn load(source: &[u8], file: &str, budget: u32, turn: &mut Turn<'_>) -> Result<Self, Refused> {
+    pub(super) fn load(program: &Program, turn: &mut Turn<'_>) -> Result<Self, Refused> {
         let clock = Rc::new(Frozen(Cell::new(now())));
-        let loaded = engine(&clock, budget).and_then(|mut context| {
+        let (source, file) = (program.source.0.as_slice(), program.file.as_str());
+        let loaded = engine(&clock, program.budget).and_then(|mut context| {
             warm(&mut context)?;
+            if let Some(link) = &program.store {
+                store::associate(&link.id, &mut context);
+            }
             let handler = handler(source, file, &mut context)?;
             Ok(Self { context, handler, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
         });
