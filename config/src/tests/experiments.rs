@@ -38,7 +38,8 @@ fn the_example_of_the_reference() {
 
 #[test]
 fn what_only_viewer_response_does_is_not_stored() {
-    let keys = "assign = \"hash:address\"\nvariants = { a = { weight = 1, functions = { viewer_response = \"f\" } } }\n";
+    let keys =
+        "assign = \"hash:address\"\nvariants = { a = { weight = 1, functions = { viewer_response = \"f\" } } }\n";
     let function = "[function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"functions/rewrite.js\"\n";
     let found = config(&format!("{function}{}", experiment(keys)));
     assert!(!found.experiments["e"].variants["a"].changes_what_is_stored());
@@ -59,11 +60,17 @@ fn mistakes_have_their_codes() {
         ("assign = \"hash:address\"\nvariants = { a = { origin = \"site\" } }\n", &["E110"]),
         ("assign = \"hash:address\"\nvariants = { a = { weight = 1, origin = \"none\" } }\n", &["E102"]),
         ("assign = \"hash:address\"\nvariants = { a = { weight = 1, headers = { host = \"x\" } } }\n", &["E111"]),
-        ("assign = \"hash:address\"\nvariants = { a = { weight = 1, functions = { viewer_request = \"x\" } } }\n", &["E102"]),
+        (
+            "assign = \"hash:address\"\nvariants = { a = { weight = 1, functions = { viewer_request = \"x\" } } }\n",
+            &["E102"],
+        ),
         ("assign = \"hash:address\"\nvariants = { a = { weight = 1, path = \"new\" } }\n", &["E107"]),
         ("assign = \"hash:address\"\nvariants = { a = { weight = 1, path = \"/a*b\" } }\n", &["E107"]),
         ("match = \"/a\"\nassign = \"hash:address\"\nvariants = { a = { weight = 1, path = \"/n/*\" } }\n", &["E113"]),
-        ("match = \"/a*b*\"\nassign = \"hash:address\"\nvariants = { a = { weight = 1, path = \"/n/*\" } }\n", &["E113"]),
+        (
+            "match = \"/a*b*\"\nassign = \"hash:address\"\nvariants = { a = { weight = 1, path = \"/n/*\" } }\n",
+            &["E113"],
+        ),
         ("assign = \"hash:address\"\ncookie = { secure = true }\nvariants = { a = 1 }\n", &["E113"]),
         ("assign = \"cookie:c\"\ncookie = { same_site = \"none\" }\nvariants = { a = 1 }\n", &["E113"]),
         ("assign = \"cookie:c\"\ncookie = { max_age = \"401d\" }\nvariants = { a = 1 }\n", &["E108"]),
@@ -82,7 +89,10 @@ fn mistakes_have_their_codes() {
 fn a_cookie_belongs_to_one_experiment() {
     let input = format!("[experiment.e]\n{PLAIN}[experiment.f]\n{PLAIN}{REST}");
     let report = check(&input);
-    assert!(report.contains("error[E113]: two experiments use one cookie") && report.contains("edge.toml:5:10"), "{report}");
+    assert!(
+        report.contains("error[E113]: two experiments use one cookie") && report.contains("edge.toml:5:10"),
+        "{report}"
+    );
 }
 
 #[test]

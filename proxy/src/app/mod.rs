@@ -4,6 +4,7 @@
 //! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
 
 mod admin;
+mod experiments;
 mod functions;
 mod listen;
 mod roles;
@@ -15,7 +16,7 @@ pub use listen::{Bound, ListenError, Servers};
 pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
 pub use site::SiteError;
 
-use crate::{cache::Cache, edge::Edge, site::Site};
+use crate::{cache::Cache, edge::Edge, experiment::Tallies, site::Site};
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
@@ -30,6 +31,7 @@ use std::sync::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
+    tallies: Tallies,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -59,6 +61,7 @@ impl Runtime {
         Self {
             cache: Cache::new(site::cache_limits(config)),
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
+            tallies: Tallies::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -79,7 +82,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.tallies, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }
