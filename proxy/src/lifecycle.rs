@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! receive → route → authorize → experiments → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
-//!                                                              ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
-//!                                                              └─ bypass → fetch ────────────────┘
+//!                                                                            ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
+//!                                                                            └─ bypass → fetch ────────────────┘
 //!                                     fetch = origin-request → origin → origin-response
 //! ```
 //!
