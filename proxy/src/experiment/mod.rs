@@ -28,7 +28,7 @@ use crate::{
     cache::Selection,
     fault::{Fault, Refusal},
     gate::{self, Received},
-    hooks::Function,
+    hooks::{Function, IncludeBody},
     record::Record,
     site::{Behavior, SiteOrigin},
 };
@@ -251,6 +251,13 @@ impl Variant {
         let changes = &self.changes;
         if let Some(origin) = &changes.origin {
             own.origin = origin.clone();
+        }
+        // A variant's functions are named without `include_body`.
+        if changes.viewer_request.is_some() {
+            own.viewer_request_body = IncludeBody::No;
+        }
+        if changes.origin_request.is_some() {
+            own.origin_request_body = IncludeBody::No;
         }
         for (slot, function) in [
             (&mut own.viewer_request, &changes.viewer_request),
