@@ -4,7 +4,12 @@
 //! `cargo bench -p edgehook-viewer --bench invocation`. Times are CPU time of one thread that does nothing else, so ratios within
 //! one run are what counts on a busy machine.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark fails by panicking, and prints"
+)]
 
 use criterion::{Criterion, Throughput};
 use edgehook_contract::{
