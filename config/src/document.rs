@@ -4,12 +4,13 @@ use indexmap::IndexMap;
 use toml::de::DeTable;
 
 use crate::behavior::{self, Declared};
+use crate::cache_policy::Selection;
 use crate::cache_policy::{self, MANAGED};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::keys::Table;
 use crate::section::{Section, Value};
-use crate::{Config, Dev, Loaded, admin, cache, experiment, function, kvs, limits, origin, routing, server};
+use crate::{Config, Dev, Loaded, admin, cache, experiment, function, geo, kvs, limits, origin, routing, server};
 
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
@@ -54,6 +55,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let limits = limits::read(&section("limits", Table::Limits));
     let admin = admin::read(&section("admin", Table::Admin));
     let cache = cache::read(&section("cache", Table::Cache));
+    let geo = geo::read(&section("geo", Table::Geo));
 
     let sections = named(&root, "origin", Table::Origin);
     let origins = collect(&sections, origin::read);
@@ -63,6 +65,13 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let sections = named(&root, "cache_policy", Table::CachePolicy);
     let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.ttl));
     let policy_names = names(&sections);
+    for (name, section) in &sections {
+        if let (Some(policy), Some(written)) = (cache_policies.get(name), section.value("headers"))
+            && let Selection::Include(names) = &policy.headers
+        {
+            geo::check_keyed(&geo, names, &written);
+        }
+    }
 
     let sections = named(&root, "kvs", Table::Kvs);
     let kvs = collect(&sections, kvs::read);
@@ -78,6 +87,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     });
 
     let declared = Declared {
+        geo: &geo,
         origins: origin_names.iter().map(String::as_str).collect(),
         cache_policies: policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
@@ -87,7 +97,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
     let sections = named(&root, "experiment", Table::Experiment);
-    let known = experiment::Declared { origins: &declared.origins, functions: &declared.functions };
+    let known = experiment::Declared { origins: &declared.origins, functions: &declared.functions, geo: &geo };
     let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));
     experiment::check_cookies(&sections, &experiments);
     let dev = dev(&section("dev", Table::Dev), &declared.origins);
@@ -98,6 +108,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         limits,
         admin,
         cache,
+        geo,
         s3_endpoint,
         origins,
         cache_policies,

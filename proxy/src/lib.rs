@@ -12,6 +12,7 @@ pub mod cache;
 pub mod cli;
 pub mod deliver;
 pub mod edge;
+pub mod edge_fields;
 pub mod experiment;
 pub mod fault;
 pub mod fetch;

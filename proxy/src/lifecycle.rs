@@ -14,6 +14,7 @@ use crate::{
     access::{self, Access},
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
+    edge_fields::{self, Moment},
     experiment::{self, Taken},
     fault::Fault,
     fetch::{Answer, Fetch},
@@ -54,8 +55,9 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
-    let Taken { behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
+    let Taken { behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
+    edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
     if let Some(function) = &behavior.viewer_request {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
@@ -64,6 +66,8 @@ pub async fn run(
             Flow::Continue(changed) => request = changed,
         }
     }
+
+    edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
     let keyed = key(&behavior, &request, &buckets);
     let ask = Ask {

@@ -9,6 +9,7 @@ mod architecture;
 mod cache;
 mod check;
 mod dev;
+mod edge_fields;
 mod experiments;
 mod faults;
 mod functions;

@@ -16,7 +16,7 @@ pub use listen::{Bound, ListenError, Servers};
 pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
 pub use site::SiteError;
 
-use crate::{cache::Cache, edge::Edge, experiment::Tallies, site::Site};
+use crate::{cache::Cache, edge::Edge, site::Site};
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
@@ -31,7 +31,7 @@ use std::sync::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
-    tallies: Tallies,
+    kept: site::Kept,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -61,7 +61,7 @@ impl Runtime {
         Self {
             cache: Cache::new(site::cache_limits(config)),
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
-            tallies: Tallies::default(),
+            kept: site::Kept::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -82,7 +82,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.tallies, options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }
