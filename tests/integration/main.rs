@@ -20,4 +20,5 @@ mod lambda_origins;
 mod lambda_vectors;
 mod listeners;
 mod origins;
+mod purge;
 mod serve;

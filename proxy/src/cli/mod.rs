@@ -9,7 +9,9 @@ mod dev;
 mod doctor;
 mod init;
 mod line;
+mod node;
 mod output;
+mod purge;
 mod serve;
 mod watch;
 
@@ -33,6 +35,8 @@ enum Exit {
     No,
     /// Bad usage, or a configuration that does not pass.
     Invalid,
+    /// The admin API cannot be reached, or refuses the token.
+    Unreachable,
     Interrupted,
 }
 
@@ -42,6 +46,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Invalid => 2,
+            Exit::Unreachable => 3,
             Exit::Interrupted => 130,
         })
     }
@@ -84,6 +89,8 @@ enum Verb {
     Serve(ConfigArgument),
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Make a running node forget what it has stored.
+    Purge(purge::PurgeArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
 }
@@ -146,6 +153,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
     };
     runtime.shutdown_background();
