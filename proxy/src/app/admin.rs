@@ -1,4 +1,4 @@
-//! The admin API: `GET /status`, `POST /purge`.
+//! The admin API: `GET /status`, `GET /experiments`, `POST /purge`.
 //!
 //! It listens on an address of its own, loopback by default, and cannot be reached through the public listeners. Off loopback
 //! it answers only to who sends the token, unless the configuration says `insecure`. Changes need the token on loopback too,
@@ -114,6 +114,7 @@ fn router(edge: Arc<Edge>, gate: Gate) -> Router {
     let purging = Router::new().route("/purge", post(purge::purge)).with_state(Arc::clone(&api.edge));
     Router::new()
         .route("/status", get(status))
+        .route("/experiments", get(experiments))
         .merge(purging)
         .layer(middleware::from_fn_with_state(api.clone(), admit))
         .with_state(api)
@@ -149,6 +150,10 @@ fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && left.iter().zip(right).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
+async fn experiments(State(api): State<Api>) -> Json<Value> {
+    Json(json!({ "schema": 1, "experiments": crate::experiment::report(&api.edge.site().experiments) }))
+}
+
 async fn status(State(api): State<Api>) -> Json<Value> {
     let site = api.edge.site();
     let outcomes: serde_json::Map<String, Value> =
@@ -167,6 +172,10 @@ async fn status(State(api): State<Api>) -> Json<Value> {
                 "origin_request": name(&behavior.origin_request),
                 "origin_response": name(&behavior.origin_response),
                 "viewer_response": name(&behavior.viewer_response),
+                "shadow": behavior.shadow.as_ref().map(|shadow| {
+                    let [answered, failed, left_out] = shadow.counts();
+                    json!({ "origin": shadow.origin(), "answered": answered, "failed": failed, "left_out": left_out })
+                }),
             })
         })
         .collect();

@@ -4,6 +4,7 @@
 //! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
 
 mod admin;
+mod experiments;
 mod functions;
 mod listen;
 mod purge;
@@ -21,6 +22,7 @@ pub(crate) use token::{path as token_path, read as read_token};
 use crate::{
     cache::{Cache, Now},
     edge::Edge,
+    experiment::Tallies,
     site::Site,
 };
 use edgehook_config::{Config, Mode};
@@ -40,6 +42,7 @@ use std::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
+    tallies: Tallies,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -72,6 +75,7 @@ impl Runtime {
         Self {
             cache,
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
+            tallies: Tallies::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -92,7 +96,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.tallies, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod dev;
 mod doctor;
+mod experiment;
 mod init;
 mod line;
 mod node;
@@ -35,7 +36,7 @@ enum Exit {
     No,
     /// Bad usage, or a configuration that does not pass.
     Invalid,
-    /// The admin API cannot be reached, or refuses the token.
+    /// The node's admin API cannot be reached, or refuses the token.
     Unreachable,
     Interrupted,
 }
@@ -93,6 +94,36 @@ enum Verb {
     Purge(purge::PurgeArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
+    /// Experiments of a running node.
+    #[command(subcommand)]
+    Experiment(ExperimentVerb),
+}
+
+#[derive(Debug, Subcommand)]
+enum ExperimentVerb {
+    /// Configured and observed split, status and latency per variant. Exit code 1: the split is not as configured.
+    Status {
+        /// One experiment [default: all]
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArguments,
+    },
+}
+
+/// Which node to talk to.
+#[derive(Debug, Args)]
+struct NodeArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The node's admin API, http://ADDRESS or unix:PATH [default: that of the configuration]
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+    /// File with the admin token [default: the token of the configuration, or the one that the node made]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +186,9 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
+        Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
+            runtime.block_on(experiment::status(name.as_deref(), json, &node, output))
+        }
     };
     runtime.shutdown_background();
     exit

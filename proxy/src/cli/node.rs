@@ -3,9 +3,8 @@
 //! Address and token come from `--admin` and `--token-file`, else from the configuration. Deliberately absent: what is
 //! asked, and connections that stay.
 
-use super::{ConfigArgument, Exit, find_config, output::Output};
+use super::{Exit, NodeArguments, find_config, output::Output};
 use crate::app;
-use clap::Args;
 use edgehook_config::{AdminListen, Mode, Secret};
 use serde_json::Value;
 use std::{io, path::PathBuf, time::Duration};
@@ -18,19 +17,6 @@ use tokio::{
 const MAX_ANSWER: u64 = 256 << 20;
 /// Longest wait for an answer. Counting in a large cache takes a while.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Where the node is, and who asks.
-#[derive(Debug, Args)]
-pub(super) struct NodeArguments {
-    #[command(flatten)]
-    config: ConfigArgument,
-    /// The node's admin API: `http://HOST:PORT` or `unix:PATH` [default: as in the configuration]
-    #[arg(long, value_name = "URL")]
-    admin: Option<String>,
-    /// A file with the admin token [default: as in the configuration, or the one that the node made]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-}
 
 /// A node to talk to.
 #[derive(Debug)]
@@ -72,11 +58,15 @@ impl NodeError {
 
 impl NodeArguments {
     /// The node that is meant; the error is for the user.
-    pub(super) fn node(&self) -> Result<Node, String> {
+    pub(super) fn node(&self, output: &Output) -> Result<Node, String> {
         let config = find_config(self.config.config.as_deref());
-        let loaded = match &config {
-            Some(file) => edgehook_config::load(file, Mode::Check).ok().map(|loaded| loaded.config),
-            None => None,
+        let loaded = match config.as_deref().map(|file| (file, edgehook_config::load(file, Mode::Check))) {
+            Some((_, Ok(loaded))) => Some(loaded.config),
+            Some((file, Err(problems))) if self.admin.is_none() => {
+                output.notice(problems.render(output.color()).trim_end());
+                return Err(format!("{} does not pass; name the node with --admin URL", file.display()));
+            }
+            _ => None,
         };
         let address = match (&self.admin, &loaded) {
             (Some(url), _) => Address::parse(url)?,

@@ -1,6 +1,6 @@
 //! `edgehook purge`: makes a running node forget what it has stored.
 
-use super::{Exit, node::NodeArguments, output::Output};
+use super::{Exit, NodeArguments, output::Output};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: PurgeArguments, output: &Output) -> Exit {
         output.error("nothing to purge; name URLs, --prefix, --host, --tag or --all");
         return Exit::Invalid;
     }
-    let node = match arguments.node.node() {
+    let node = match arguments.node.node(output) {
         Ok(node) => node,
         Err(problem) => {
             output.error(&problem);
