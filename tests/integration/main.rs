@@ -22,5 +22,6 @@ mod lambda_origins;
 mod lambda_vectors;
 mod listeners;
 mod origins;
+mod purge;
 mod serve;
 mod shadow;

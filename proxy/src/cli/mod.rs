@@ -12,6 +12,7 @@ mod init;
 mod line;
 mod node;
 mod output;
+mod purge;
 mod serve;
 mod watch;
 
@@ -89,6 +90,8 @@ enum Verb {
     Serve(ConfigArgument),
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Make a running node forget what it has stored.
+    Purge(purge::PurgeArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
     /// Experiments of a running node.
@@ -118,7 +121,7 @@ struct NodeArguments {
     /// The node's admin API, http://ADDRESS or unix:PATH [default: that of the configuration]
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
-    /// File with the admin token [default: the token of the configuration]
+    /// File with the admin token [default: the token of the configuration, or the one that the node made]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -181,6 +184,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
             runtime.block_on(experiment::status(name.as_deref(), json, &node, output))

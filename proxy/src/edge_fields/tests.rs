@@ -79,8 +79,10 @@ fn of(found: &[(String, String)], name: &str) -> Option<String> {
 
 #[test]
 fn places() {
-    let (cities, networks) =
-        (cities(), database("GeoLite2-ASN", &[("192.0.2.0", 24, json!({ "autonomous_system_number": 4_200_000_001_u32 }))]));
+    let (cities, networks) = (
+        cities(),
+        database("GeoLite2-ASN", &[("192.0.2.0", 24, json!({ "autonomous_system_number": 4_200_000_001_u32 }))]),
+    );
     let open = OpenDatabases::default();
     let geo = open.open(Some(cities.path()), Some(networks.path())).unwrap().unwrap();
     for peer in ["192.0.2.9:4711", "[2001:db8::1]:4711", "[::ffff:192.0.2.9]:4711"] {
