@@ -37,16 +37,19 @@ pub(super) struct Place {
     pub(super) asn: Option<u32>,
 }
 
+/// A database in memory.
+type Database = Reader<Vec<u8>>;
+
 /// The databases of one configuration. Cloning is cheap.
 #[derive(Clone)]
 pub struct GeoDatabases {
-    places: Option<Arc<Reader<Vec<u8>>>>,
-    networks: Option<Arc<Reader<Vec<u8>>>>,
+    places: Option<Arc<Database>>,
+    networks: Option<Arc<Database>>,
 }
 
 impl fmt::Debug for GeoDatabases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = |reader: &Option<Arc<Reader<Vec<u8>>>>| {
+        let kind = |reader: &Option<Arc<Database>>| {
             reader.as_ref().map(|reader| reader.metadata().database_type.to_string())
         };
         f.debug_struct("GeoDatabases")
@@ -74,7 +77,7 @@ impl GeoDatabases {
 }
 
 /// A record that cannot be read is one that is not there; the file was looked over when it was opened.
-fn located(reader: &Reader<Vec<u8>>, address: IpAddr) -> Place {
+fn located(reader: &Database, address: IpAddr) -> Place {
     let Ok(Some(found)) = reader.lookup(address).and_then(|found| found.decode::<geoip2::City<'_>>()) else {
         return Place::default();
     };
@@ -104,7 +107,7 @@ struct Version {
 
 /// Databases that some configuration uses; they outlive reloads.
 #[derive(Default)]
-pub struct OpenDatabases(Mutex<Vec<(Version, Weak<Reader<Vec<u8>>>)>>);
+pub struct OpenDatabases(Mutex<Vec<(Version, Weak<Database>)>>);
 
 impl fmt::Debug for OpenDatabases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,7 +129,7 @@ impl OpenDatabases {
         Ok(Some(GeoDatabases { places, networks }))
     }
 
-    pub(super) fn reader(&self, file: &Path) -> Result<Arc<Reader<Vec<u8>>>, GeoError> {
+    pub(super) fn reader(&self, file: &Path) -> Result<Arc<Database>, GeoError> {
         let failed = |reason: String| GeoError { file: file.to_owned(), reason };
         let metadata = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?;
         let modified = metadata.modified().map_err(|error| failed(error.to_string()))?;
