@@ -10,7 +10,7 @@ use edgehook_contract::{
 };
 use edgehook_lambda::{Concurrency, Function, FunctionSettings};
 use edgehook_protocol::viewer::Outcome;
-use edgehook_viewer::supervisor::{HostSettings, Hosts, ViewerFunction};
+use edgehook_viewer::supervisor::{HostSettings, Hosts, Surroundings, ViewerFunction};
 use serde_json::{Map, Value, json};
 use std::{
     fs,
@@ -98,6 +98,7 @@ async fn viewer_functions() {
             budget: Duration::from_millis(50),
             state_memory: ViewerFunction::STATE_MEMORY,
             memory: ViewerFunction::MEMORY,
+            surroundings: Surroundings::default(),
         };
         assert!(function.source.len() <= 10_240, "{name} is too large for CloudFront");
         let id = hosts.deploy(&function).await.unwrap();

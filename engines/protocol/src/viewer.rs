@@ -5,7 +5,7 @@
 
 use crate::wire::{Blob, wire_enum, wire_struct};
 use edgehook_contract::viewer::{
-    Body, BodyEncoding, Context, Event, Query, Returned, ReturnedRequest, ReturnedResponse,
+    Body, BodyEncoding, Context, EdgeLocation, Event, Query, Returned, ReturnedRequest, ReturnedResponse, Runtime,
     fields::{Field, Item},
 };
 
@@ -55,6 +55,14 @@ pub struct Program {
     pub state_memory: u64,
     /// Memory that a run may allocate beyond it, in bytes.
     pub memory: u64,
+    /// Which host objects it finds.
+    pub runtime: Runtime,
+    /// Whether its results are checked leniently (`validation = "lenient"`): `console` then prints objects as JSON.
+    pub lenient: bool,
+    /// `cf.edgeLocation`.
+    pub edge: Option<EdgeLocation>,
+    /// Id of the key value store that it may read.
+    pub store: Option<String>,
 }
 
 /// From a host to the proxy.
@@ -159,7 +167,9 @@ wire_enum!(ToHost {
     1 => Invoke { call, function, entropy, now, event },
     2 => Remove { function },
 });
-wire_struct!(Program { name, file, source, budget, state_memory, memory });
+wire_struct!(Program { name, file, source, budget, state_memory, memory, runtime, lenient, edge, store });
+wire_enum!(Runtime { 0 => Js1, 1 => Js2 });
+wire_struct!(EdgeLocation { name, server_ip, region });
 wire_enum!(FromHost {
     0 => Hello { version, layers },
     1 => Deployed { function },
@@ -181,7 +191,7 @@ wire_enum!(ProblemKind {
 wire_struct!(Context { distribution_domain_name, distribution_id, request_id });
 wire_struct!(Event { hook, context, viewer_ip, request, response });
 wire_enum!(Returned { 0 => Request(value), 1 => Response(value) });
-wire_struct!(ReturnedRequest { method, uri, query, headers, cookies });
+wire_struct!(ReturnedRequest { method, uri, query, headers, cookies, origin });
 wire_enum!(Query { 0 => Fields(fields), 1 => Raw(text) });
 wire_struct!(ReturnedResponse { status_code, status_description, headers, cookies, body });
 wire_struct!(Body { encoding, data });

@@ -5,11 +5,14 @@ use crate::{
     hooks::{Deployed, Facts, Function, FunctionBody, OnError, shown_problem},
     id,
 };
-use edgehook_config::{self as config, Config, FunctionKind, Language, Validation};
-use edgehook_contract::{Family, viewer::Rules};
+use edgehook_config::{self as config, Config, FunctionKind, Language, Validation, ViewerRuntime};
+use edgehook_contract::{
+    Family,
+    viewer::{Rules, Runtime},
+};
 use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError};
 use edgehook_protocol::viewer::Problem;
-use edgehook_viewer::supervisor::{Hosts, ViewerFunction};
+use edgehook_viewer::supervisor::{Hosts, Surroundings, ViewerFunction};
 use std::{
     collections::HashMap,
     fmt,
@@ -165,6 +168,7 @@ impl Functions {
                     budget: *budget,
                     state_memory: *state_memory,
                     memory: *memory,
+                    surroundings: surroundings(function),
                 };
                 let deployed = self.hosts.deploy(&program).await;
                 let id = deployed.map_err(|problem| viewer_problem(function, &problem))?;
@@ -235,6 +239,20 @@ impl Functions {
             reserved_concurrency: reserved_concurrency.map(|count| count as usize),
             idle_timeout: (*idle_timeout).max(Duration::from_secs(1)),
         })
+    }
+}
+
+/// What a viewer function finds besides the language.
+fn surroundings(function: &config::Function) -> Surroundings {
+    let FunctionKind::Viewer { runtime, validation, .. } = &function.kind else { return Surroundings::default() };
+    Surroundings {
+        runtime: match runtime {
+            ViewerRuntime::Js1 => Runtime::Js1,
+            ViewerRuntime::Js2 => Runtime::Js2,
+        },
+        lenient: *validation == Validation::Lenient,
+        edge: None,
+        store: None,
     }
 }
 

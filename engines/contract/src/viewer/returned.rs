@@ -1,6 +1,6 @@
 //! What the host read from the value that a handler returned. Types are right by construction; values are not yet checked.
 
-use super::fields::Field;
+use super::{OriginDirective, fields::Field};
 
 /// A handler's result.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct ReturnedRequest {
     pub headers: Option<Vec<Field>>,
     /// `cookies`.
     pub cookies: Option<Vec<Field>>,
+    /// The origin that the run asked for, in its last call (cloudfront-functions.md 6.5).
+    pub origin: Option<OriginDirective>,
 }
 
 /// `querystring`: an object or a string (cloudfront-functions.md 4.3).

@@ -4,37 +4,38 @@
 //! [`Turn`]: console lines as they come, so that a run that is stopped has not spoken in vain, then the outcome.
 
 use super::{
-    console, event,
+    console, event, modules,
+    modules::kvs::{self, Store},
     outcome::{self, Unreadable},
-    problem, random,
+    problem, program, random,
 };
 use boa_engine::{
-    Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Script, Source,
+    Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Source,
     builtins::promise::PromiseState,
     context::{
         ContextBuilder, HostHooks,
         time::{Clock, JsInstant},
     },
-    job::{GenericJob, Job, JobExecutor, PromiseJob},
+    job::{GenericJob, Job, JobExecutor, NativeAsyncJob, PromiseJob},
     js_string,
-    module::IdleModuleLoader,
     object::builtins::JsPromise,
     realm::Realm,
 };
 use edgehook_contract::{
     Header, HookPoint, RequestMessage, ResponseMessage,
-    viewer::{Context as About, Event},
+    viewer::{Context as About, Event, Returned},
 };
 use edgehook_isolate::{Refused, Turn};
 use edgehook_protocol::{
-    viewer::{Outcome, Problem, ProblemKind},
+    viewer::{Outcome, Problem, ProblemKind, Program},
     wire::Wire as _,
 };
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    path::Path,
+    pin::Pin,
     rc::Rc,
+    task::Waker,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -59,11 +60,12 @@ pub(super) struct Guest {
 
 impl Guest {
     /// Builds the engine, runs the function's top level, and warms what every run uses.
-    pub(super) fn load(source: &[u8], file: &str, budget: u32, turn: &mut Turn<'_>) -> Result<Self, Refused> {
+    pub(super) fn load(program: &Program, turn: &mut Turn<'_>) -> Result<Self, Refused> {
         let clock = Rc::new(Frozen(Cell::new(now())));
-        let loaded = engine(&clock, budget).and_then(|mut context| {
+        let (source, file) = (program.source.0.as_slice(), program.file.as_str());
+        let loaded = engine(&clock, program).and_then(|mut context| {
             warm(&mut context)?;
-            let handler = handler(source, file, &mut context)?;
+            let handler = program::handler(source, file, &mut context)?;
             Ok(Self { context, handler, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
         });
         loaded.map_err(|problem| {
@@ -82,6 +84,7 @@ impl Guest {
         entropy: [u8; 32],
         now: u64,
         stages: [Duration; 2],
+        store: Option<&dyn Store>,
         turn: &mut Turn<'_>,
     ) {
         self.clock.0.set(now);
@@ -89,11 +92,14 @@ impl Guest {
         console::reset(&mut self.context);
         let mut bytes = event;
         let argument = match Event::take(&mut bytes) {
-            Ok(event) => event::build(&event, &mut self.context),
+            Ok(event) => {
+                modules::begin(event.hook, &mut self.context);
+                event::build(&event, &mut self.context)
+            }
             Err(error) => Err(JsNativeError::error().with_message(error.to_string()).into()),
         };
         turn.stage(stages[0]);
-        let settled = argument.and_then(|argument| settle(&self.handler, argument.into(), &mut self.context));
+        let settled = argument.and_then(|argument| settle(&self.handler, argument.into(), store, &mut self.context));
         let cpu = turn.stage(stages[1]);
         let outcome = match settled {
             Ok(Some(value)) => self.read(&value),
@@ -119,6 +125,10 @@ impl Guest {
 
     fn read(&mut self, value: &JsValue) -> Outcome {
         match outcome::read(value, &mut self.context) {
+            Ok(Returned::Request(mut request)) => {
+                request.origin = modules::directive(&mut self.context);
+                Outcome::Returned(Returned::Request(request))
+            }
             Ok(returned) => Outcome::Returned(returned),
             Err(Unreadable::Invalid(text)) => Outcome::Invalid(text),
             Err(Unreadable::Threw(error)) => self.failed(&error),
@@ -157,10 +167,18 @@ impl Said {
     }
 }
 
-/// Calls the handler and drains the microtasks; `None` for a promise that is pending with nothing left to run.
-fn settle(handler: &JsObject, event: JsValue, context: &mut Context) -> JsResult<Option<JsValue>> {
+/// Calls the handler, drains the microtasks and answers reads of the store; `None` for a promise that is pending with nothing left to run.
+fn settle(
+    handler: &JsObject,
+    event: JsValue,
+    store: Option<&dyn Store>,
+    context: &mut Context,
+) -> JsResult<Option<JsValue>> {
     let value = handler.call(&JsValue::undefined(), &[event], context)?;
     context.run_jobs()?;
+    while kvs::answer(store, context)? {
+        context.run_jobs()?;
+    }
     let Some(promise) = value.as_object().and_then(|object| JsPromise::from_object(object).ok()) else {
         return Ok(Some(value));
     };
@@ -171,43 +189,26 @@ fn settle(handler: &JsObject, event: JsValue, context: &mut Context) -> JsResult
     }
 }
 
-/// Evaluates the source and finds `handler` among its top-level bindings.
-fn handler(source: &[u8], file: &str, context: &mut Context) -> Result<JsObject, Problem> {
-    let origin = problem::Origin { file, source };
-    let source = Source::from_bytes(source).with_path(Path::new(file));
-    let script = Script::parse(source, None, context)
-        .map_err(|error| problem::describe(&error, ProblemKind::Syntax, origin, context))?;
-    script
-        .evaluate(context)
-        .and_then(|_| context.run_jobs())
-        .map_err(|error| problem::describe(&error, ProblemKind::Threw, origin, context))?;
-    // A name lookup rather than a property of the global object: `const handler = …` is no property.
-    let handler = context.eval(Source::from_bytes("typeof handler === 'function' ? handler : undefined"));
-    handler.ok().and_then(|value| value.as_object()).ok_or_else(|| Problem {
-        kind: ProblemKind::NoHandler,
-        message: "the source defines no function named \"handler\" at its top level".to_owned(),
-        line: None,
-        column: None,
-    })
-}
-
-fn engine(clock: &Rc<Frozen>, budget: u32) -> Result<Context, Problem> {
+fn engine(clock: &Rc<Frozen>, program: &Program) -> Result<Context, Problem> {
     let build = || -> JsResult<Context> {
         let mut context = ContextBuilder::new()
             .clock(clock.clone())
             .host_hooks(Rc::new(Hooks))
             .job_executor(Rc::new(Jobs::default()))
-            .module_loader(Rc::new(IdleModuleLoader))
+            .module_loader(Rc::new(program::Loader))
             .can_block(false)
             .build()?;
         context.strict(true);
-        let iterations = u64::from(budget).saturating_mul(ITERATIONS_PER_MICROSECOND);
+        let iterations = u64::from(program.budget).saturating_mul(ITERATIONS_PER_MICROSECOND);
         context.runtime_limits_mut().set_loop_iteration_limit(iterations.max(1_000_000));
         for absent in [js_string!("Atomics"), js_string!("SharedArrayBuffer")] {
             context.global_object().delete_property_or_throw(absent, &mut context)?;
         }
-        console::install(&mut context)?;
+        console::install(program.lenient, &mut context)?;
         random::install(&mut context)?;
+        let settings =
+            modules::Settings { runtime: program.runtime, edge: program.edge.clone(), store: program.store.clone() };
+        modules::install(&settings, &mut context)?;
         Ok(context)
     };
     build().map_err(|error| engine_problem(&error))
@@ -227,7 +228,7 @@ fn warm(context: &mut Context) -> Result<(), Problem> {
         let Some(dummy) = dummy.as_object() else { return Ok(()) };
         for event in [made_up(HookPoint::ViewerRequest), made_up(HookPoint::ViewerResponse)] {
             let argument = event::build(&event, context)?;
-            if let Some(value) = settle(&dummy, argument.into(), context)? {
+            if let Some(value) = settle(&dummy, argument.into(), None, context)? {
                 // Of no interest but for what reading leaves warm.
                 let _ = outcome::read(&value, context);
             }
@@ -319,6 +320,7 @@ struct Jobs(RefCell<VecDeque<Runnable>>);
 enum Runnable {
     Promise(PromiseJob),
     Generic(GenericJob),
+    Async(NativeAsyncJob),
 }
 
 impl JobExecutor for Jobs {
@@ -326,6 +328,7 @@ impl JobExecutor for Jobs {
         match job {
             Job::PromiseJob(job) => self.0.borrow_mut().push_back(Runnable::Promise(job)),
             Job::GenericJob(job) => self.0.borrow_mut().push_back(Runnable::Generic(job)),
+            Job::AsyncJob(job) => self.0.borrow_mut().push_back(Runnable::Async(job)),
             _ => {}
         }
     }
@@ -337,6 +340,12 @@ impl JobExecutor for Jobs {
                 None => return Ok(()),
                 Some(Runnable::Promise(job)) => drop(job.call(context)?),
                 Some(Runnable::Generic(job)) => drop(job.call(context)?),
+                Some(Runnable::Async(job)) => {
+                    // Loading of a module, which is ready at once; there is nothing here that could wake a job later.
+                    let shared = RefCell::new(&mut *context);
+                    let mut job = job.call(&shared);
+                    let _ = Pin::new(&mut job).poll(&mut std::task::Context::from_waker(Waker::noop()));
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 //! arena with a snapshot, to which it is rewound after every run, however the run ended. So every invocation finds exactly
 //! the state that the top level left, and a run that is stopped in the middle costs its own budget and nothing else.
 //!
-//! [`guest`] is what runs inside an isolate, and `event`, `outcome`, `console`, `random`, `problem` are its parts; this module
+//! [`guest`] is what runs inside an isolate, and `program`, `modules`, `event`, `outcome`, `console`, `random`, `problem` are its parts; this module
 //! stays outside. Between the two go copies of bytes: the frame's in, the encoded answer out.
 //!
 //! Absent on purpose: replacement of hosts (the supervisor's), header rules (the contract's).
@@ -13,8 +13,10 @@
 mod console;
 mod event;
 mod guest;
+mod modules;
 mod outcome;
 mod problem;
+mod program;
 mod random;
 
 use edgehook_contract::HookPoint;
@@ -130,9 +132,8 @@ impl<'thread> Host<'thread> {
             allowance: usize::try_from(program.memory).unwrap_or(usize::MAX),
             ..Limits::default()
         };
-        let (source, file, budget) = (program.source.0.as_slice(), program.file.as_str(), program.budget);
-        let loaded =
-            Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(source, file, budget, turn));
+        let to_load = &program;
+        let loaded = Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(to_load, turn));
         match loaded {
             Ok(isolate) => {
                 let mut loaded = Loaded { isolate, program };
@@ -158,7 +159,7 @@ impl<'thread> Host<'thread> {
             guest::made_up(hook).put(&mut event);
             let event = event.as_slice();
             let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-                guest.run(event, [0; 32], 0, [budget, CONVERSION], turn);
+                guest.run(event, [0; 32], 0, [budget, CONVERSION], None, turn);
             });
             self.tainted |= report.verdict.taints_host();
         }
@@ -172,7 +173,7 @@ impl<'thread> Host<'thread> {
         let budget = Duration::from_micros(u64::from(loaded.program.budget));
         let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
         let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-            guest.run(event, entropy, now, [budget, CONVERSION], turn);
+            guest.run(event, entropy, now, [budget, CONVERSION], None, turn);
         });
         self.tainted |= report.verdict.taints_host();
         let said = Said::read(self.out.bytes());

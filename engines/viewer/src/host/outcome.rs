@@ -69,6 +69,7 @@ fn request(object: &JsObject, context: &mut Context) -> Read<Returned> {
         query: Some(query),
         headers: Some(fields_of(object, "headers", "request", context)?),
         cookies: Some(fields_of(object, "cookies", "request", context)?),
+        origin: None,
     }))
 }
 

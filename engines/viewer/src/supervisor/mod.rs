@@ -10,7 +10,7 @@
 mod host;
 mod pending;
 
-use edgehook_contract::viewer::Event;
+use edgehook_contract::viewer::{EdgeLocation, Event, Runtime};
 use edgehook_protocol::{
     viewer::{Outcome, Problem, ProblemKind, Program, ToHost},
     wire::{Blob, Wire as _},
@@ -75,6 +75,21 @@ pub struct ViewerFunction {
     pub state_memory: u64,
     /// Memory that a run may allocate beyond it, in bytes.
     pub memory: u64,
+    /// What it finds besides the language.
+    pub surroundings: Surroundings,
+}
+
+/// What a viewer function finds besides the language (cloudfront-functions.md 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Version of the runtime.
+    pub runtime: Runtime,
+    /// Whether its results are checked leniently.
+    pub lenient: bool,
+    /// `cf.edgeLocation`.
+    pub edge: Option<EdgeLocation>,
+    /// Id of the key value store that it may read.
+    pub store: Option<String>,
 }
 
 impl ViewerFunction {
@@ -152,6 +167,10 @@ impl Hosts {
             budget: u32::try_from(function.budget.as_micros()).unwrap_or(u32::MAX),
             state_memory: function.state_memory,
             memory: function.memory,
+            runtime: function.surroundings.runtime,
+            lenient: function.surroundings.lenient,
+            edge: function.surroundings.edge.clone(),
+            store: function.surroundings.store.clone(),
         };
         trial(&inner.settings, number, &program).await?;
         lock(&inner.functions).insert(number, program.clone());
