@@ -38,6 +38,16 @@ pub enum ToHost {
         /// Which function.
         function: u32,
     },
+    /// A new version of a key value store, in sealed memory whose descriptor is sent with this frame. Not answered.
+    Store {
+        /// Number that programs name.
+        store: u32,
+    },
+    /// Forget a store. Not answered.
+    RemoveStore {
+        /// Which store.
+        store: u32,
+    },
 }
 
 /// A viewer function as it is loaded.
@@ -61,8 +71,17 @@ pub struct Program {
     pub lenient: bool,
     /// `cf.edgeLocation`.
     pub edge: Option<EdgeLocation>,
-    /// Id of the key value store that it may read.
-    pub store: Option<String>,
+    /// The store that it may read.
+    pub store: Option<StoreLink>,
+}
+
+/// A key value store as a program names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreLink {
+    /// Number of the store among those that the host holds.
+    pub number: u32,
+    /// Id by which the function's code asks for it.
+    pub id: String,
 }
 
 /// From a host to the proxy.
@@ -166,10 +185,13 @@ wire_enum!(ToHost {
     0 => Deploy { function, program },
     1 => Invoke { call, function, entropy, now, event },
     2 => Remove { function },
+    3 => Store { store },
+    4 => RemoveStore { store },
 });
 wire_struct!(Program { name, file, source, budget, state_memory, memory, runtime, lenient, edge, store });
 wire_enum!(Runtime { 0 => Js1, 1 => Js2 });
 wire_struct!(EdgeLocation { name, server_ip, region });
+wire_struct!(StoreLink { number, id });
 wire_enum!(FromHost {
     0 => Hello { version, layers },
     1 => Deployed { function },

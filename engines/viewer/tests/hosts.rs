@@ -25,6 +25,7 @@ fn function(source: &str) -> ViewerFunction {
         budget: Duration::from_millis(50),
         state_memory: ViewerFunction::STATE_MEMORY,
         memory: ViewerFunction::MEMORY,
+        store: None,
         surroundings: Surroundings::default(),
     }
 }

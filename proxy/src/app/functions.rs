@@ -168,6 +168,7 @@ impl Functions {
                     budget: *budget,
                     state_memory: *state_memory,
                     memory: *memory,
+                    store: None,
                     surroundings: surroundings(function),
                 };
                 let deployed = self.hosts.deploy(&program).await;
@@ -252,7 +253,6 @@ fn surroundings(function: &config::Function) -> Surroundings {
         },
         lenient: *validation == Validation::Lenient,
         edge: None,
-        store: None,
     }
 }
 

@@ -18,26 +18,29 @@ mod outcome;
 mod problem;
 mod program;
 mod random;
+mod store;
 
 use edgehook_contract::HookPoint;
 use edgehook_isolate::{
     Budget, GuestThread, Isolate, Limits, LoadError, OutBuffer, Report, ThreadConfig, Verdict, on_guest_thread,
 };
+use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
     VERSION,
     frame::{self, Inbox},
     viewer::{FromHost, Outcome, Problem, ProblemKind, Program, ToHost},
     wire::Wire as _,
 };
-use edgehook_sandbox::Confinement;
+use edgehook_sandbox::{Confinement, Receiver, SharedBytes};
 use guest::{Guest, Said};
 use std::{
     collections::HashMap,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     os::unix::net::UnixStream,
     process::ExitCode,
     time::Duration,
 };
+use store::Store;
 
 /// CPU time for building an event, and for reading an outcome; neither counts towards the budget (cloudfront-functions.md 8).
 const CONVERSION: Duration = Duration::from_millis(10);
@@ -74,6 +77,7 @@ struct Loaded {
 struct Host<'thread> {
     thread: &'thread GuestThread,
     functions: HashMap<u32, Loaded>,
+    stores: HashMap<u32, Store>,
     out: OutBuffer,
     /// A run did what no sound code does; this process is not to be trusted any more.
     tainted: bool,
@@ -81,15 +85,25 @@ struct Host<'thread> {
 
 impl<'thread> Host<'thread> {
     fn new(thread: &'thread GuestThread) -> io::Result<Self> {
-        Ok(Self { thread, functions: HashMap::new(), out: OutBuffer::new(OUT)?, tainted: false })
+        Ok(Self {
+            thread,
+            functions: HashMap::new(),
+            stores: HashMap::new(),
+            out: OutBuffer::new(OUT)?,
+            tainted: false,
+        })
     }
 
     fn serve(&mut self, mut channel: UnixStream, layers: Vec<(String, Option<String>)>) -> io::Result<()> {
         let (mut inbox, mut out, mut buffer) = (Inbox::new(), Vec::new(), vec![0; 64 * 1024]);
+        let mut receiver = Receiver::default();
         frame::append(&FromHost::Hello { version: VERSION, layers }, &mut out);
         loop {
             while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
-                self.answer(message, &mut out);
+                match message {
+                    ToHost::Store { store } => self.keep(store, &mut receiver)?,
+                    message => self.answer(message, &mut out),
+                }
                 // An answer must not wait for the run behind it.
                 channel.write_all(&out)?;
                 out.clear();
@@ -99,7 +113,7 @@ impl<'thread> Host<'thread> {
             }
             channel.write_all(&out)?;
             out.clear();
-            match channel.read(&mut buffer)? {
+            match receiver.receive(&channel, &mut buffer)? {
                 0 => return Ok(()),
                 length => inbox.extend(&buffer[..length]),
             }
@@ -119,11 +133,22 @@ impl<'thread> Host<'thread> {
                 frame::append(&answer, out);
             }
             ToHost::Remove { function } => drop(self.functions.remove(&function)),
+            ToHost::RemoveStore { store } => drop(self.stores.remove(&store)),
+            // Comes with a descriptor, and was dealt with where that is.
+            ToHost::Store { .. } => {}
             ToHost::Invoke { call, function, entropy, now, event } => {
                 let answer = self.invoke(call, function, entropy, now, &event.0);
                 frame::append(&answer, out);
             }
         }
+    }
+
+    /// Maps a store. What lies in the memory is looked at here, not believed; the version before is let go between two runs.
+    fn keep(&mut self, number: u32, receiver: &mut Receiver) -> io::Result<()> {
+        let descriptor = receiver.descriptor().ok_or_else(|| io::Error::other("a store without its memory"))?;
+        let store = Snapshot::parse(SharedBytes::map(descriptor)?).map_err(io::Error::other)?;
+        self.stores.insert(number, store);
+        Ok(())
     }
 
     fn load(&mut self, program: Program) -> Result<Loaded, Problem> {
@@ -154,12 +179,13 @@ impl<'thread> Host<'thread> {
     fn warm(&mut self, loaded: &mut Loaded) {
         let budget = Duration::from_micros(u64::from(loaded.program.budget));
         let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
+        let store = loaded.program.store.as_ref().and_then(|link| self.stores.get(&link.number));
         for hook in [HookPoint::ViewerRequest, HookPoint::ViewerResponse] {
             let mut event = Vec::new();
             guest::made_up(hook).put(&mut event);
             let event = event.as_slice();
             let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-                guest.run(event, [0; 32], 0, [budget, CONVERSION], None, turn);
+                guest.run(event, [0; 32], 0, [budget, CONVERSION], store.map(store::readable), turn);
             });
             self.tainted |= report.verdict.taints_host();
         }
@@ -172,8 +198,9 @@ impl<'thread> Host<'thread> {
         };
         let budget = Duration::from_micros(u64::from(loaded.program.budget));
         let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
+        let store = loaded.program.store.as_ref().and_then(|link| self.stores.get(&link.number));
         let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-            guest.run(event, entropy, now, [budget, CONVERSION], None, turn);
+            guest.run(event, entropy, now, [budget, CONVERSION], store.map(store::readable), turn);
         });
         self.tainted |= report.verdict.taints_host();
         let said = Said::read(self.out.bytes());
