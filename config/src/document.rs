@@ -58,6 +58,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let sections = named(&root, "origin", Table::Origin);
     let origins = collect(&sections, origin::read);
     let origin_names = names(&sections);
+    let s3_endpoint = origin::s3_endpoint(&section("s3", Table::S3));
 
     let sections = named(&root, "cache_policy", Table::CachePolicy);
     let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.ttl));
@@ -88,7 +89,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let dev = dev(&section("dev", Table::Dev), &declared.origins);
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
-    Some(Config { server, limits, admin, cache, origins, cache_policies, functions, kvs, behaviors, dev })
+    Some(Config { server, limits, admin, cache, s3_endpoint, origins, cache_policies, functions, kvs, behaviors, dev })
 }
 
 /// A table that stands once, or an empty one in its place so that its defaults are read the same way.

@@ -23,6 +23,8 @@ pub enum Table {
     Cache,
     /// `ttl` of `[cache]` and of a cache policy.
     Ttl,
+    /// `[s3]`
+    S3,
     /// `[origin.NAME]`
     Origin,
     /// `[cache_policy.NAME]`
@@ -57,6 +59,7 @@ impl Table {
             Self::Admin => "[admin]",
             Self::Cache => "[cache]",
             Self::Ttl => "ttl",
+            Self::S3 => "[s3]",
             Self::Origin => "[origin.NAME]",
             Self::CachePolicy => "[cache_policy.NAME]",
             Self::Query => "query",
@@ -163,7 +166,7 @@ const KEYS: &[Key] = &[
     planned(Table::File, "access_log", "one line per request"),
     planned(Table::File, "trace", "ring of request records"),
     planned(Table::File, "geo", "databases for countries and networks"),
-    planned(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
+    row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
     row(Table::File, "cache", "memory tier and node-wide times"),
     row(Table::File, "origin", "where answers come from, by name"),
     planned(Table::File, "origin_group", "two origins, the second for failover"),
@@ -257,9 +260,11 @@ const KEYS: &[Key] = &[
     row(Table::Ttl, "default", "time for answers that declare none"),
     row(Table::Ttl, "max", "longest time an answer stays fresh"),
 
+    row(Table::S3, "endpoint", "URL of S3 origins that functions choose"),
+
     row(Table::Origin, "url", "http:// or https:// address"),
     row(Table::Origin, "dir", "folder served instead of an address"),
-    planned(Table::Origin, "type", "what a Lambda event shows"),
+    row(Table::Origin, "type", "what a Lambda event shows"),
     row(Table::Origin, "headers", "headers added to requests"),
     row(Table::Origin, "connection_timeout", "wait for a connection, 1s to 10s"),
     row(Table::Origin, "connection_attempts", "attempts for GET and HEAD, 1 to 3"),
@@ -312,8 +317,8 @@ const KEYS: &[Key] = &[
     Key { availability: Planned, ..lambda("max_age", "old environments end") },
     Key { availability: Planned, ..lambda("freeze", "stop the process between invocations") },
     Key { availability: Planned, ..lambda("compat", "handler styles") },
-    Key { availability: Planned, ..lambda("origin_rules", "checks of a changed origin") },
-    Key { availability: Planned, ..lambda("replaced_body_headers", "headers of a replaced body") },
+    lambda("origin_rules", "checks of a changed origin"),
+    lambda("replaced_body_headers", "headers of a replaced body"),
     Key { availability: Planned, ..lambda("aliases", "names for versions") },
     Key { availability: Planned, ..lambda("deployment", "gradual shifting between versions") },
 
@@ -345,7 +350,7 @@ const KEYS: &[Key] = &[
     planned(Table::Behavior, "grpc", "HTTP/2 to the origin"),
 
     row(Table::Hook, "function", "name of the function"),
-    planned(Table::Hook, "include_body", "the request body in the event"),
+    row(Table::Hook, "include_body", "the request body in the event"),
 
     row(Table::Dev, "origin", "folder or URL for an origin"),
 ];

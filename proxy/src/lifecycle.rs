@@ -56,7 +56,8 @@ pub async fn run(
     substitute_root(site, &mut request);
 
     if let Some(function) = &behavior.viewer_request {
-        match hooks::viewer_request(function, &record.id.clone(), request, record).await? {
+        let (include, id) = (behavior.viewer_request_body, record.id.clone());
+        match hooks::viewer_request(function, include, &id, request, body, record).await? {
             Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(function))),
             Flow::Continue(changed) => request = changed,
         }
@@ -124,7 +125,8 @@ async fn viewer_response(
     let message = hooks::request_message(request);
     let response = Response::from_parts(head, body);
     let id = record.id.clone();
-    let response = hooks::viewer_response(function, &id, request.viewer, &message, response, record).await?;
+    let response =
+        hooks::viewer_response(function, &id, (request.viewer, request.version), &message, response, record).await?;
     let length = hooks::length_after(&response, length);
     let (head, body) = response.into_parts();
     Ok(Answer { head, body, length, report, generated, stored_for })

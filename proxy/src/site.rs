@@ -4,7 +4,7 @@ use crate::{
     cache::{Cache, CachePolicy},
     fault::{Fault, Refusal},
     gate::Received,
-    hooks::Function,
+    hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin},
     routing::{HostPattern, PathPattern},
 };
@@ -38,6 +38,8 @@ pub struct Site {
     pub behaviors: Vec<Arc<Behavior>>,
     /// The cache.
     pub cache: Cache,
+    /// Where S3 origins that functions choose are asked; `None`: at their own names.
+    pub s3: Option<Origin>,
     /// Origins that functions choose.
     pub dynamic_origins: Arc<DynamicOrigins>,
 }
@@ -63,10 +65,14 @@ pub struct Behavior {
     pub deny: Vec<IpNet>,
     /// Function before the cache.
     pub viewer_request: Option<Arc<Function>>,
+    /// Whether that function sees the request's body.
+    pub viewer_request_body: IncludeBody,
     /// Function before an answer leaves.
     pub viewer_response: Option<Arc<Function>>,
     /// Function before the origin is asked.
     pub origin_request: Option<Arc<Function>>,
+    /// Whether that function sees the request's body.
+    pub origin_request_body: IncludeBody,
     /// Function before an answer is stored.
     pub origin_response: Option<Arc<Function>>,
 }

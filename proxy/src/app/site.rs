@@ -3,7 +3,7 @@
 use super::functions::FunctionProblem;
 use crate::{
     cache::{Cache, CacheLimits, CachePolicy, Selection, Ttl},
-    hooks::Function,
+    hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
     routing::{HostPattern, PathPattern},
     site::{Behavior, ProtocolPolicy, Site, SiteOrigin},
@@ -75,6 +75,7 @@ pub(super) fn build(
         dev: options.dev,
         behaviors,
         cache,
+        s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
     })
 }
@@ -148,6 +149,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
         custom_headers: origin.headers.iter().map(|(name, value)| Header::new(name.clone(), value.clone())).collect(),
         read_timeout: origin.read_timeout.as_secs().max(1),
         keepalive_timeout: origin.keepalive_timeout.as_secs().max(1),
+        s3: (origin.kind == config::OriginKind::S3).then(lambda::S3::default),
     };
     Ok(SiteOrigin {
         name: origin.name.clone(),
@@ -210,10 +212,23 @@ fn behavior(
         allow: behavior.allow.clone(),
         deny: behavior.deny.clone(),
         viewer_request: attached(&behavior.viewer_request)?,
+        viewer_request_body: include(behavior.include_body.viewer_request),
         viewer_response: attached(&behavior.viewer_response)?,
         origin_request: attached(&behavior.origin_request)?,
+        origin_request_body: include(behavior.include_body.origin_request),
         origin_response: attached(&behavior.origin_response)?,
     })
+}
+
+fn include(body: bool) -> IncludeBody {
+    if body { IncludeBody::Yes } else { IncludeBody::No }
+}
+
+/// The endpoint is the operator's choice, so it may be private; its own path stands in front of the bucket's.
+fn s3_endpoint(url: &config::OriginUrl) -> Result<Origin, OriginBuildError> {
+    let place = Place::of(url);
+    let target = Target::Url { https: place.https, host: place.domain_name, port: place.port, path_prefix: place.path };
+    Origin::build("s3", OriginSettings::new(target))
 }
 
 /// A behavior without a policy caches only what the origin declares, keyed by all query parameters (design.md 8).

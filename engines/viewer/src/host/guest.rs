@@ -206,8 +206,11 @@ fn engine(clock: &Rc<Frozen>, program: &Program) -> Result<Context, Problem> {
         }
         console::install(program.lenient, &mut context)?;
         random::install(&mut context)?;
-        let settings =
-            modules::Settings { runtime: program.runtime, edge: program.edge.clone(), store: program.store.clone() };
+        let settings = modules::Settings {
+            runtime: program.runtime,
+            edge: program.edge.clone(),
+            store: program.store.as_ref().map(|link| link.id.clone()),
+        };
         modules::install(&settings, &mut context)?;
         Ok(context)
     };
