@@ -14,6 +14,7 @@ use crate::{
     access::{self, Access},
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
+    directed,
     fault::Fault,
     fetch::{Answer, Fetch},
     gate::Received,
@@ -21,6 +22,7 @@ use crate::{
     record::Record,
     site::{Behavior, Site},
 };
+use edgehook_contract::viewer::OriginChoice;
 use http::Response;
 use std::sync::Arc;
 
@@ -48,18 +50,24 @@ pub async fn run(
     body: &mut Body,
     record: &mut Record,
 ) -> Result<Delivery, Fault> {
-    let behavior = site.behavior(&request)?;
+    let mut behavior = site.behavior(&request)?;
     record.behavior = Some(behavior.path.as_str().to_owned());
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
     substitute_root(site, &mut request);
 
-    if let Some(function) = &behavior.viewer_request {
+    if let Some(function) = behavior.viewer_request.clone() {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
-        match hooks::viewer_request(function, include, &id, request, body, record).await? {
-            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(function))),
-            Flow::Continue(changed) => request = changed,
+        let judge = |choice: &OriginChoice| directed::check(site, choice);
+        match hooks::viewer_request(&function, include, &id, request, body, &judge, record).await? {
+            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(&function))),
+            Flow::Continue(bound) => {
+                request = bound.request;
+                if let Some(choice) = bound.origin {
+                    behavior = Arc::new(directed::apply(site, &behavior, &choice)?);
+                }
+            }
         }
     }
 
@@ -100,7 +108,7 @@ fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
     KeyedRequest::new(
         &behavior.policy,
         &KeyInput {
-            namespace: &behavior.origin.name,
+            namespace: &behavior.origin.namespace,
             scheme: request.scheme.as_str(),
             host: &request.host.authority(),
             path: &request.path,

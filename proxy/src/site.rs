@@ -11,7 +11,7 @@ use crate::{
 use edgehook_contract::lambda;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// One loaded configuration.
 #[derive(Debug)]
@@ -42,10 +42,12 @@ pub struct Site {
     pub s3: Option<Origin>,
     /// Origins that functions choose.
     pub dynamic_origins: Arc<DynamicOrigins>,
+    /// All configured origins by name, for functions that choose one of them.
+    pub origins: HashMap<String, Arc<SiteOrigin>>,
 }
 
 /// What happens to requests of one host and path pattern.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Behavior {
     /// Which paths.
     pub path: PathPattern,
@@ -53,6 +55,8 @@ pub struct Behavior {
     pub hosts: Vec<HostPattern>,
     /// Where misses go.
     pub origin: Arc<SiteOrigin>,
+    /// Where they go when that origin fails.
+    pub failover: Option<Failover>,
     /// What is cached, and under which key.
     pub policy: CachePolicy,
     /// Methods that are let through; `None`: any but CONNECT.
@@ -77,6 +81,15 @@ pub struct Behavior {
     pub origin_response: Option<Arc<Function>>,
 }
 
+/// The second origin of a group.
+#[derive(Clone, Debug)]
+pub struct Failover {
+    /// Asked when the first could not be reached, or answered with one of `statuses`.
+    pub origin: Arc<SiteOrigin>,
+    /// Statuses of the first that count as a failure.
+    pub statuses: Vec<u16>,
+}
+
 /// What becomes of cleartext requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolPolicy {
@@ -91,8 +104,10 @@ pub enum ProtocolPolicy {
 /// A configured origin.
 #[derive(Debug)]
 pub struct SiteOrigin {
-    /// Its name in the configuration.
+    /// Its name in the configuration; the address of one that a function made up.
     pub name: String,
+    /// Keeps its answers apart in the cache from those of others: its name, and what a function changed.
+    pub namespace: String,
     /// The connection to it.
     pub origin: Origin,
     /// `Host` for it.

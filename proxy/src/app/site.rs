@@ -77,6 +77,7 @@ pub(super) fn build(
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
+        origins: origins.into_iter().map(|(name, origin)| (name.to_owned(), origin)).collect(),
     })
 }
 
@@ -124,6 +125,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
         keepalive_timeout: origin.keepalive_timeout,
         max_connections: origin.max_connections as usize,
         ca: origin.ca.clone(),
+        server_name: None,
         target: match target {
             OriginTarget::Dir(folder) => Target::Dir(folder.clone()),
             // The prefix is put in front by the fetch, because an origin-request function may change it.
@@ -153,6 +155,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
     };
     Ok(SiteOrigin {
         name: origin.name.clone(),
+        namespace: origin.name.clone(),
         host: HeaderValue::from_str(&place.host).map_err(|_| unusable("host"))?,
         path_prefix: place.path,
         headers,
@@ -199,6 +202,7 @@ fn behavior(
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin: origin.cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{}\"", behavior.origin)))?,
+        failover: None,
         policy: policy(behavior, config)?,
         methods: match &behavior.methods {
             Methods::Any => None,

@@ -6,9 +6,9 @@ use crate::{
     record::{HookRecord, Record},
 };
 use edgehook_contract::{
-    Fault as Class, HookPoint, RequestMessage, ResponseMessage,
+    Fault as Class, HookPoint, RequestMessage, ResponseMessage, Violation,
     lambda::{self, Applied, AppliedResponse},
-    viewer::{self, Returned, Rules},
+    viewer::{self, OriginChoice, Returned, Rules},
 };
 use edgehook_lambda::InvokeError;
 use edgehook_protocol::viewer::{Outcome as Ran, Problem};
@@ -29,14 +29,25 @@ pub(super) struct Message<'a> {
     pub(super) lower_case_keys: bool,
     pub(super) origin: Option<&'a lambda::Origin>,
     pub(super) response: Option<&'a ResponseMessage>,
+    /// Says whether an origin that a viewer function chose can be had; `None` where it cannot choose.
+    pub(super) judge: Option<Judge<'a>>,
 }
+
+/// Says whether a chosen origin can be had.
+pub(crate) type Judge<'a> = &'a (dyn Fn(&OriginChoice) -> Result<(), Violation> + Sync);
 
 /// What a run comes to once its result is checked.
 pub(super) enum Outcome {
     /// The function failed and is bypassed.
     Untouched,
     /// Go on with this request.
-    Request { request: RequestMessage, origin: Option<lambda::Origin>, body: Option<Vec<u8>> },
+    Request {
+        request: RequestMessage,
+        origin: Option<lambda::Origin>,
+        body: Option<Vec<u8>>,
+        /// What a viewer function asked for.
+        choice: Option<OriginChoice>,
+    },
     /// A response, generated or changed; `body` when the function set one.
     Response { message: ResponseMessage, body: Option<Vec<u8>> },
 }
@@ -53,8 +64,8 @@ impl Failure {
     }
 }
 
-impl From<edgehook_contract::Violation> for Failure {
-    fn from(violation: edgehook_contract::Violation) -> Self {
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Self {
         Self::new(Class::Validation, violation.to_string())
     }
 }
@@ -140,7 +151,11 @@ async fn run_viewer(
     match (hook, returned) {
         (HookPoint::ViewerRequest, Returned::Request(returned)) => {
             let request = viewer::apply_request(message.request, &returned, rules)?;
-            Ok(Outcome::Request { request, origin: None, body: None })
+            let choice = returned.origin.as_ref().map(|origin| origin.checked(message.request)).transpose()?;
+            if let (Some(judge), Some(choice)) = (message.judge, &choice) {
+                judge(choice)?;
+            }
+            Ok(Outcome::Request { request, origin: None, body: None, choice })
         }
         (HookPoint::ViewerRequest, Returned::Response(returned)) => {
             let (message, body) = viewer::apply_generated(&returned, rules)?;
@@ -196,7 +211,7 @@ async fn run_lambda(
     })?;
     record.cold_start = invoked.init;
     match lambda::apply(event, &invoked.result, origin_rules)? {
-        Applied::Request { request, origin, body } => Ok(Outcome::Request { request, origin, body }),
+        Applied::Request { request, origin, body } => Ok(Outcome::Request { request, origin, body, choice: None }),
         Applied::Response(AppliedResponse { message, body }) => {
             record.generated = event.hook.is_request();
             Ok(Outcome::Response { message, body })

@@ -82,6 +82,7 @@ pub(super) fn begin(context: &mut Context) {
 }
 
 /// What the reads of this run came to.
+#[cfg(test)]
 pub(in crate::host) fn reads(context: &Context) -> Reads {
     context.get_data::<Waiting>().map(|waiting| waiting.count).unwrap_or_default()
 }
