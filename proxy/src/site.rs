@@ -22,6 +22,8 @@ pub struct Site {
     pub node: String,
     /// Last word of `X-Cache`.
     pub vendor: String,
+    /// `X-Amz-Cf-Pop`.
+    pub pop: Option<HeaderValue>,
     /// `User-Agent` towards origins when the viewer's is not forwarded.
     pub user_agent: HeaderValue,
     /// Hosts that are served; empty: all.
@@ -42,6 +44,8 @@ pub struct Site {
     pub s3: Option<Origin>,
     /// Origins that functions choose.
     pub dynamic_origins: Arc<DynamicOrigins>,
+    /// All functions by name.
+    pub functions: HashMap<String, Arc<Function>>,
     /// All configured origins by name, for functions that choose one of them.
     pub origins: HashMap<String, Arc<SiteOrigin>>,
 }

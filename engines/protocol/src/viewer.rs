@@ -3,7 +3,10 @@
 //! The host answers invocations one by one, in the order in which they came; so the oldest call without an answer is the
 //! one that runs, and the calls behind it have not started.
 
-use crate::wire::{Blob, wire_enum, wire_struct};
+use crate::{
+    frame,
+    wire::{Blob, Wire as _, put_length, wire_enum, wire_struct},
+};
 use edgehook_contract::viewer::{
     Body, BodyEncoding, Context, EdgeLocation, Event, Query, Returned, ReturnedRequest, ReturnedResponse, Runtime,
     fields::{Field, Item},
@@ -114,9 +117,20 @@ pub enum FromHost {
         outcome: Outcome,
         /// CPU time of handler and microtasks, in µs.
         cpu: u32,
+        /// Reads of the key value store.
+        reads: KvsReads,
         /// Console output, one text per call of `console.log`.
         logs: Vec<String>,
     },
+}
+
+/// Reads of a key value store in one run, or several (cloudfront-functions.md 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KvsReads {
+    /// All of them.
+    pub requests: u32,
+    /// Those that were rejected.
+    pub errors: u32,
 }
 
 /// How a run ended.
@@ -188,7 +202,27 @@ wire_enum!(ToHost {
     3 => Store { store },
     4 => RemoveStore { store },
 });
+/// Appends the frame of a [`FromHost::Done`] whose outcome is encoded already.
+pub fn append_done(call: u64, cpu: u32, reads: KvsReads, logs: &[&[u8]], outcome: &[u8], out: &mut Vec<u8>) {
+    frame::append_with(out, |out| {
+        out.push(DONE);
+        call.put(out);
+        cpu.put(out);
+        reads.put(out);
+        put_length(logs.len(), out);
+        for line in logs {
+            put_length(line.len(), out);
+            out.extend_from_slice(line);
+        }
+        out.extend_from_slice(outcome);
+    });
+}
+
+/// The tag of [`FromHost::Done`].
+const DONE: u8 = 3;
+
 wire_struct!(Program { name, file, source, budget, state_memory, memory, runtime, lenient, edge, store });
+wire_struct!(KvsReads { requests, errors });
 wire_enum!(Runtime { 0 => Js1, 1 => Js2 });
 wire_struct!(EdgeLocation { name, server_ip, region });
 wire_struct!(StoreLink { number, id });
@@ -196,7 +230,7 @@ wire_enum!(FromHost {
     0 => Hello { version, layers },
     1 => Deployed { function },
     2 => Refused { function, problem },
-    3 => Done { call, outcome, cpu, logs },
+    3 => Done { call, cpu, reads, logs, outcome },
 });
 wire_enum!(Outcome { 0 => Returned(value), 1 => Invalid(text), 2 => Failed(problem) });
 wire_struct!(Problem { kind, message, line, column });
@@ -215,7 +249,7 @@ wire_struct!(Event { hook, context, viewer_ip, request, response });
 wire_enum!(Returned { 0 => Request(value), 1 => Response(value) });
 wire_struct!(ReturnedRequest { method, uri, query, headers, cookies, origin });
 wire_enum!(Query { 0 => Fields(fields), 1 => Raw(text) });
-wire_struct!(ReturnedResponse { status_code, status_description, headers, cookies, body });
+wire_struct!(ReturnedResponse { status_code, status_description, headers, cookies, body, request_changed });
 wire_struct!(Body { encoding, data });
 wire_enum!(BodyEncoding { 0 => Text, 1 => Base64 });
 wire_struct!(Item { value, attributes });
@@ -271,10 +305,17 @@ mod tests {
             let outcome = Outcome::Returned(Returned::Request(ReturnedRequest {
                 headers: Some(fields), query: Some(Query::Raw(raw)), ..ReturnedRequest::default()
             }));
-            let message = FromHost::Done { call: 1, outcome, cpu: 2, logs };
+            let message = FromHost::Done { call: 1, outcome, cpu: 2, reads: KvsReads { requests: 3, errors: 1 }, logs };
             let mut bytes = Vec::new();
             message.put(&mut bytes);
-            prop_assert_eq!(FromHost::take(&mut bytes.as_slice()), Ok(message));
+            prop_assert_eq!(FromHost::take(&mut bytes.as_slice()), Ok(message.clone()));
+            let (mut whole, mut pieces, mut encoded) = (Vec::new(), Vec::new(), Vec::new());
+            frame::append(&message, &mut whole);
+            let FromHost::Done { outcome, logs, .. } = &message else { unreachable!() };
+            outcome.put(&mut encoded);
+            let logs: Vec<&[u8]> = logs.iter().map(String::as_bytes).collect();
+            append_done(1, 2, KvsReads { requests: 3, errors: 1 }, &logs, &encoded, &mut pieces);
+            prop_assert_eq!(pieces, whole);
         }
 
         #[test]

@@ -66,6 +66,8 @@ pub(super) fn build(
         number: options.number,
         node: server.name.clone().unwrap_or_else(machine_name),
         vendor: server.vendor.clone(),
+        // Three letters: always a header value.
+        pop: server.edge_location.as_ref().and_then(|edge| HeaderValue::from_str(&edge.name).ok()),
         user_agent: HeaderValue::from_str(&server.user_agent)
             .map_err(|_| SiteError::Header("[server] user_agent".to_owned()))?,
         hosts: server.hosts.iter().map(|host| HostPattern::new(host)).collect(),
@@ -77,6 +79,7 @@ pub(super) fn build(
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
+        functions: functions.clone(),
         origins: origins.into_iter().map(|(name, origin)| (name.to_owned(), origin)).collect(),
     })
 }

@@ -12,7 +12,7 @@ mod function;
 mod request_body;
 mod run;
 
-pub use function::{Deployed, Facts, Function, FunctionBody, OnError, ReplacedHeaders};
+pub use function::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said};
 
 use crate::{
     body::{self, Body, Delimited},
@@ -258,7 +258,7 @@ pub async fn viewer_response(
     match run::run(function, HookPoint::ViewerResponse, request_id, message, record).await? {
         Outcome::Untouched | Outcome::Request { .. } => Ok(Response::from_parts(head, body)),
         Outcome::Response { message, body: new } => {
-            let body = match convert::apply_to_response(&mut head, &message, body, new, ReplacedHeaders::Drop) {
+            let body = match convert::apply_to_response(&mut head, &message, body, new, function.replaced_headers()) {
                 Replaced::No(body) => body,
                 Replaced::Yes(bytes) => crate::body::full(bytes),
             };

@@ -1,6 +1,6 @@
 //! One run of a function at a hook point, for both families: event out, result in, failure classified, record written.
 
-use super::function::{Function, FunctionBody, OnError};
+use super::function::{Function, FunctionBody, OnError, compute_utilization};
 use crate::{
     fault::Fault,
     record::{HookRecord, Record},
@@ -80,10 +80,11 @@ pub(super) async fn run(
 ) -> Result<Outcome, Fault> {
     let start = Instant::now();
     let mut hook_record = HookRecord::new(&function.name, hook);
+    hook_record.distribution.clone_from(&function.facts.distribution_id);
     let result = match &function.body {
         FunctionBody::Viewer { hosts, id, budget, rules } => {
             let event = viewer_event(function, hook, request_id, message);
-            let measured = Measured { record: &mut hook_record, budget: *budget };
+            let measured = Measured { record: &mut hook_record, budget: *budget, function };
             run_viewer(hosts, id.id(), event, message, rules, measured).await
         }
         FunctionBody::Lambda { environments, origin_rules, .. } => {
@@ -93,6 +94,7 @@ pub(super) async fn run(
         FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
     };
     hook_record.time = start.elapsed();
+    function.counts.ran(result.as_ref().err().map(|failure| failure.class));
     let failure = match result {
         Ok(outcome) => {
             record.hooks.push(hook_record);
@@ -126,6 +128,7 @@ fn viewer_event(function: &Function, hook: HookPoint, request_id: &str, message:
 struct Measured<'a> {
     record: &'a mut HookRecord,
     budget: Duration,
+    function: &'a Function,
 }
 
 async fn run_viewer(
@@ -143,6 +146,7 @@ async fn run_viewer(
     })?;
     measured.record.cpu = Some((run.cpu, measured.budget));
     measured.record.logs = run.logs;
+    measured.function.counts.used(compute_utilization(run.cpu, measured.budget), run.reads);
     let returned = match run.outcome {
         Ran::Returned(returned) => returned,
         Ran::Invalid(text) => return Err(Failure::new(Class::Validation, text)),
@@ -155,6 +159,13 @@ async fn run_viewer(
             if let (Some(judge), Some(choice)) = (message.judge, &choice) {
                 judge(choice)?;
             }
+            if let Some(OriginChoice::Update(update)) = &choice
+                && !update.without_effect.is_empty()
+                && measured.function.said.first_without_effect()
+            {
+                let names = update.without_effect.join(", ");
+                measured.record.warnings.push(format!("updateRequestOrigin: {names} has no effect on this edge"));
+            }
             Ok(Outcome::Request { request, origin: None, body: None, choice })
         }
         (HookPoint::ViewerRequest, Returned::Response(returned)) => {
@@ -163,6 +174,10 @@ async fn run_viewer(
             Ok(Outcome::Response { message, body: Some(body) })
         }
         (_, Returned::Response(returned)) => {
+            if returned.request_changed && measured.function.said.first_request_change() {
+                let text = "an edit of event.request has no effect at viewer-response";
+                measured.record.warnings.push(text.to_owned());
+            }
             let empty = ResponseMessage::default();
             let (message, body) = viewer::apply_response(message.response.unwrap_or(&empty), &returned, rules)?;
             Ok(Outcome::Response { message, body })

@@ -171,3 +171,42 @@ fn rows_94_122_chance_and_the_vendor() {
         reply.text()
     );
 }
+
+#[test]
+fn an_untouched_request_is_forwarded_byte_for_byte() {
+    use proptest::prelude::*;
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let behaviors =
+        "[[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\nviewer_request = \"f\"\n";
+    let source = "function handler(event) { return event.request; }";
+    let edge = Edge::start(&config(&origin, &[("f", JS2)], behaviors), &[("f.js", source)]);
+    let byte = prop_oneof![4 => 0x21_u8..0x7f, 2 => 0x80_u8..=0xff, 1 => prop::sample::select(&b" ;=,\t"[..])];
+    let value = prop::collection::vec(byte, 0..30).prop_map(|bytes| bytes.trim_ascii().to_vec());
+    let name = prop_oneof![3 => "[Qq]-[a-z]{1,3}", 1 => Just("Cookie".to_owned()), 1 => Just("accept".to_owned())];
+    let lines = prop::collection::vec((name, value), 0..10);
+    let query = prop::option::of("[!$-;=?-~]{0,40}");
+    let runner = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(runner, |(lines in lines, query in query)| {
+        let target = query.map_or_else(|| "/a".to_owned(), |query| format!("/a?{query}"));
+        let mut bytes = format!("GET {target} HTTP/1.1\r\nhost: www.example.com\r\n").into_bytes();
+        let line = |(name, value): &(String, Vec<u8>)| [name.as_bytes(), b": ", value].concat();
+        for one in &lines {
+            bytes.extend_from_slice(&line(one));
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        let mut client = edge.client();
+        client.send(&bytes);
+        prop_assert_eq!(client.reply(false).status, 200);
+        let seen = origin.seen().pop().unwrap();
+        prop_assert_eq!(&seen.target, &target);
+        // Names take the capital letters of HTTP/1.1, and those of one name stay in their order.
+        let named = |lines: Vec<Vec<u8>>, name: &str| -> Vec<Vec<u8>> {
+            let is_named = |line: &Vec<u8>| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes())) && line.get(name.len()) == Some(&b':');
+            lines.into_iter().filter(is_named).map(|line| line[name.len() + 1..].trim_ascii().to_vec()).collect()
+        };
+        for (name, _) in &lines {
+            prop_assert_eq!(named(seen.lines.clone(), name), named(lines.iter().map(line).collect(), name), "{}", name);
+        }
+    });
+}

@@ -51,8 +51,6 @@ enum Expect {
     Asked(&'static str),
     /// A header line that the origin got, as bytes.
     Sent(&'static [u8]),
-    /// No line that the origin got begins so.
-    NotSent(&'static str),
     /// A line of the function's log.
     Logged(&'static str),
 }
@@ -186,7 +184,6 @@ fn holds(expect: Expect, reply: &Reply, seen: &[Seen], edge: &Edge) -> Result<()
         Expect::Sent(line) => {
             told(sent().iter().any(|known| known == line), format!("{:?} ({} {})", shown(), reply.status, reply.text()))
         }
-        Expect::NotSent(start) => told(!shown().iter().any(|known| known.starts_with(start)), format!("{:?}", shown())),
         Expect::Logged(line) => {
             edge.says(line);
             Ok(())

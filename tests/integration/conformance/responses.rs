@@ -67,7 +67,7 @@ const ROWS: &[Row] = &[
         "c.id.attributes = 'HttpOnly'; c.n = { value: 'x' }",
         &[Line("set-cookie: id=1; HttpOnly"), Line("set-cookie: n=x")],
     ),
-    row(75, &[], "event.request.querystring = {}", &[Status(200), Logged("event.request has no effect")]),
+    row(75, &[], "event.request.querystring = {}", &[Status(200), Logged("an edit of event.request has no effect")]),
     failing(76, 404, &[Status(404), NoLine("x-ran")]),
     failing(77, 500, &[Status(500), NoLine("x-ran")]),
     row(115, &[], "cf.updateRequestOrigin({})", &[Failed]),

@@ -50,6 +50,8 @@ pub struct ReturnedResponse {
     pub cookies: Option<Vec<Field>>,
     /// `body`, when the function set one.
     pub body: Option<Body>,
+    /// Whether the function edited the request at viewer-response, where that has no effect (cloudfront-functions.md 4.3).
+    pub request_changed: bool,
 }
 
 /// A returned body.

@@ -4,9 +4,11 @@
 //! [`Turn`]: console lines as they come, so that a run that is stopped has not spoken in vain, then the outcome.
 
 use super::{
-    console, event, modules,
+    console,
+    event::Form,
+    modules,
     modules::kvs::{self, Store},
-    outcome::{self, Unreadable},
+    outcome::{self, Given},
     problem, program, random,
 };
 use boa_engine::{
@@ -27,12 +29,14 @@ use edgehook_contract::{
 };
 use edgehook_isolate::{Refused, Turn};
 use edgehook_protocol::{
-    viewer::{Outcome, Problem, ProblemKind, Program},
+    event::EventRef,
+    viewer::{KvsReads, Outcome, Problem, ProblemKind, Program},
     wire::Wire as _,
 };
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    mem,
     pin::Pin,
     rc::Rc,
     task::Waker,
@@ -46,13 +50,17 @@ const ITERATIONS_PER_MICROSECOND: u64 = 100;
 /// Largest buffer that a function may ask for, in bytes.
 const BUFFER_LIMIT: u64 = 8 * 1024 * 1024;
 
-const LOG: u8 = 0;
+/// The mark of a console line in the output, before its length and text.
+pub(super) const LOG: u8 = 0;
+
+/// The mark of the outcome, before the CPU time, the store's reads and the encoded outcome. Nothing follows it.
 const DONE: u8 = 1;
 
 /// The engine with one function loaded.
 pub(super) struct Guest {
     context: Context,
     handler: JsObject,
+    form: Form,
     clock: Rc<Frozen>,
     file: String,
     source: Vec<u8>,
@@ -64,13 +72,17 @@ impl Guest {
         let clock = Rc::new(Frozen(Cell::new(now())));
         let (source, file) = (program.source.0.as_slice(), program.file.as_str());
         let loaded = engine(&clock, program).and_then(|mut context| {
+            let form = Form::new(&mut context).map_err(|error| engine_problem(&error))?;
             warm(&mut context)?;
             let handler = program::handler(source, file, &mut context)?;
-            Ok(Self { context, handler, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
+            // What the top level logged belongs to loading, not to a run.
+            console::reset(&mut context);
+            Ok(Self { context, handler, form, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
         });
         loaded.map_err(|problem| {
             let mut bytes = Vec::new();
             problem.put(&mut bytes);
+            turn.clear();
             // A problem is bounded and the output empty, so it fits.
             let _ = turn.write(&bytes);
             Refused
@@ -80,7 +92,7 @@ impl Guest {
     /// Runs the handler once on the encoded `event`. `stages`: CPU time of the handler, and of reading its outcome.
     pub(super) fn run(
         &mut self,
-        event: &[u8],
+        mut event: &[u8],
         entropy: [u8; 32],
         now: u64,
         stages: [Duration; 2],
@@ -89,50 +101,41 @@ impl Guest {
     ) {
         self.clock.0.set(now);
         random::seed(&mut self.context, entropy);
-        console::reset(&mut self.context);
-        let mut bytes = event;
-        let argument = match Event::take(&mut bytes) {
-            Ok(event) => {
-                modules::begin(event.hook, &mut self.context);
-                event::build(&event, &mut self.context)
-            }
-            Err(error) => Err(JsNativeError::error().with_message(error.to_string()).into()),
+        let Ok(event) = EventRef::take(&mut event) else {
+            // The proxy's own bytes; it says nothing and so answers for it.
+            return;
         };
+        modules::begin(event.hook, &mut self.context);
+        let argument = self.form.fill(&event, &mut self.context);
         turn.stage(stages[0]);
-        let settled = argument.and_then(|argument| settle(&self.handler, argument.into(), store, &mut self.context));
+        let settled = settle(&self.handler, argument.into(), store, &mut self.context);
         let cpu = turn.stage(stages[1]);
-        let outcome = match settled {
-            Ok(Some(value)) => self.read(&value),
+        let outcome = match &settled {
+            Ok(Some(value)) => match outcome::read(value, Given { event: &event, form: &self.form }) {
+                Ok(Returned::Request(mut request)) => {
+                    request.origin = modules::directive(&mut self.context);
+                    Outcome::Returned(Returned::Request(request))
+                }
+                Ok(returned) => Outcome::Returned(returned),
+                Err(text) => Outcome::Invalid(text),
+            },
             Ok(None) => Outcome::Failed(Problem {
                 kind: ProblemKind::NeverSettled,
                 message: "the promise that handler returned can never settle".to_owned(),
                 line: None,
                 column: None,
             }),
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(error),
         };
         let mut bytes = Vec::with_capacity(1024);
-        for line in console::take(&mut self.context) {
-            bytes.push(LOG);
-            line.put(&mut bytes);
-        }
         bytes.push(DONE);
         u32::try_from(cpu.as_micros()).unwrap_or(u32::MAX).put(&mut bytes);
+        kvs::reads(&self.context).put(&mut bytes);
         outcome.put(&mut bytes);
         // What does not fit is missed by the host, which says so.
         let _ = turn.write(&bytes);
-    }
-
-    fn read(&mut self, value: &JsValue) -> Outcome {
-        match outcome::read(value, &mut self.context) {
-            Ok(Returned::Request(mut request)) => {
-                request.origin = modules::directive(&mut self.context);
-                Outcome::Returned(Returned::Request(request))
-            }
-            Ok(returned) => Outcome::Returned(returned),
-            Err(Unreadable::Invalid(text)) => Outcome::Invalid(text),
-            Err(Unreadable::Threw(error)) => self.failed(&error),
-        }
+        // The rewind takes all of it, so nothing needs to be taken apart.
+        mem::forget((settled, outcome, bytes));
     }
 
     fn failed(&mut self, error: &JsError) -> Outcome {
@@ -143,31 +146,47 @@ impl Guest {
 
 /// What a run left behind, read outside the isolate.
 #[derive(Default)]
-pub(super) struct Said {
-    pub(super) logs: Vec<String>,
-    /// The outcome, and the CPU time of handler and microtasks in µs.
-    pub(super) done: Option<(Outcome, u32)>,
+pub(super) struct Said<'a> {
+    /// Console lines.
+    pub(super) logs: Vec<&'a [u8]>,
+    /// What came of it, if it came to that.
+    pub(super) done: Option<Done<'a>>,
 }
 
-impl Said {
-    pub(super) fn read(mut bytes: &[u8]) -> Self {
+/// A run that came to its end.
+pub(super) struct Done<'a> {
+    /// CPU time of handler and microtasks in µs.
+    pub(super) cpu: u32,
+    pub(super) reads: KvsReads,
+    /// The encoded outcome.
+    pub(super) outcome: &'a [u8],
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn read(mut bytes: &'a [u8]) -> Self {
         let mut said = Self::default();
         while let Some((tag, rest)) = bytes.split_first() {
-            bytes = rest;
-            let read = match *tag {
-                LOG => String::take(&mut bytes).map(|line| said.logs.push(line)),
-                _ => u32::take(&mut bytes)
-                    .and_then(|cpu| Outcome::take(&mut bytes).map(|outcome| said.done = Some((outcome, cpu)))),
+            let Some((number, rest)) =
+                rest.split_first_chunk().map(|(number, rest)| (u32::from_le_bytes(*number), rest))
+            else {
+                break;
             };
-            if read.is_err() {
+            if *tag != LOG {
+                let mut outcome = rest;
+                let reads = KvsReads::take(&mut outcome).ok();
+                said.done = reads.map(|reads| Done { cpu: number, reads, outcome });
                 break;
             }
+            let Some((line, rest)) = rest.split_at_checked(number as usize) else { break };
+            said.logs.push(line);
+            bytes = rest;
         }
         said
     }
 }
 
-/// Calls the handler, drains the microtasks and answers reads of the store; `None` for a promise that is pending with nothing left to run.
+/// Calls the handler, drains the microtasks and answers reads of the store; `None` for a promise that is pending with nothing left
+/// to run.
 fn settle(
     handler: &JsObject,
     event: JsValue,
@@ -201,7 +220,8 @@ fn engine(clock: &Rc<Frozen>, program: &Program) -> Result<Context, Problem> {
         context.strict(true);
         let iterations = u64::from(program.budget).saturating_mul(ITERATIONS_PER_MICROSECOND);
         context.runtime_limits_mut().set_loop_iteration_limit(iterations.max(1_000_000));
-        for absent in [js_string!("Atomics"), js_string!("SharedArrayBuffer")] {
+        // The last is the engine's own slip: the specification has no such global.
+        for absent in [js_string!("Atomics"), js_string!("SharedArrayBuffer"), js_string!("TypedArray")] {
             context.global_object().delete_property_or_throw(absent, &mut context)?;
         }
         console::install(program.lenient, &mut context)?;
@@ -229,14 +249,16 @@ fn warm(context: &mut Context) -> Result<(), Problem> {
     let mut rounds = || -> JsResult<()> {
         let dummy = context.eval(Source::from_bytes(dummy))?;
         let Some(dummy) = dummy.as_object() else { return Ok(()) };
-        for event in [made_up(HookPoint::ViewerRequest), made_up(HookPoint::ViewerResponse)] {
-            let argument = event::build(&event, context)?;
+        for hook in [HookPoint::ViewerRequest, HookPoint::ViewerResponse] {
+            let (mut form, mut encoded) = (Form::new(context)?, Vec::new());
+            made_up(hook).put(&mut encoded);
+            let Ok(event) = EventRef::take(&mut encoded.as_slice()) else { continue };
+            let argument = form.fill(&event, context);
             if let Some(value) = settle(&dummy, argument.into(), None, context)? {
                 // Of no interest but for what reading leaves warm.
-                let _ = outcome::read(&value, context);
+                let _ = outcome::read(&value, Given { event: &event, form: &form });
             }
         }
-        console::take(context);
         Ok(())
     };
     rounds().map_err(|error| engine_problem(&error))

@@ -5,14 +5,17 @@
 //! arena with a snapshot, to which it is rewound after every run, however the run ended. So every invocation finds exactly
 //! the state that the top level left, and a run that is stopped in the middle costs its own budget and nothing else.
 //!
-//! [`guest`] is what runs inside an isolate, and `program`, `modules`, `event`, `outcome`, `console`, `random`, `problem` are its parts; this module
+//! [`guest`] is what runs inside an isolate, and `program`, `modules`, `event`, `map`, `outcome`, `console`, `random`, `problem` are its parts; this module
 //! stays outside. Between the two go copies of bytes: the frame's in, the encoded answer out.
 //!
 //! Absent on purpose: replacement of hosts (the supervisor's), header rules (the contract's).
 
 mod console;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
+mod map;
 mod modules;
 mod outcome;
 mod problem;
@@ -22,13 +25,13 @@ mod store;
 
 use edgehook_contract::HookPoint;
 use edgehook_isolate::{
-    Budget, GuestThread, Isolate, Limits, LoadError, OutBuffer, Report, ThreadConfig, Verdict, on_guest_thread,
+    Budget, GuestThread, Isolate, Limits, LoadError, OutBuffer, Report, Stats, ThreadConfig, Verdict, on_guest_thread,
 };
 use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
     VERSION,
     frame::{self, Inbox},
-    viewer::{FromHost, Outcome, Problem, ProblemKind, Program, ToHost},
+    viewer::{FromHost, KvsReads, Outcome, Problem, ProblemKind, Program, ToHost, append_done},
     wire::Wire as _,
 };
 use edgehook_sandbox::{Confinement, Receiver, SharedBytes};
@@ -81,6 +84,32 @@ struct Host<'thread> {
     out: OutBuffer,
     /// A run did what no sound code does; this process is not to be trusted any more.
     tainted: bool,
+}
+
+/// A host without socket and sandbox, for benchmarks. Must be made and used on a guest thread.
+#[doc(hidden)]
+#[allow(missing_debug_implementations, reason = "a tool of benchmarks")]
+pub struct Bare<'thread>(Host<'thread>);
+
+impl<'thread> Bare<'thread> {
+    /// A host without functions.
+    ///
+    /// # Errors
+    /// No memory for its output.
+    pub fn new(thread: &'thread GuestThread) -> io::Result<Self> {
+        Host::new(thread).map(Self)
+    }
+
+    /// Does what a message asks for; appends the frame of the answer, if there is one.
+    pub fn answer(&mut self, message: ToHost, out: &mut Vec<u8>) {
+        self.0.answer(message, out);
+    }
+
+    /// What a function's isolate is and has done.
+    #[must_use]
+    pub fn stats(&self, function: u32) -> Option<Stats> {
+        self.0.functions.get(&function).map(|loaded| loaded.isolate.stats())
+    }
 }
 
 impl<'thread> Host<'thread> {
@@ -137,8 +166,7 @@ impl<'thread> Host<'thread> {
             // Comes with a descriptor, and was dealt with where that is.
             ToHost::Store { .. } => {}
             ToHost::Invoke { call, function, entropy, now, event } => {
-                let answer = self.invoke(call, function, entropy, now, &event.0);
-                frame::append(&answer, out);
+                self.invoke(call, function, entropy, now, &event.0, out);
             }
         }
     }
@@ -157,8 +185,10 @@ impl<'thread> Host<'thread> {
             allowance: usize::try_from(program.memory).unwrap_or(usize::MAX),
             ..Limits::default()
         };
-        let to_load = &program;
-        let loaded = Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(to_load, turn));
+        let loaded = {
+            let program = &program;
+            Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(program, turn))
+        };
         match loaded {
             Ok(isolate) => {
                 let mut loaded = Loaded { isolate, program };
@@ -191,10 +221,10 @@ impl<'thread> Host<'thread> {
         }
     }
 
-    fn invoke(&mut self, call: u64, function: u32, entropy: [u8; 32], now: u64, event: &[u8]) -> FromHost {
+    fn invoke(&mut self, call: u64, function: u32, entropy: [u8; 32], now: u64, event: &[u8], out: &mut Vec<u8>) {
         let Some(loaded) = self.functions.get_mut(&function) else {
             let message = format!("function number {function} is not loaded on this host");
-            return failed(call, problem(ProblemKind::Abort, message), 0, Vec::new());
+            return fail(call, problem(ProblemKind::Abort, message), 0, &[], out);
         };
         let budget = Duration::from_micros(u64::from(loaded.program.budget));
         let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
@@ -205,21 +235,23 @@ impl<'thread> Host<'thread> {
         self.tainted |= report.verdict.taints_host();
         let said = Said::read(self.out.bytes());
         match (report.verdict, said.done) {
-            (Verdict::Finished, Some((outcome, cpu))) => FromHost::Done { call, outcome, cpu, logs: said.logs },
+            (Verdict::Finished, Some(done)) => append_done(call, done.cpu, done.reads, &said.logs, done.outcome, out),
             (Verdict::Finished, None) => {
                 let message = "the result is too large to be passed on".to_owned();
-                failed(call, problem(ProblemKind::Memory, message), 0, said.logs)
+                fail(call, problem(ProblemKind::Memory, message), 0, &said.logs, out);
             }
             _ => {
                 let cpu = u32::try_from(report.cpu.as_micros()).unwrap_or(u32::MAX);
-                failed(call, stopped(&report, &loaded.program), cpu, said.logs)
+                fail(call, stopped(&report, &loaded.program), cpu, &said.logs, out);
             }
         }
     }
 }
 
-fn failed(call: u64, problem: Problem, cpu: u32, logs: Vec<String>) -> FromHost {
-    FromHost::Done { call, outcome: Outcome::Failed(problem), cpu, logs }
+fn fail(call: u64, problem: Problem, cpu: u32, logs: &[&[u8]], out: &mut Vec<u8>) {
+    let mut outcome = Vec::new();
+    Outcome::Failed(problem).put(&mut outcome);
+    append_done(call, cpu, KvsReads::default(), logs, &outcome, out);
 }
 
 fn problem(kind: ProblemKind, message: String) -> Problem {

@@ -14,7 +14,7 @@ mod pending;
 use edgehook_contract::viewer::{EdgeLocation, Event, Runtime};
 use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
-    viewer::{Outcome, Problem, ProblemKind, Program, StoreLink, ToHost},
+    viewer::{KvsReads, Outcome, Problem, ProblemKind, Program, StoreLink, ToHost},
     wire::{Blob, Wire as _},
 };
 use host::{Command, HostHandle};
@@ -119,6 +119,8 @@ pub struct Run {
     pub outcome: Outcome,
     /// CPU time of handler and microtasks.
     pub cpu: Duration,
+    /// Reads of its key value store.
+    pub reads: KvsReads,
     /// Console output.
     pub logs: Vec<String>,
 }
@@ -287,7 +289,12 @@ impl Hosts {
             match answered {
                 Ok(Answer::Ran(run)) => return Ok(run),
                 Ok(Answer::Died(problem)) => {
-                    return Ok(Run { outcome: Outcome::Failed(problem), cpu: Duration::ZERO, logs: Vec::new() });
+                    return Ok(Run {
+                        outcome: Outcome::Failed(problem),
+                        cpu: Duration::ZERO,
+                        reads: KvsReads::default(),
+                        logs: Vec::new(),
+                    });
                 }
                 Ok(Answer::Loaded | Answer::Refused(_) | Answer::NotStarted) | Err(_) => {}
             }

@@ -9,6 +9,7 @@ use boa_engine::{
     Context, Finalize, JsData, JsObject, JsResult, JsString, JsValue, NativeFunction, Trace,
     builtins::promise::ResolvingFunctions, js_string, object::builtins::JsPromise,
 };
+use edgehook_protocol::viewer::KvsReads;
 
 /// A key value store at one moment.
 pub(in crate::host) trait Store {
@@ -22,15 +23,6 @@ pub(in crate::host) trait Store {
     fn updated(&self) -> u64;
 }
 
-/// What reads of one run came to (cloudfront-functions.md 8).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::host) struct Reads {
-    /// All of them.
-    pub(in crate::host) requests: u32,
-    /// Those that were rejected.
-    pub(in crate::host) errors: u32,
-}
-
 /// The id of the function's store, kept beside the context.
 #[derive(Debug)]
 struct Association(Option<String>);
@@ -39,7 +31,7 @@ struct Association(Option<String>);
 #[derive(Default)]
 struct Waiting {
     reads: Vec<(Read, ResolvingFunctions)>,
-    count: Reads,
+    count: KvsReads,
 }
 
 enum Read {
@@ -82,8 +74,7 @@ pub(super) fn begin(context: &mut Context) {
 }
 
 /// What the reads of this run came to.
-#[cfg(test)]
-pub(in crate::host) fn reads(context: &Context) -> Reads {
+pub(in crate::host) fn reads(context: &Context) -> KvsReads {
     context.get_data::<Waiting>().map(|waiting| waiting.count).unwrap_or_default()
 }
 

@@ -505,7 +505,7 @@ fn stores_are_read() {
             assert_eq!(got, expected, "{script}");
         }
     }
-    assert_eq!(kvs::reads(&context), kvs::Reads { requests: 15, errors: 5 });
+    assert_eq!(kvs::reads(&context), edgehook_protocol::viewer::KvsReads { requests: 15, errors: 5 });
     assert!(
         awaited("await h.get('k')", None, &mut context).starts_with("Error: key value stores cannot be read while")
     );
