@@ -133,7 +133,8 @@ impl Fetch {
         };
         let length = body_length(&request.headers, &body);
         let exchanged = self.attempt(request, keyed, extent, &|_| {}, (body, length), record).await?;
-        let Exchanged { answer, generated } = exchanged;
+        let Exchanged { mut answer, generated } = exchanged;
+        self.behavior.policy.tags.strip(&mut answer.head.headers);
         let length = match answer.delimited {
             Delimited::Length(length) => Some(length),
             _ => None,
@@ -151,7 +152,7 @@ impl Fetch {
     /// Validates a stale answer that was served already. Nobody waits for it.
     pub fn refresh(self, ticket: Box<FetchTicket>, request: Received, keyed: KeyedRequest, record: &Record) {
         let Ok(permit) = BACKGROUND.try_acquire() else { return };
-        let mut record = Record { hooks: Vec::new(), origins: Vec::new(), ..record.clone() };
+        let mut record = Record { hooks: Vec::new(), origins: Vec::new(), experiments: Vec::new(), ..record.clone() };
         tokio::spawn(async move {
             if let Err(fault) = self.fill(ticket, &request, &keyed, &mut record).await {
                 tracing::warn!(request = self.id, "background revalidation failed: {}", shown(&fault.detail()));
@@ -223,6 +224,10 @@ impl Fetch {
             }
         }
         let hook = self.behavior.origin_response.as_ref().map(|function| (function, outgoing.to_message()));
+        let body = match &self.behavior.shadow {
+            Some(shadow) => shadow.mirror(&self.id, configured, &outgoing, body, length),
+            None => body,
+        };
         let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
         let sent_at = Now::read();
         let response = self.send(&target, outgoing, body, length, record).await?;

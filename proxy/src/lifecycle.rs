@@ -1,9 +1,9 @@
 //! The life of a request.
 //!
 //! ```text
-//! receive → route → authorize → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
-//!                                                              ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
-//!                                                              └─ bypass → fetch ────────────────┘
+//! receive → route → authorize → experiments → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
+//!                                                                            ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
+//!                                                                            └─ bypass → fetch ────────────────┘
 //!                                     fetch = origin-request → origin → origin-response
 //! ```
 //!
@@ -15,6 +15,7 @@ use crate::{
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
     directed,
+    experiment::{self, Taken},
     fault::Fault,
     fetch::{Answer, Fetch},
     gate::Received,
@@ -50,11 +51,12 @@ pub async fn run(
     body: &mut Body,
     record: &mut Record,
 ) -> Result<Delivery, Fault> {
-    let mut behavior = site.behavior(&request)?;
+    let behavior = site.behavior(&request)?;
     record.behavior = Some(behavior.path.as_str().to_owned());
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
+    let Taken { mut behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
 
     if let Some(function) = behavior.viewer_request.clone() {
@@ -71,7 +73,7 @@ pub async fn run(
         }
     }
 
-    let keyed = key(&behavior, &request);
+    let keyed = key(&behavior, &request, &buckets);
     let ask = Ask {
         method: &request.method,
         headers: &request.headers,
@@ -104,7 +106,8 @@ fn substitute_root(site: &Site, request: &mut Received) {
     }
 }
 
-fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
+fn key(behavior: &Behavior, request: &Received, buckets: &[(String, String)]) -> KeyedRequest {
+    let buckets: Vec<(&str, &str)> = buckets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     KeyedRequest::new(
         &behavior.policy,
         &KeyInput {
@@ -114,7 +117,7 @@ fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
             path: &request.path,
             query: request.query.as_deref(),
             headers: &request.headers,
-            buckets: &[],
+            buckets: &buckets,
         },
     )
 }

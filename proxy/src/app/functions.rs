@@ -300,7 +300,12 @@ fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerpri
         }
     };
     // `Debug` of a function leaves out its secrets; those are compared as `variables`.
-    Ok(Fingerprint { source, settings: format!("{:?} {:?}", function.kind, config.server.edge_location), variables, neighbours })
+    Ok(Fingerprint {
+        source,
+        settings: format!("{:?} {:?}", function.kind, config.server.edge_location),
+        variables,
+        neighbours,
+    })
 }
 
 fn viewer_files(config: &Config) -> impl Iterator<Item = &Path> {
