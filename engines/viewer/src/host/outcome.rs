@@ -222,7 +222,9 @@ fn field_map(value: &JsValue, place: &str, attributes: bool) -> Read<Vec<Field>>
             PropertyKey::Symbol(_) => continue,
         };
         let place = Member { map: place, name: &name };
-        let value = property(&map, &key, &place)?;
+        // What enumeration does not show is no member: the `length` of an array.
+        let hidden = map.borrow().properties().get(&key).is_some_and(|property| property.enumerable() == Some(false));
+        let value = if hidden { JsValue::undefined() } else { property(&map, &key, &place)? };
         if !value.is_undefined() {
             let (first, multi) = field(&value, &place, attributes)?;
             fields.push(Field { name, first, multi });
