@@ -49,9 +49,8 @@ pub struct GeoDatabases {
 
 impl fmt::Debug for GeoDatabases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = |reader: &Option<Arc<Database>>| {
-            reader.as_ref().map(|reader| reader.metadata().database_type.to_string())
-        };
+        let kind =
+            |reader: &Option<Arc<Database>>| reader.as_ref().map(|reader| reader.metadata().database_type.to_string());
         f.debug_struct("GeoDatabases")
             .field("places", &kind(&self.places))
             .field("networks", &kind(&self.networks))
