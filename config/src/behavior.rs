@@ -18,7 +18,7 @@ pub struct Behavior {
     pub path: String,
     /// Hosts in lower case, `*.` possible; empty: all of [`Server::hosts`](crate::Server::hosts).
     pub hosts: Vec<String>,
-    /// Name of the origin.
+    /// Name of the origin, or of a group of origins.
     pub origin: String,
     /// Name of the cache policy; `None`: keyed by all query parameters, stored only as the origin declares.
     pub cache_policy: Option<String>,
@@ -94,6 +94,8 @@ pub enum ViewerProtocolPolicy {
 pub(crate) struct Declared<'n> {
     pub(crate) geo: &'n Geo,
     pub(crate) origins: Vec<&'n str>,
+    /// Origins and groups of origins.
+    pub(crate) targets: Vec<&'n str>,
     pub(crate) cache_policies: Vec<&'n str>,
     /// With the family, where the function's runtime could be told.
     pub(crate) functions: Vec<(&'n str, Option<Family>)>,
@@ -116,7 +118,7 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
     let path = section.required("path", "path = \"*\" matches every path").and_then(|value| value.text());
     let pattern = path.as_ref().and_then(|text| text.parsed(section.cx, pattern::path));
     let hosts = hosts(&section, declared.hosts);
-    let origin = origin(&section, &declared.origins);
+    let origin = origin(&section, &declared.targets);
     let ([viewer_request, viewer_response, origin_request, origin_response], include_body) =
         hooks(&section, &declared.functions);
     let behavior = Behavior {

@@ -8,11 +8,15 @@ use crate::cache_policy::{self, MANAGED};
 use crate::cache_policy::{CachePolicy, Selection};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
+use crate::error_response::ErrorResponse;
 use crate::experiment::Experiment;
 use crate::geo::Geo;
 use crate::keys::Table;
 use crate::section::{Section, Value};
-use crate::{Config, Dev, Loaded, admin, cache, experiment, function, geo, kvs, limits, origin, routing, server};
+use crate::{
+    Config, Dev, Loaded, admin, cache, error_response, experiment, function, geo, kvs, limits, origin, origin_group,
+    routing, server,
+};
 
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
@@ -62,6 +66,10 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let sections = named(&root, "origin", Table::Origin);
     let origins = collect(&sections, origin::read);
     let origin_names = names(&sections);
+    let known: Vec<&str> = origin_names.iter().map(String::as_str).collect();
+    let sections = named(&root, "origin_group", Table::OriginGroup);
+    let origin_groups = collect(&sections, |name, section| origin_group::read(name, section, &known));
+    let group_names = names(&sections);
     let s3_endpoint = origin::s3_endpoint(&section("s3", Table::S3));
 
     let sections = named(&root, "cache_policy", Table::CachePolicy);
@@ -84,7 +92,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
 
     let declared = Declared {
         geo: &geo,
-        origins: origin_names.iter().map(String::as_str).collect(),
+        origins: known.clone(),
+        targets: known.iter().copied().chain(group_names.iter().map(String::as_str)).collect(),
         cache_policies: policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
         hosts: &server.hosts,
@@ -94,6 +103,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
     let experiments = experiments(&root, &declared);
     let dev = dev(&section("dev", Table::Dev), &declared.origins);
+    let error_responses = error_responses(&root);
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
     Some(Config {
@@ -107,6 +117,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         cache_policies,
         functions,
         kvs,
+        origin_groups,
+        error_responses,
         experiments,
         behaviors,
         dev,
@@ -115,7 +127,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
 
 fn experiments(root: &Section<'_>, declared: &Declared<'_>) -> IndexMap<String, Experiment> {
     let sections = named(root, "experiment", Table::Experiment);
-    let known = experiment::Declared { origins: &declared.origins, functions: &declared.functions, geo: declared.geo };
+    let known = experiment::Declared { origins: &declared.targets, functions: &declared.functions, geo: declared.geo };
     let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));
     experiment::check_cookies(&sections, &experiments);
     experiments
@@ -166,6 +178,19 @@ fn collect<'c, T>(
     mut read: impl FnMut(&str, &Section<'c>) -> Option<T>,
 ) -> IndexMap<String, T> {
     sections.iter().filter_map(|(name, section)| Some((name.clone(), read(name, section)?))).collect()
+}
+
+fn error_responses(root: &Section<'_>) -> Vec<ErrorResponse> {
+    const WANTED: &str = "a list of tables, written [[custom_error_response]]";
+    let items = root.value("custom_error_response").and_then(|value| value.list(WANTED));
+    let mut found = Vec::new();
+    for item in items.unwrap_or_default() {
+        let Some(entries) = item.table(WANTED) else { continue };
+        let shown = Table::ErrorResponse.as_str();
+        let section = Section::open(root.cx, Table::ErrorResponse, shown, item.span.clone(), entries);
+        found.extend(error_response::read(&section, &found));
+    }
+    found
 }
 
 /// The sections of all behaviors; `None` when `behavior` is not a list of tables, which hides what is in it.

@@ -104,7 +104,7 @@ pub enum InCacheKey {
 pub struct Variant {
     /// Its share, in relation to the other weights. 0: no new viewers.
     pub weight: u32,
-    /// Name of the origin instead of the behavior's.
+    /// Name of the origin, or of a group, instead of the behavior's.
     pub origin: Option<String>,
     /// Path instead of the viewer's; a `*` at its end stands for what the `*` of the scope's path stands for.
     pub path: Option<String>,

@@ -57,6 +57,10 @@ pub enum Table {
     VariantFunctions,
     /// `force` of an experiment.
     Force,
+    /// `[origin_group.NAME]`
+    OriginGroup,
+    /// `[[custom_error_response]]`
+    ErrorResponse,
     /// `[geo]`
     Geo,
     /// `geo` of a behavior.
@@ -94,6 +98,8 @@ impl Table {
             Self::Variant => "a variant",
             Self::VariantFunctions => "functions",
             Self::Force => "force",
+            Self::OriginGroup => "[origin_group.NAME]",
+            Self::ErrorResponse => "[[custom_error_response]]",
             Self::Geo => "[geo]",
             Self::BehaviorGeo => "geo",
             Self::Dev => "[dev]",
@@ -196,7 +202,7 @@ const KEYS: &[Key] = &[
     row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
     row(Table::File, "cache", "memory tier and node-wide times"),
     row(Table::File, "origin", "where answers come from, by name"),
-    planned(Table::File, "origin_group", "two origins, the second for failover"),
+    row(Table::File, "origin_group", "two origins, the second for failover"),
     row(Table::File, "cache_policy", "cache keys and times, by name"),
     planned(Table::File, "origin_request_policy", "what the origin gets besides the key"),
     planned(Table::File, "response_headers_policy", "headers added to or removed from answers"),
@@ -205,7 +211,7 @@ const KEYS: &[Key] = &[
     row(Table::File, "function", "edge functions, by name"),
     planned(Table::File, "authorizer", "token checks before viewer-request"),
     row(Table::File, "experiment", "weighted, sticky variants"),
-    planned(Table::File, "custom_error_response", "error pages"),
+    row(Table::File, "custom_error_response", "error pages"),
     row(Table::File, "behavior", "what happens to which paths, first match wins"),
     row(Table::File, "dev", "replacements for `dev` only"),
 
@@ -412,6 +418,13 @@ const KEYS: &[Key] = &[
     row(Table::Force, "header", "header that names the variant"),
     row(Table::Force, "query", "query parameter that names the variant"),
 
+    row(Table::OriginGroup, "origins", "the first is asked first"),
+    row(Table::OriginGroup, "failover", "statuses that lead to the second"),
+    row(Table::OriginGroup, "skip_primary_for", "pause after a failure of the first"),
+    row(Table::ErrorResponse, "code", "status of the error"),
+    row(Table::ErrorResponse, "page", "path asked for instead"),
+    row(Table::ErrorResponse, "response_code", "status that the page is sent with"),
+    planned(Table::ErrorResponse, "ttl", "how long the error is kept at least"),
     row(Table::Geo, "database", "MaxMind database of countries or cities"),
     row(Table::Geo, "asn_database", "MaxMind database of networks"),
     row(Table::BehaviorGeo, "allow", "countries let in"),

@@ -16,6 +16,7 @@ mod cache_policy;
 mod context;
 mod diagnostic;
 mod document;
+mod error_response;
 mod expand;
 mod experiment;
 mod function;
@@ -25,6 +26,7 @@ mod kvs;
 mod lambda;
 mod limits;
 mod origin;
+mod origin_group;
 mod pattern;
 mod routing;
 mod secret;
@@ -46,6 +48,7 @@ pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
 pub use cache::{CacheSettings, Ttl};
 pub use cache_policy::{CachePolicy, Selection};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use error_response::ErrorResponse;
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
 pub use geo::{Countries, Geo};
@@ -54,6 +57,7 @@ pub use kvs::Kvs;
 pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
+pub use origin_group::OriginGroup;
 pub use secret::Secret;
 pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
 
@@ -92,6 +96,10 @@ pub struct Config {
     pub functions: IndexMap<String, Function>,
     /// `[kvs.NAME]`, in file order.
     pub kvs: IndexMap<String, Kvs>,
+    /// `[origin_group.NAME]`, in file order.
+    pub origin_groups: IndexMap<String, OriginGroup>,
+    /// `[[custom_error_response]]`, in file order, one per status.
+    pub error_responses: Vec<ErrorResponse>,
     /// `[experiment.NAME]`, in file order.
     pub experiments: IndexMap<String, Experiment>,
     /// `[[behavior]]` in file order; the first that matches wins, and one always does for a host that is served.

@@ -8,10 +8,12 @@ use proptest::prelude::*;
 use crate::context::Context;
 use crate::{Availability, Code, Config, Diagnostics, Loaded, Mode, document, keys};
 
+mod error_responses;
 mod experiments;
 mod geo;
 mod meaning;
 mod order;
+mod origin_groups;
 mod references;
 mod syntax;
 mod tables;
@@ -171,6 +173,7 @@ fn every_planned_key_is_known() {
             crate::Table::Function => format!("[function.x]\n{name} = 1"),
             crate::Table::Behavior => format!("[[behavior]]\n{name} = 1"),
             crate::Table::Hook => format!("[[behavior]]\nviewer_request = {{ {name} = 1 }}"),
+            crate::Table::ErrorResponse => format!("[[custom_error_response]]\n{name} = 1"),
             other => panic!("{other:?} has no planned keys"),
         };
         let found = codes(&input, Mode::Serve);

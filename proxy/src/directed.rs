@@ -7,6 +7,7 @@
 //! Absent on purpose: which addresses may be reached (`origin::dynamic`).
 
 use crate::{
+    failover::Health,
     fault::Fault,
     origin::{OriginError, OriginSettings, Target, Waits},
     site::{Behavior, Failover, Site, SiteOrigin},
@@ -50,8 +51,12 @@ pub fn apply(site: &Site, behavior: &Behavior, choice: &OriginChoice) -> Result<
             directed.failover = None;
         }
         OriginChoice::Group { primary, secondary, failover } => {
-            directed.origin = selected(site, primary)?;
-            directed.failover = Some(Failover { origin: selected(site, secondary)?, statuses: failover.clone() });
+            let (first, second) = (selected(site, primary)?, selected(site, secondary)?);
+            // Apart from what the first alone answers: the second's answers are stored here too.
+            let namespace = format!("{}|{}", first.namespace, second.namespace);
+            directed.origin = Arc::new(SiteOrigin { namespace, ..(*first).clone() });
+            let health = Arc::new(Health::new(Duration::ZERO));
+            directed.failover = Some(Failover { origin: second, statuses: failover.clone(), health });
         }
     }
     Ok(directed)

@@ -5,6 +5,7 @@ use crate::{
     cache,
     deliver::{self, Marks},
     edge_fields::Arrival,
+    error_pages,
     experiment::Exposure,
     fault::Fault,
     gate, id,
@@ -59,7 +60,11 @@ impl Edge {
             Ok(Delivery::OfTheServer(about_the_server()))
         } else {
             match gate::receive(&connection, request) {
-                Ok((request, unread)) => lifecycle::run(&site, request, body.insert(unread), record).await,
+                Ok((request, unread)) => {
+                    let asked = site.error_pages.remember(&request);
+                    let result = lifecycle::run(&site, request, body.insert(unread), record).await;
+                    error_pages::replace(&site, asked, result, record).await
+                }
                 Err(fault) => Err(fault),
             }
         };
@@ -151,6 +156,12 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             let x_cache = if answer.generated { "LambdaGeneratedResponse" } else { answer.report.outcome.x_cache() };
             let response = Response::from_parts(answer.head, answer.body);
             Delivered { response, x_cache: Some(x_cache), length: answer.length }
+        }
+        Ok(Delivery::ErrorPage(answer)) => {
+            record.outcome = Outcome::Error;
+            record.cache = Some(answer.report);
+            let response = Response::from_parts(answer.head, answer.body);
+            Delivered { response, x_cache: Some("Error"), length: answer.length }
         }
         Ok(Delivery::Generated(response, maker)) => {
             record.outcome = Outcome::Generated;

@@ -8,13 +8,14 @@ use crate::{
         BypassReason, Cause, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement,
         StoreResult,
     },
+    failover::First,
     fault::Fault,
     forward::{self, Extent, Outgoing},
     gate::Received,
     hooks::{self, BodyAfterHook, Flow, Function},
     origin::{BodyLength, Origin, OriginRequest, OriginSettings, Target},
     record::{OriginRecord, Record, shown},
-    site::{Behavior, Site, SiteOrigin},
+    site::{Behavior, Failover, Site, SiteOrigin},
 };
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, response::Parts};
@@ -179,20 +180,38 @@ impl Fetch {
         };
         // Nothing that could have been done already is asked for twice.
         let again = payload.1 == BodyLength::None && !changes_state(&request.method);
-        let first = self.exchange(request, keyed, outgoing(self)?, payload, record).await;
-        let Some(second) = self.second(&first).filter(|_| again) else { return first };
-        second.exchange(request, keyed, outgoing(&second)?, (body::empty(), BodyLength::None), record).await
+        let Some((failover, second)) = self.second().filter(|_| again) else {
+            return self.exchange(request, keyed, outgoing(self)?, payload, record).await;
+        };
+        let nothing = || (body::empty(), BodyLength::None);
+        let asked = Instant::now();
+        let first = failover.health.first(asked);
+        if first == First::Secondary {
+            let stood_in = second.exchange(request, keyed, outgoing(&second)?, nothing(), record).await;
+            if !matches!(stood_in, Err(Fault::Origin(_))) {
+                return stood_in;
+            }
+        }
+        let answer = self.exchange(request, keyed, outgoing(self)?, payload, record).await;
+        if !failover.called_for(&answer) {
+            if answer.is_ok() {
+                failover.health.answered(asked);
+            }
+            return answer;
+        }
+        failover.health.failed(Instant::now());
+        if first == First::Secondary {
+            return answer;
+        }
+        second.exchange(request, keyed, outgoing(&second)?, nothing(), record).await
     }
 
-    /// The fetch from the second origin of a group, where the first has failed.
-    fn second(&self, first: &Result<Exchanged, Fault>) -> Option<Self> {
+    /// The fetch from the second origin of a group; it is not copied once more.
+    fn second(&self) -> Option<(&Failover, Self)> {
         let failover = self.behavior.failover.as_ref()?;
-        let failed = match first {
-            Ok(exchanged) => failover.statuses.contains(&exchanged.answer.head.status.as_u16()),
-            Err(fault) => matches!(fault, Fault::Origin(_)),
-        };
-        let behavior = || Behavior { origin: failover.origin.clone(), failover: None, ..(*self.behavior).clone() };
-        failed.then(|| Self { behavior: Arc::new(behavior()), ..self.clone() })
+        let own = (*self.behavior).clone();
+        let behavior = Behavior { origin: failover.origin.clone(), failover: None, shadow: None, ..own };
+        Some((failover, Self { behavior: Arc::new(behavior), ..self.clone() }))
     }
 
     /// origin-request → origin → origin-response.
@@ -282,6 +301,16 @@ impl Fetch {
         let status = result.as_ref().ok().map(|response| response.head.status);
         record.origins.push(OriginRecord { origin: target.name.clone(), time: start.elapsed(), status });
         Ok(result?)
+    }
+}
+
+impl Failover {
+    /// Whether what the first origin gave calls for the second. What a function made is no answer of an origin.
+    fn called_for(&self, first: &Result<Exchanged, Fault>) -> bool {
+        match first {
+            Ok(exchanged) => !exchanged.generated && self.statuses.contains(&exchanged.answer.head.status.as_u16()),
+            Err(fault) => matches!(fault, Fault::Origin(_)),
+        }
     }
 }
 

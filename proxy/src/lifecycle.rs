@@ -35,6 +35,8 @@ pub enum Delivery {
     Answered(Answer),
     /// Made by a viewer-request function.
     Generated(Response<Body>, hooks::Maker),
+    /// A page in place of an error.
+    ErrorPage(Answer),
     /// A redirect to https.
     Redirected(Response<Body>),
     /// About this server itself, and not about anything behind it.
@@ -77,7 +79,32 @@ pub async fn run(
 
     edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
-    let keyed = key(&behavior, &request, &buckets);
+    let answer = answer(site, &behavior, &request, body, &buckets, record).await?;
+    viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
+}
+
+/// The answer for a custom error page: by the behavior of its path and through the cache, without functions at the viewer hooks.
+///
+/// # Errors
+/// The page cannot be had.
+pub(crate) async fn page(site: &Arc<Site>, mut request: Received, record: &mut Record) -> Result<Answer, Fault> {
+    let behavior = site.behavior(&request)?;
+    for moment in [Moment::BeforeFunction, Moment::AfterFunction] {
+        edge_fields::add(site, &behavior, moment, &record.arrival, &mut request);
+    }
+    answer(site, &behavior, &request, &mut body::empty(), &[], record).await
+}
+
+/// From the cache, or from the origin by way of it or past it.
+async fn answer(
+    site: &Arc<Site>,
+    behavior: &Arc<Behavior>,
+    request: &Received,
+    body: &mut Body,
+    buckets: &[(String, String)],
+    record: &mut Record,
+) -> Result<Answer, Fault> {
+    let keyed = key(behavior, request, buckets);
     let ask = Ask {
         method: &request.method,
         headers: &request.headers,
@@ -86,21 +113,20 @@ pub async fn run(
         unkeyed_cookies: false,
     };
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
-    let answer = match site.cache.lookup(&ask, Now::read()).await {
+    Ok(match site.cache.lookup(&ask, Now::read()).await {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
                 fetch.refresh(ticket, request.clone(), keyed, record);
             }
             Answer::from(*served)
         }
-        Lookup::Miss(ticket) => fetch.fill(ticket, &request, &keyed, record).await?,
+        Lookup::Miss(ticket) => fetch.fill(ticket, request, &keyed, record).await?,
         Lookup::Bypass(reason) => {
             let body = std::mem::replace(body, body::empty());
-            fetch.pass(reason, &request, body, &keyed, record).await?
+            fetch.pass(reason, request, body, &keyed, record).await?
         }
         Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
-    };
-    viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
+    })
 }
 
 /// `/` becomes the configured file, before any function sees it (cloudfront-functions.md 1.2).

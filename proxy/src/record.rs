@@ -203,10 +203,15 @@ impl Record {
         self.log_hooks();
         // A function's failure was logged just above.
         let by_function = self.hooks.iter().any(|hook| hook.failure.is_some());
-        if let Some(failure) = self.failure.as_ref().filter(|_| self.status.is_server_error() && !by_function) {
+        if let Some(failure) = self.failure.as_ref().filter(|_| self.is_bad() && !by_function) {
             let (status, failure) = (self.status.as_u16(), shown(failure));
             tracing::warn!(request = self.id, host = self.host, status, "{failure}");
         }
+    }
+
+    /// Whether the log is told why it failed: also where a page stands in for an error under the name of success.
+    fn is_bad(&self) -> bool {
+        self.status.is_server_error() || (self.outcome == Outcome::Error && self.status.is_success())
     }
 
     /// Logs what functions said, and how they failed.

@@ -4,7 +4,9 @@ use crate::{
     access::Countries,
     cache::{Cache, CachePolicy},
     edge_fields::{Asked, GeoDatabases},
+    error_pages::ErrorPages,
     experiment::Experiment,
+    failover::Health,
     fault::{Fault, Refusal},
     gate::Received,
     hooks::{Function, IncludeBody},
@@ -44,6 +46,8 @@ pub struct Site {
     pub geo: Option<GeoDatabases>,
     /// Some behavior asks for the order of a request's fields.
     pub keeps_header_order: bool,
+    /// Pages in place of errors.
+    pub error_pages: ErrorPages,
     /// Experiments in order.
     pub experiments: Vec<Arc<Experiment>>,
     /// Behaviors in order.
@@ -108,6 +112,8 @@ pub struct Failover {
     pub origin: Arc<SiteOrigin>,
     /// Statuses of the first that count as a failure.
     pub statuses: Vec<u16>,
+    /// How the first is doing.
+    pub health: Arc<Health>,
 }
 
 /// What becomes of cleartext requests.
@@ -121,8 +127,17 @@ pub enum ProtocolPolicy {
     HttpsOnly,
 }
 
+/// Where misses go: an origin, or two of which the second stands in for the first.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The origin that is asked first.
+    pub origin: Arc<SiteOrigin>,
+    /// The one that stands in for it.
+    pub failover: Option<Failover>,
+}
+
 /// A configured origin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SiteOrigin {
     /// Its name in the configuration; the address of one that a function made up.
     pub name: String,

@@ -2,7 +2,11 @@
 
 use crate::harness::{Answer, Edge, Origin, binary, folder, mmdb};
 use serde_json::json;
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 use tempfile::TempDir;
 
 const SERVER: &str = "listen = [\"http://127.0.0.1:0\"]";
@@ -15,7 +19,7 @@ fn database(country: &str) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-fn write(file: &PathBuf, country: &str) {
+fn write(file: &Path, country: &str) {
     let record = json!({ "country": { "iso_code": country }, "city": { "names": { "en": "Loopback" } } });
     // As an update tool does it: a new file in the place of the old one.
     let fresh = file.with_extension("new");
@@ -30,7 +34,7 @@ fn echo() -> Origin {
     })
 }
 
-fn config(origin: &Origin, geo: &PathBuf, more: &str) -> String {
+fn config(origin: &Origin, geo: &Path, more: &str) -> String {
     format!(
         "[geo]\ndatabase = \"{}\"\n[origin.app]\nurl = \"{}\"\n{more}\n\
          [cache_policy.places]\nttl = {{ min = \"0s\", default = \"60s\", max = \"1h\" }}\n\

@@ -1,13 +1,13 @@
 //! From the checked configuration of experiments to what serves them.
 
-use super::site::{SiteError, attached, named_origin};
+use super::site::{SiteError, attached, destination};
 use crate::{
     experiment::{
         Assign, Attributes, Changes, Conditions, Definition, Experiment, PathRewrite, Scope, Tallies, Variant,
     },
     hooks::Function,
     routing::PathPattern,
-    site::SiteOrigin,
+    site::Destination,
 };
 use edgehook_config::{self as config, Config, InCacheKey, SameSite};
 use http::{HeaderName, HeaderValue};
@@ -15,17 +15,17 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 /// What a variant may refer to.
 struct Known<'a> {
-    origins: &'a HashMap<&'a str, Arc<SiteOrigin>>,
+    destinations: &'a HashMap<&'a str, Destination>,
     functions: &'a HashMap<String, Arc<Function>>,
 }
 
 pub(super) fn build(
     config: &Config,
-    origins: &HashMap<&str, Arc<SiteOrigin>>,
+    destinations: &HashMap<&str, Destination>,
     functions: &HashMap<String, Arc<Function>>,
     tallies: &Tallies,
 ) -> Result<Vec<Arc<Experiment>>, SiteError> {
-    let known = Known { origins, functions };
+    let known = Known { destinations, functions };
     config.experiments.values().map(|written| experiment(written, &known, tallies).map(Arc::new)).collect()
 }
 
@@ -100,7 +100,7 @@ fn variant(
         },
         set_cookie,
         changes: Changes {
-            origin: written.origin.as_ref().map(|name| named_origin(known.origins, name)).transpose()?,
+            origin: written.origin.as_ref().map(|name| destination(known.destinations, name)).transpose()?,
             path: written.path.as_ref().map(|path| PathRewrite::new(&scope.path, path)),
             headers,
             viewer_request: function(&written.viewer_request)?,

@@ -5,18 +5,21 @@ use crate::{
     access::Countries,
     cache::{Cache, CacheLimits, CachePolicy, Selection, TagRules, Ttl},
     edge_fields::{Asked, GeoError, OpenDatabases},
+    error_pages::{ErrorPage, ErrorPages},
     experiment::Tallies,
+    failover::Health,
+    gate,
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
-    site::{Behavior, ProtocolPolicy, Site, SiteOrigin},
+    site::{Behavior, Destination, Failover, ProtocolPolicy, Site, SiteOrigin},
 };
 use edgehook_config::{
     self as config, AdminListen, Config, Methods, OriginTarget, PrivateOrigin, Scheme, ViewerProtocolPolicy,
 };
 use edgehook_contract::{Header, lambda};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Why a configuration cannot be served.
@@ -72,10 +75,11 @@ pub(super) fn build(
         let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
         origins.insert(origin.name.as_str(), Arc::new(site_origin(origin, replaced.unwrap_or(&origin.target))?));
     }
+    let destinations = destinations(config, &origins)?;
     let behaviors = config
         .behaviors
         .iter()
-        .map(|behavior| self::behavior(behavior, config, &origins, functions).map(Arc::new))
+        .map(|behavior| self::behavior(behavior, config, &destinations, functions).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Site {
         number: options.number,
@@ -92,7 +96,8 @@ pub(super) fn build(
         dev: options.dev,
         geo: kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
         keeps_header_order: behaviors.iter().any(|behavior| behavior.asked.needs_header_order()),
-        experiments: experiments::build(config, &origins, functions, &kept.tallies)?,
+        error_pages: error_pages(config)?,
+        experiments: experiments::build(config, &destinations, functions, &kept.tallies)?,
         behaviors,
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
@@ -211,17 +216,18 @@ impl Place {
 fn behavior(
     behavior: &config::Behavior,
     config: &Config,
-    origins: &HashMap<&str, Arc<SiteOrigin>>,
+    destinations: &HashMap<&str, Destination>,
     functions: &HashMap<String, Arc<Function>>,
 ) -> Result<Behavior, SiteError> {
     let attached = |name: &Option<String>| attached(functions, name);
     let policy = policy(behavior, config)?;
-    let shadow = behavior.shadow.as_ref().map(|name| named_origin(origins, name)).transpose()?;
+    let shadow = behavior.shadow.as_ref().map(|name| destination(destinations, name)).transpose()?;
+    let Destination { origin, failover } = destination(destinations, &behavior.origin)?;
     Ok(Behavior {
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
-        origin: named_origin(origins, &behavior.origin)?,
-        failover: None,
+        origin,
+        failover,
         asked: asked(&policy),
         policy,
         countries: behavior.countries.as_ref().map(|countries| match countries {
@@ -245,7 +251,7 @@ fn behavior(
         origin_request: attached(&behavior.origin_request)?,
         origin_request_body: include(behavior.include_body.origin_request),
         origin_response: attached(&behavior.origin_response)?,
-        shadow: shadow.map(|origin| Arc::new(Shadow::new(origin, behavior.shadow_percent))),
+        shadow: shadow.map(|shadow| Arc::new(Shadow::new(shadow.origin, behavior.shadow_percent))),
     })
 }
 
@@ -257,8 +263,38 @@ fn asked(policy: &CachePolicy) -> Asked {
     }
 }
 
-pub(super) fn named_origin(origins: &HashMap<&str, Arc<SiteOrigin>>, name: &str) -> Result<Arc<SiteOrigin>, SiteError> {
-    origins.get(name).cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{name}\"")))
+/// Everything that an origin's name may stand for.
+fn destinations<'c>(
+    config: &'c Config,
+    origins: &HashMap<&'c str, Arc<SiteOrigin>>,
+) -> Result<HashMap<&'c str, Destination>, SiteError> {
+    let plain = |origin: &Arc<SiteOrigin>| Destination { origin: origin.clone(), failover: None };
+    let mut found: HashMap<&str, Destination> = origins.iter().map(|(name, origin)| (*name, plain(origin))).collect();
+    for group in config.origin_groups.values() {
+        let (first, second) = (destination(&found, &group.primary)?, destination(&found, &group.secondary)?);
+        // Apart from what the first alone answers: the second's answers are stored here too.
+        let origin = Arc::new(SiteOrigin { namespace: group.name.clone(), ..(*first.origin).clone() });
+        let health = Arc::new(Health::new(group.skip_primary_for));
+        let failover = Failover { origin: second.origin, statuses: group.failover.clone(), health };
+        found.insert(group.name.as_str(), Destination { origin, failover: Some(failover) });
+    }
+    Ok(found)
+}
+
+pub(super) fn destination(found: &HashMap<&str, Destination>, name: &str) -> Result<Destination, SiteError> {
+    found.get(name).cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{name}\"")))
+}
+
+fn error_pages(config: &Config) -> Result<ErrorPages, SiteError> {
+    let mut pages = Vec::new();
+    for written in &config.error_responses {
+        let Some(path) = &written.page else { continue };
+        let unusable = || SiteError::Header(format!("[[custom_error_response]] page {path}"));
+        let status = |code: u16| StatusCode::from_u16(code).map_err(|_| unusable());
+        let path = gate::canonical_path(path).map_err(|_| unusable())?;
+        pages.push(ErrorPage { code: status(written.code)?, path, shown_as: status(written.response_code)? });
+    }
+    Ok(ErrorPages::new(pages))
 }
 
 pub(super) fn attached(

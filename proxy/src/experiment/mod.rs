@@ -31,7 +31,7 @@ use crate::{
     gate::{self, Received},
     hooks::{Function, IncludeBody},
     record::Record,
-    site::{Behavior, Site, SiteOrigin},
+    site::{Behavior, Destination, Site},
 };
 use assignment::Evidence;
 use http::{HeaderName, HeaderValue};
@@ -88,8 +88,8 @@ pub struct Variant {
 /// What a variant changes.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Origin instead of the behavior's.
-    pub origin: Option<Arc<SiteOrigin>>,
+    /// Origin, or group of origins, instead of the behavior's.
+    pub origin: Option<Destination>,
     /// Path instead of the viewer's.
     pub path: Option<PathRewrite>,
     /// Request headers.
@@ -251,7 +251,7 @@ impl Variant {
         let mut own = behavior.clone();
         let changes = &self.changes;
         if let Some(origin) = &changes.origin {
-            own.origin = origin.clone();
+            (own.origin, own.failover) = (origin.origin.clone(), origin.failover.clone());
         }
         // A variant's functions are named without `include_body`.
         if changes.viewer_request.is_some() {

@@ -1,0 +1,99 @@
+//! Custom error pages: what a viewer gets in place of an error (http-cache.md 6.5, cloudfront-functions.md 1.4).
+//!
+//! [`replace`] stands behind the lifecycle. Errors of origins, and of the edge where a request was not let through, have
+//! pages; answers that a viewer-request function made and failures of functions do not. The page is asked for like any other
+//! path, by its own behavior and through its cache, without viewer functions and without experiments; where that
+//! fails, its own status is shown. There is no page for a page.
+
+use crate::{
+    fault::Fault,
+    gate::Received,
+    lifecycle::{self, Delivery},
+    record::Record,
+    site::Site,
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use std::sync::Arc;
+
+/// The pages of a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct ErrorPages(Vec<ErrorPage>);
+
+/// One error and its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// The error's status.
+    pub code: StatusCode,
+    /// Canonical path of the page.
+    pub path: String,
+    /// Status that it is sent with.
+    pub shown_as: StatusCode,
+}
+
+/// Fields that would make a page something else than a whole page.
+const CONDITIONS: [HeaderName; 6] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// Fields that describe a body, which the request for a page has not.
+const BODY_FIELDS: [HeaderName; 4] =
+    [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::TRANSFER_ENCODING];
+
+impl ErrorPages {
+    /// At most one page per status.
+    #[must_use]
+    pub fn new(pages: Vec<ErrorPage>) -> Self {
+        Self(pages)
+    }
+
+    /// What is needed of a request, should it end in an error that has a page.
+    #[must_use]
+    pub fn remember(&self, request: &Received) -> Option<Received> {
+        (!self.0.is_empty()).then(|| request.clone())
+    }
+
+    fn of(&self, result: &Result<Delivery, Fault>) -> Option<&ErrorPage> {
+        let status = match result {
+            Ok(Delivery::Answered(answer)) => answer.head.status,
+            Err(Fault::Function(_)) | Ok(_) => return None,
+            Err(fault) => fault.status(),
+        };
+        self.0.iter().find(|page| page.code == status)
+    }
+}
+
+/// The result, or the page that stands in for it. `asked` is the request as it came.
+///
+/// # Errors
+/// The result was a fault that has no page, or the page cannot be had.
+pub async fn replace(
+    site: &Arc<Site>,
+    asked: Option<Received>,
+    result: Result<Delivery, Fault>,
+    record: &mut Record,
+) -> Result<Delivery, Fault> {
+    let (Some(page), Some(asked)) = (site.error_pages.of(&result), asked) else { return result };
+    if let Err(fault) = &result {
+        record.failure = Some(fault.detail());
+    }
+    // The error's own body is not wanted; letting it go here ends an exchange that nobody else shares.
+    drop(result);
+    let mut answer = lifecycle::page(site, request_for(page, asked), record).await?;
+    if answer.head.status.is_success() {
+        answer.head.status = page.shown_as;
+    }
+    Ok(Delivery::ErrorPage(answer))
+}
+
+fn request_for(page: &ErrorPage, asked: Received) -> Received {
+    let mut headers: HeaderMap = asked.headers.clone();
+    for name in CONDITIONS.iter().chain(&BODY_FIELDS) {
+        headers.remove(name);
+    }
+    Received { method: Method::GET, path: page.path.clone(), query: None, headers, ..asked }
+}
