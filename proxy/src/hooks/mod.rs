@@ -7,11 +7,13 @@
 //! Absent on purpose: engines and processes (behind the supervisor and the environments), and any decision about when a hook
 //! is skipped (the lifecycle's).
 
+mod breaker;
 mod convert;
 mod function;
 mod request_body;
 mod run;
 
+pub use breaker::Breaker;
 pub use function::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said};
 
 use crate::{
