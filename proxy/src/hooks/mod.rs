@@ -76,7 +76,7 @@ pub struct ViewerBound {
     /// The request.
     pub request: Received,
     /// Another origin than the behavior's, when the function chose one.
-    pub origin: Option<OriginChoice>,
+    pub origin: Option<Box<OriginChoice>>,
 }
 
 /// Runs a viewer-request function: it may change the request or answer it, and with the body included replace that.

@@ -46,7 +46,7 @@ pub(super) enum Outcome {
         origin: Option<lambda::Origin>,
         body: Option<Vec<u8>>,
         /// What a viewer function asked for.
-        choice: Option<OriginChoice>,
+        choice: Option<Box<OriginChoice>>,
     },
     /// A response, generated or changed; `body` when the function set one.
     Response { message: ResponseMessage, body: Option<Vec<u8>> },
@@ -186,7 +186,7 @@ async fn run_viewer(
                 let names = update.without_effect.join(", ");
                 measured.record.warnings.push(format!("updateRequestOrigin: {names} has no effect on this edge"));
             }
-            Ok(Outcome::Request { request, origin: None, body: None, choice })
+            Ok(Outcome::Request { request, origin: None, body: None, choice: choice.map(Box::new) })
         }
         (HookPoint::ViewerRequest, Returned::Response(returned)) => {
             let (message, body) = viewer::apply_generated(&returned, rules)?;
