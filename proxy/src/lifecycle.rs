@@ -15,6 +15,7 @@ use crate::{
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
     directed,
+    edge_fields::{self, Moment},
     experiment::{self, Taken},
     fault::Fault,
     fetch::{Answer, Fetch},
@@ -56,8 +57,9 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
-    let Taken { mut behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
+    let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
+    edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
     if let Some(function) = behavior.viewer_request.clone() {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
@@ -72,6 +74,8 @@ pub async fn run(
             }
         }
     }
+
+    edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
     let keyed = key(&behavior, &request, &buckets);
     let ask = Ask {
