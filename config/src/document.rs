@@ -10,8 +10,9 @@ use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::error_response::ErrorResponse;
 use crate::experiment::Experiment;
+use crate::function::Function;
 use crate::geo::Geo;
-use crate::keys::Table;
+use crate::keys::{Family, Table};
 use crate::section::{Section, Value};
 use crate::{
     Config, Dev, Loaded, admin, cache, error_response, experiment, function, geo, kvs, limits, origin, origin_group,
@@ -82,13 +83,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let store_names = names(&sections);
 
     let sections = named(&root, "function", Table::Function);
-    let mut families = Vec::new();
-    let functions = collect(&sections, |name, section| {
-        let (family, function) =
-            function::read(name, section, &store_names.iter().map(String::as_str).collect::<Vec<_>>());
-        families.push(family);
-        function
-    });
+    let (functions, families) = functions(&sections, &store_names);
 
     let declared = Declared {
         geo: &geo,
@@ -101,12 +96,12 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
-    let experiments = experiments(&root, &declared);
-    let dev = dev(&section("dev", Table::Dev), &declared.origins);
-    let error_responses = error_responses(&root);
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
     Some(Config {
+        experiments: experiments(&root, &declared),
+        dev: dev(&section("dev", Table::Dev), &declared.origins),
+        error_responses: error_responses(&root),
         server,
         limits,
         admin,
@@ -118,11 +113,23 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         functions,
         kvs,
         origin_groups,
-        error_responses,
-        experiments,
         behaviors,
-        dev,
     })
+}
+
+/// The functions, and for each name its family, as far as it can be told.
+fn functions(
+    sections: &IndexMap<String, Section<'_>>,
+    stores: &[String],
+) -> (IndexMap<String, Function>, Vec<Option<Family>>) {
+    let stores: Vec<&str> = stores.iter().map(String::as_str).collect();
+    let mut families = Vec::new();
+    let functions = collect(sections, |name, section| {
+        let (family, function) = function::read(name, section, &stores);
+        families.push(family);
+        function
+    });
+    (functions, families)
 }
 
 fn experiments(root: &Section<'_>, declared: &Declared<'_>) -> IndexMap<String, Experiment> {
