@@ -36,6 +36,8 @@ pub enum Refusal {
     HttpsOnly,
     /// The request has been here before.
     Loop,
+    /// The request wants what is stored and nothing else, and nothing is.
+    NotCached,
 }
 
 impl Refusal {
@@ -54,6 +56,7 @@ impl Refusal {
             Self::Address => "address",
             Self::HttpsOnly => "https-only",
             Self::Loop => "loop",
+            Self::NotCached => "not-cached",
         }
     }
 
@@ -66,6 +69,7 @@ impl Refusal {
             Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -82,6 +86,7 @@ impl Refusal {
             Self::Address => "Access from this address is not allowed.",
             Self::HttpsOnly => "This address is served over https only.",
             Self::Loop => "This request came back to where it has been before.",
+            Self::NotCached => "There is no stored answer to this request.",
         }
     }
 }
@@ -115,6 +120,8 @@ pub enum Fault {
     Function(Box<FailedFunction>),
     /// The origin failed.
     Origin(OriginError),
+    /// The origin failed, and what is stored must not be used without it (RFC 9111 section 5.2.2.2).
+    Unvalidated(OriginError),
 }
 
 impl From<Refusal> for Fault {
@@ -147,6 +154,7 @@ impl Fault {
                 StatusCode::from_u16(failed.fault.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
             Self::Origin(error) => error.status(),
+            Self::Unvalidated(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -168,7 +176,7 @@ impl Fault {
             Self::Function(failed) => {
                 format!("{} at {}: {}", failed.name, failed.hook.as_str(), failed.detail)
             }
-            Self::Origin(error) => format!("origin {}: {error}", error.as_str()),
+            Self::Origin(error) | Self::Unvalidated(error) => format!("origin {}: {error}", error.as_str()),
         }
     }
 
@@ -184,7 +192,7 @@ impl Fault {
             Self::Origin(error) if error.status() == StatusCode::GATEWAY_TIMEOUT => {
                 "The server behind this address took too long to answer."
             }
-            Self::Origin(_) => "The server behind this address could not be reached.",
+            Self::Origin(_) | Self::Unvalidated(_) => "The server behind this address could not be reached.",
         }
     }
 
@@ -209,7 +217,8 @@ impl Fault {
         {
             headers.insert(header::ALLOW, allow);
         }
-        if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) {
+        let readable = matches!(self, Self::Refused(Refusal::NotCached));
+        if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) && !readable {
             // What the gate could not read it cannot delimit either.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

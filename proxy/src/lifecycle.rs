@@ -13,11 +13,12 @@
 use crate::{
     access::{self, Access},
     body::{self, Body},
-    cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
-    fault::Fault,
-    fetch::{Answer, Fetch},
+    cache::{BypassReason, Lookup, Now},
+    fault::{Fault, Refusal},
+    fetch::{Answer, Fetch, ask},
     gate::Received,
     hooks::{self, Flow},
+    invalidate::key,
     record::Record,
     site::{Behavior, Site},
 };
@@ -54,6 +55,9 @@ pub async fn run(
         return Ok(Delivery::Redirected(response));
     }
     substitute_root(site, &mut request);
+    if request.has_body {
+        access::drop_body(&mut request, body);
+    }
 
     if let Some(function) = &behavior.viewer_request {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
@@ -64,15 +68,13 @@ pub async fn run(
     }
 
     let keyed = key(&behavior, &request);
-    let ask = Ask {
-        method: &request.method,
-        headers: &request.headers,
-        keyed: &keyed,
-        policy: &behavior.policy,
-        unkeyed_cookies: false,
-    };
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
-    let answer = match site.cache.lookup(&ask, Now::read()).await {
+    let found = if request.has_body {
+        Lookup::Bypass(BypassReason::Body)
+    } else {
+        site.cache.lookup(&ask(&behavior, &request, &keyed), Now::read()).await
+    };
+    let answer = match found {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
                 fetch.refresh(ticket, request.clone(), keyed, record);
@@ -85,6 +87,7 @@ pub async fn run(
             fetch.pass(reason, &request, body, &keyed, record).await?
         }
         Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
+        Lookup::NotCached => return Err(Refusal::NotCached.into()),
     };
     viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
 }
@@ -94,21 +97,6 @@ fn substitute_root(site: &Site, request: &mut Received) {
     if let Some(object) = site.default_root_object.as_deref().filter(|_| request.path == "/") {
         request.path = format!("/{object}");
     }
-}
-
-fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
-    KeyedRequest::new(
-        &behavior.policy,
-        &KeyInput {
-            namespace: &behavior.origin.name,
-            scheme: request.scheme.as_str(),
-            host: &request.host.authority(),
-            path: &request.path,
-            query: request.query.as_deref(),
-            headers: &request.headers,
-            buckets: &[],
-        },
-    )
 }
 
 /// Runs viewer-response, unless the stored status is an error (design.md 8).

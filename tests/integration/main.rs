@@ -8,6 +8,7 @@ mod harness;
 mod architecture;
 mod cache;
 mod check;
+mod conformance;
 mod dev;
 mod faults;
 mod functions;

@@ -2,7 +2,7 @@
 
 use super::functions::FunctionProblem;
 use crate::{
-    cache::{Cache, CacheLimits, CachePolicy, Selection, Ttl},
+    cache::{Cache, CacheLimits},
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
     routing::{HostPattern, PathPattern},
@@ -13,7 +13,7 @@ use edgehook_config::{
 };
 use edgehook_contract::{Header, lambda};
 use http::{HeaderName, HeaderValue};
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 /// Why a configuration cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -199,7 +199,9 @@ fn behavior(
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin: origin.cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{}\"", behavior.origin)))?,
-        policy: policy(behavior, config)?,
+        policy: super::caching::policy(behavior, config)?,
+        strips_bodies: behavior.cache.strip_bodies,
+        refuses_delimiters: behavior.cache.reject_encoded_delimiters,
         methods: match &behavior.methods {
             Methods::Any => None,
             Methods::List(list) => Some(list.clone()),
@@ -229,30 +231,4 @@ fn s3_endpoint(url: &config::OriginUrl) -> Result<Origin, OriginBuildError> {
     let place = Place::of(url);
     let target = Target::Url { https: place.https, host: place.domain_name, port: place.port, path_prefix: place.path };
     Origin::build("s3", OriginSettings::new(target))
-}
-
-/// A behavior without a policy caches only what the origin declares, keyed by all query parameters (design.md 8).
-fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, SiteError> {
-    let Some(name) = &behavior.cache_policy else {
-        let max = config.cache.ttl.max.max(Duration::from_secs(1));
-        let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
-        return Ok(CachePolicy { ttl, query: Selection::All, headers: Selection::None, cookies: Selection::None });
-    };
-    let policy = config.cache_policies.get(name);
-    let policy = policy.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
-    Ok(CachePolicy {
-        ttl: Ttl { min: policy.ttl.min, default: policy.ttl.default, max: policy.ttl.max },
-        query: selection(&policy.query),
-        headers: selection(&policy.headers),
-        cookies: selection(&policy.cookies),
-    })
-}
-
-fn selection(selection: &config::Selection) -> Selection {
-    match selection {
-        config::Selection::None => Selection::None,
-        config::Selection::All => Selection::All,
-        config::Selection::Include(names) => Selection::Include(names.clone()),
-        config::Selection::Exclude(names) => Selection::Exclude(names.clone()),
-    }
 }

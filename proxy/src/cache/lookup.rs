@@ -15,9 +15,11 @@ use super::{
     Cache, CachePolicy, Inner, KeyedRequest, Now,
     entry::Entry,
     flight::{Cause, Flight, Lead, Shared, Signal},
+    freshness::Failure,
     marks::Mark,
     policy::Selection,
-    range::ByteRange,
+    range,
+    request_control::{RequestControl, Suits},
     serve::{Served, Source, Wish, serve},
     status::{BypassReason, Outcome, Report},
     store::{Group, Slot},
@@ -55,9 +57,9 @@ impl Ask<'_> {
         let has = |name: &HeaderName| self.headers.contains_key(name);
         if self.policy.is_disabled() {
             Some(BypassReason::Policy)
-        } else if *self.method != Method::GET && *self.method != Method::HEAD {
+        } else if !self.is_answerable() {
             Some(BypassReason::Method)
-        } else if METHOD_OVERRIDES.iter().any(has) {
+        } else if self.policy.rules.poison_guard && METHOD_OVERRIDES.iter().any(has) {
             Some(BypassReason::MethodOverride)
         } else if has(&header::IF_MATCH) || has(&header::IF_UNMODIFIED_SINCE) {
             Some(BypassReason::Precondition)
@@ -66,13 +68,29 @@ impl Ask<'_> {
         }
     }
 
+    fn is_answerable(&self) -> bool {
+        let options = *self.method == Method::OPTIONS && self.policy.rules.cache_options;
+        *self.method == Method::GET || *self.method == Method::HEAD || options
+    }
+
     /// Why nothing but a fresh stored response helps this request.
     fn needs_complete(&self) -> Option<BypassReason> {
         if *self.method == Method::HEAD {
-            Some(BypassReason::Head)
+            (!self.policy.rules.head_fill).then_some(BypassReason::Head)
         } else {
-            ByteRange::requested(self.headers).map(|_| BypassReason::Range)
+            range::requested(self.headers).map(|_| BypassReason::Range)
         }
+    }
+
+    /// The request's own directives, where they count.
+    fn control(&self) -> RequestControl {
+        if self.policy.rules.honour_requests { RequestControl::parse(self.headers) } else { RequestControl::default() }
+    }
+
+    /// Whether the viewer's own conditions go to the origin as long as nothing is stored.
+    fn is_conditional(&self) -> bool {
+        let has = |name: &HeaderName| self.headers.contains_key(name);
+        self.policy.rules.forward_all && (has(&header::IF_NONE_MATCH) || has(&header::IF_MODIFIED_SINCE))
     }
 
     /// Whether the origin's answer depends on nothing but the key and what `Vary` names, so that waiting for another's
@@ -85,14 +103,18 @@ impl Ask<'_> {
     }
 
     fn wish(&self) -> Wish<'_> {
-        Wish { method: self.method, headers: self.headers }
+        Wish { method: self.method, headers: self.headers, rules: &self.policy.rules }
     }
 
-    fn facts(&self) -> Facts {
+    pub(crate) fn facts(&self) -> Facts {
         Facts {
+            method: self.method.clone(),
             headers: Arc::new(self.headers.clone()),
             ttl: self.policy.ttl,
+            rules: Arc::clone(&self.policy.rules),
+            control: self.control(),
             cookies_forwarded: self.unkeyed_cookies || self.policy.cookies != Selection::None,
+            extension: self.keyed.extension.clone(),
         }
     }
 }
@@ -110,12 +132,15 @@ pub enum Lookup {
     /// The fetch that this request waited for failed twice, the second time for this reason: fail likewise, without asking
     /// once more.
     Failed(Cause),
+    /// The request wants what is stored and nothing else, and nothing is.
+    NotCached,
 }
 
 /// The first decision.
 enum Begin {
     Done(Lookup),
-    Wait(oneshot::Receiver<Signal>),
+    /// With what may stand in for an origin that is slow.
+    Wait(oneshot::Receiver<Signal>, Option<Arc<Entry>>),
 }
 
 impl Cache {
@@ -131,15 +156,20 @@ impl Cache {
         let deadline = now.mono + WAIT_LIMIT;
         let mut at = now;
         loop {
-            let receiver = match self.begin(ask, at) {
+            let (receiver, stale) = match self.begin(ask, at) {
                 Begin::Done(lookup) => return lookup,
-                Begin::Wait(receiver) => receiver,
+                Begin::Wait(receiver, stale) => (receiver, stale),
             };
-            let Ok(signal) = timeout_at(deadline, receiver).await else {
-                return Lookup::Bypass(BypassReason::LockTimeout);
-            };
+            let soft = ask.policy.rules.stale_soft_deadline.filter(|_| stale.is_some());
+            let until = soft.map_or(deadline, |soft| deadline.min(now.mono + soft));
+            let signal = timeout_at(until, receiver).await;
             let waited = Instant::now().saturating_duration_since(now.mono);
             at = Now { wall: now.wall + waited, mono: now.mono + waited };
+            let Ok(signal) = signal else {
+                let stale = stale.and_then(|stale| stand_in(&stale, Failure::Unreachable, ask, at));
+                let timed_out = Lookup::Bypass(BypassReason::LockTimeout);
+                return stale.map_or(timed_out, |served| Lookup::Hit(Box::new(served)));
+            };
             match signal {
                 Ok(Signal::Ready(shared)) => {
                     if let Some(served) = join(&shared, ask, at) {
@@ -154,10 +184,19 @@ impl Cache {
         }
     }
 
+    /// A ticket for a request whose answer may be stored although it is never answered from the store: a POST.
+    pub fn claim(&self, ask: &Ask<'_>) -> FetchTicket {
+        let flight = Flight::new(ask.keyed.key.clone(), false, Arc::new(ask.headers.clone()));
+        self.inner.store.with_slot(&ask.keyed.key, |slot| slot.admit(Arc::clone(&flight)));
+        let lead = Lead::new(Arc::clone(&self.inner), flight);
+        FetchTicket::new(lead, ask.facts(), MissReason::Method).marked(None, false)
+    }
+
     fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
         let group = self.inner.store.group(&ask.keyed.key)?;
-        let entry = group.select(ask.headers).filter(|entry| entry.meta.is_fresh(now))?;
-        Some(self.hit(entry, ask, now))
+        let entry = group.select(ask.headers)?;
+        (ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) == Suits::Fresh)
+            .then(|| self.hit(entry, ask, now))
     }
 
     fn hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Served {
@@ -167,13 +206,12 @@ impl Cache {
 
     fn begin(&self, ask: &Ask<'_>, now: Now) -> Begin {
         let inner = &self.inner;
+        let control = ask.control();
         let mark = inner.marks.of(&ask.keyed.key, now.mono);
         inner.store.with_slot(&ask.keyed.key, |slot| {
             let found = Found::new(inner, ask, now);
-            if let Some(entry) = found.entry.as_ref().filter(|entry| entry.meta.is_fresh(now)) {
-                return Begin::Done(Lookup::Hit(Box::new(self.hit(entry, ask, now)))); // stored a moment ago
-            }
-            if let Some(served) = found.stand_in(mark, ask, now) {
+            let suits = found.suits(control, now);
+            if let Some(served) = self.without_asking(&found, suits, mark, ask, now) {
                 return Begin::Done(Lookup::Hit(Box::new(served)));
             }
             let incomplete = ask.needs_complete();
@@ -182,42 +220,89 @@ impl Cache {
             {
                 return Begin::Done(Lookup::Hit(Box::new(served)));
             }
+            if control.only_if_cached {
+                return Begin::Done(Lookup::NotCached);
+            }
             if let Some(reason) = incomplete {
                 return Begin::Done(Lookup::Bypass(reason));
             }
-            self.stale_or_fetch(slot, found, mark, ask, now)
+            self.stale_or_fetch(slot, found, suits, mark, ask, now)
         })
     }
 
+    /// What is stored, where it may answer and nobody has to ask the origin.
+    fn without_asking(
+        &self,
+        found: &Found,
+        suits: Suits,
+        mark: Option<Mark>,
+        ask: &Ask<'_>,
+        now: Now,
+    ) -> Option<Served> {
+        match (suits, &found.entry) {
+            (Suits::Fresh, Some(entry)) => Some(self.hit(entry, ask, now)), // stored a moment ago
+            (Suits::Tolerated, Some(entry)) => {
+                let report = Report { detail: Some("request-directive"), ..Report::from_store(Outcome::Stale) };
+                Some(serve(&entry.meta, Source::Stored(&entry.body), ask.wish(), now, report))
+            }
+            (Suits::Stale, _) => found.stand_in(mark, ask, now),
+            _ => None,
+        }
+    }
+
     /// Stale while revalidating, joining, or leading.
-    fn stale_or_fetch(&self, slot: &mut Slot, found: Found, mark: Option<Mark>, ask: &Ask<'_>, now: Now) -> Begin {
+    fn stale_or_fetch(
+        &self,
+        slot: &mut Slot,
+        found: Found,
+        suits: Suits,
+        mark: Option<Mark>,
+        ask: &Ask<'_>,
+        now: Now,
+    ) -> Begin {
         let key = &ask.keyed.key;
-        if let Some(mut served) = found.while_revalidating(ask, now) {
+        if suits == Suits::Stale
+            && let Some(mut served) = found.while_revalidating(ask, now)
+        {
             if !slot.flights(key).any(|flight| flight.is_asking()) {
                 // Joinable whatever the mark says, or the next request would not see that a refresh is under way.
-                served.refresh = Some(Box::new(self.lead(slot, found, mark, ask, true)));
+                served.refresh = Some(Box::new(self.lead(slot, found, (mark, true), ask, now)));
             }
             return Begin::Done(Lookup::Hit(Box::new(served)));
         }
-        let together = ask.is_collapsible() && !matches!(mark, Some(Mark::HitForMiss | Mark::Oversize));
+        let personal = ask.control().no_store || (ask.is_conditional() && found.entry.is_none());
+        let together = ask.is_collapsible() && !personal && !matches!(mark, Some(Mark::HitForMiss | Mark::Oversize));
         if together {
             let variants = found.known_variants(slot, ask);
             let same = |leader: &HeaderMap| {
                 variants.iter().all(|known| known.counterpart(ask.headers) == known.counterpart(leader))
             };
             if let Some(receiver) = slot.flights(key).find_map(|flight| flight.join(same)) {
-                return Begin::Wait(receiver);
+                let clocks = |entry: &Arc<Entry>| (entry.meta.freshness, entry.meta.resident(now));
+                let patient = |entry: &Arc<Entry>| {
+                    let (clocks, resident) = clocks(entry);
+                    suits == Suits::Stale && clocks.may_serve_on(Failure::Unreachable, resident)
+                };
+                return Begin::Wait(receiver, found.entry.filter(patient));
             }
         }
-        Begin::Done(Lookup::Miss(Box::new(self.lead(slot, found, mark, ask, together))))
+        Begin::Done(Lookup::Miss(Box::new(self.lead(slot, found, (mark, together), ask, now))))
     }
 
-    fn lead(&self, slot: &mut Slot, found: Found, mark: Option<Mark>, ask: &Ask<'_>, joinable: bool) -> FetchTicket {
+    fn lead(
+        &self,
+        slot: &mut Slot,
+        found: Found,
+        (mark, joinable): (Option<Mark>, bool),
+        ask: &Ask<'_>,
+        now: Now,
+    ) -> FetchTicket {
         let facts = ask.facts();
         let flight = Flight::new(ask.keyed.key.clone(), joinable, Arc::clone(&facts.headers));
         slot.admit(Arc::clone(&flight));
         let lead = Lead::new(Arc::clone(&self.inner), flight);
-        FetchTicket::new(lead, facts, found.reason()).validating(found.entry).marked(mark, joinable)
+        let others = found.others(now);
+        FetchTicket::new(lead, facts, found.reason(now)).validating(found.entry, others).marked(mark, joinable)
     }
 
     /// A follower in the place of a leader that is gone.
@@ -225,21 +310,22 @@ impl Cache {
         let facts = ask.facts();
         lead.adopt(Arc::clone(&facts.headers));
         let found = Found::new(&self.inner, ask, now);
-        Lookup::Miss(Box::new(FetchTicket::new(lead, facts, found.reason()).validating(found.entry)))
+        let others = found.others(now);
+        Lookup::Miss(Box::new(FetchTicket::new(lead, facts, found.reason(now)).validating(found.entry, others)))
     }
 
     /// A ticket that nobody waits for, for a follower whose leader's answer cannot be shared.
     fn alone(&self, ask: &Ask<'_>, now: Now) -> Lookup {
         self.inner.store.with_slot(&ask.keyed.key, |slot| {
             let found = Found::new(&self.inner, ask, now);
-            Lookup::Miss(Box::new(self.lead(slot, found, Some(Mark::HitForMiss), ask, false)))
+            Lookup::Miss(Box::new(self.lead(slot, found, (Some(Mark::HitForMiss), false), ask, now)))
         })
     }
 
     fn failed(&self, cause: Cause, ask: &Ask<'_>, now: Now) -> Lookup {
         let found = Found::new(&self.inner, ask, now);
         found
-            .stand_in(Some(Mark::OriginFailed), ask, now)
+            .stand_in(Some(Mark::OriginFailed(Failure::Unreachable)), ask, now)
             .map_or(Lookup::Failed(cause), |served| Lookup::Hit(Box::new(served)))
     }
 }
@@ -248,28 +334,45 @@ impl Cache {
 struct Found {
     group: Option<Arc<Group>>,
     entry: Option<Arc<Entry>>,
+    /// How long expired responses are of use.
+    keep: Duration,
 }
 
 impl Found {
     fn new(inner: &Inner, ask: &Ask<'_>, now: Now) -> Self {
         let group = inner.store.group(&ask.keyed.key);
-        let kept = |entry: &&Arc<Entry>| entry.meta.freshness.is_kept(inner.limits.keep, entry.meta.resident(now));
+        let keep = ask.policy.rules.keep.unwrap_or(inner.limits.keep);
+        let kept = |entry: &&Arc<Entry>| entry.meta.freshness.is_kept(keep, entry.meta.resident(now));
         let entry = group.as_ref().and_then(|group| group.select(ask.headers).filter(kept).cloned());
-        Self { group, entry }
+        Self { group, entry, keep }
     }
 
-    fn reason(&self) -> MissReason {
+    /// Why the origin has to be asked, if it has.
+    fn reason(&self, now: Now) -> MissReason {
         match (&self.group, &self.entry) {
             (None, _) => MissReason::UriMiss,
             (Some(_), None) => MissReason::VaryMiss,
+            (Some(_), Some(entry)) if entry.meta.is_fresh(now) => MissReason::Request,
             (Some(_), Some(_)) => MissReason::Stale,
         }
     }
 
+    fn suits(&self, control: RequestControl, now: Now) -> Suits {
+        let judged = |entry: &Arc<Entry>| control.judge(&entry.meta.freshness, entry.meta.resident(now));
+        self.entry.as_ref().map_or(Suits::Refused, judged)
+    }
+
+    /// Other variants that the origin may name as the right one.
+    fn others(&self, now: Now) -> Vec<Arc<Entry>> {
+        let mut others = self.group.as_ref().map(|group| group.tagged_besides(self.entry.as_ref())).unwrap_or_default();
+        others.retain(|entry| entry.meta.freshness.is_kept(self.keep, entry.meta.resident(now)));
+        others
+    }
+
     /// The stale response, if the origin failed a moment ago and this may stand in for it.
     fn stand_in(&self, mark: Option<Mark>, ask: &Ask<'_>, now: Now) -> Option<Served> {
-        let entry = self.entry.as_ref().filter(|_| mark == Some(Mark::OriginFailed))?;
-        stand_in(entry, ask, now)
+        let Some(Mark::OriginFailed(failure)) = mark else { return None };
+        stand_in(self.entry.as_ref()?, failure, ask, now)
     }
 
     fn while_revalidating(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
@@ -288,9 +391,9 @@ impl Found {
     }
 }
 
-fn stand_in(entry: &Entry, ask: &Ask<'_>, now: Now) -> Option<Served> {
+fn stand_in(entry: &Entry, failure: Failure, ask: &Ask<'_>, now: Now) -> Option<Served> {
     let meta = &entry.meta;
-    let permitted = meta.freshness.may_serve_on_error(meta.resident(now));
+    let permitted = meta.freshness.may_serve_on(failure, meta.resident(now));
     permitted.then(|| serve(meta, Source::Stored(&entry.body), ask.wish(), now, stale_error_report()))
 }
 
@@ -305,17 +408,21 @@ fn join(shared: &Shared, ask: &Ask<'_>, now: Now) -> Option<Served> {
     let meta = match shared {
         Shared::Filling(filling) => &filling.meta,
         Shared::Confirmed(entry, ..) => &entry.meta,
-        Shared::StandIn(entry) => {
-            return if entry.meta.variant.matches(ask.headers) { stand_in(entry, ask, now) } else { None };
+        Shared::StandIn(entry, failure) => {
+            let suits = entry.meta.variant.matches(ask.headers);
+            return if suits { stand_in(entry, *failure, ask, now) } else { None };
         }
     };
     if !meta.variant.matches(ask.headers) || !meta.is_fresh(now) {
         return None;
     }
     let (source, outcome, forwarded) = match shared {
-        Shared::Filling(filling) => (Source::Filling(filling.reader()?), filling.outcome, filling.forwarded),
+        Shared::Filling(filling) => {
+            let source = Source::Filling(Some(filling.reader()?), filling.length());
+            (source, filling.outcome, filling.forwarded)
+        }
         Shared::Confirmed(entry, outcome, forwarded) => (Source::Stored(&entry.body), *outcome, *forwarded),
-        Shared::StandIn(_) => return None,
+        Shared::StandIn(..) => return None,
     };
     let report = Report { collapsed: true, ..Report::forwarded(outcome, forwarded) };
     Some(serve(meta, source, ask.wish(), now, report))

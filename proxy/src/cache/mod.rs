@@ -2,15 +2,16 @@
 //!
 //! Use: make a [`KeyedRequest`], [`Cache::lookup`], and either send what was [`Served`], or fetch with the
 //! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
-//! concept: `key`, `cache_control`, `date`, `vary`, `conditional`, `range` read messages; `policy` and `freshness`
-//! decide and are pure; `entry`, `store`, `marks` keep; `flight`, `buffer`, `fill` share running fetches; `serve`,
-//! `ticket`, `status` make answers. Deliberately absent: HTTP versions, connections, functions, and configuration
-//! beyond [`CachePolicy`] and [`CacheLimits`].
+//! concept: `key`, `cache_control`, `request_control`, `targeted`, `date`, `vary`, `conditional`, `range` read messages;
+//! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks` keep; `flight`, `buffer`, `fill` share
+//! running fetches; `serve`, `parts`, `ticket`, `described`, `status` make answers. Deliberately absent: HTTP versions,
+//! connections, functions, and configuration beyond [`CachePolicy`] and [`CacheLimits`].
 
 mod buffer;
 mod cache_control;
 mod conditional;
 mod date;
+mod described;
 mod duties;
 mod entry;
 mod fill;
@@ -19,11 +20,15 @@ mod freshness;
 mod key;
 mod lookup;
 mod marks;
+mod parts;
 mod policy;
 mod range;
+mod request_control;
+mod rules;
 mod serve;
 mod status;
 mod store;
+mod targeted;
 mod ticket;
 mod vary;
 
@@ -40,15 +45,21 @@ use tokio::time::Instant;
 
 pub use self::{
     conditional::Validators,
+    duties::finish_passed,
     flight::Cause,
+    freshness::Failure,
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
+    rules::{AgePenalty, ErrorTtl, Rules, SetCookie, Targeted, VaryLanguage},
     serve::Served,
     status::{BypassReason, Forwarded, Outcome, Report},
-    ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StoreResult},
+    ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StandIn, StoreResult},
 };
-use self::{marks::Marks, store::Store};
+use self::{
+    marks::{Marks, Overflows},
+    store::Store,
+};
 
 /// A moment on both clocks: dates of messages are compared with the wall, durations are counted on the monotonic one.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +100,7 @@ pub struct Cache {
 pub(crate) struct Inner {
     store: Store,
     marks: Marks,
+    overflows: Overflows,
     limits: CacheLimits,
     /// The first moment that was seen; uses are dated from it.
     epoch: OnceLock<Instant>,
@@ -107,7 +119,8 @@ impl Cache {
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
         let limits = CacheLimits { max_object: limits.max_object.min(limits.memory), ..limits };
-        let inner = Inner { store: Store::new(limits.memory), marks: Marks::new(), limits, epoch: OnceLock::new() };
+        let (store, marks, overflows) = (Store::new(limits.memory), Marks::new(), Overflows::new());
+        let inner = Inner { store, marks, overflows, limits, epoch: OnceLock::new() };
         Self { inner: Arc::new(inner) }
     }
 

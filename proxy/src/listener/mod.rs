@@ -12,6 +12,7 @@ mod accept;
 mod bodies;
 mod dev_identity;
 mod frames;
+mod hints;
 mod http;
 mod io;
 mod slots;

@@ -120,6 +120,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: body::empty(),
             body_length: BodyLength::None,
+            interim: None,
         };
         origin.send(request).await
     }

@@ -4,6 +4,7 @@ mod collapse;
 mod invalidation;
 mod negotiation;
 mod ranges;
+mod requests;
 mod streaming;
 mod validation;
 
@@ -45,6 +46,7 @@ pub(super) fn policy() -> CachePolicy {
         query: Selection::All,
         headers: Selection::None,
         cookies: Selection::None,
+        rules: Arc::default(),
     }
 }
 
@@ -85,6 +87,13 @@ impl Viewer {
             unkeyed_cookies: false,
         }
     }
+}
+
+/// The same policy under other rules.
+pub(super) fn policy_with(change: impl FnOnce(&mut Rules)) -> CachePolicy {
+    let mut rules = Rules::default();
+    change(&mut rules);
+    CachePolicy { rules: Arc::new(rules), ..policy() }
 }
 
 pub(super) fn get(path: &str) -> Viewer {

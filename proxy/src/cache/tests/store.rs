@@ -11,12 +11,14 @@ use crate::cache::{
     entry::{Meta, StoredBody},
     key::{KeyInput, KeyedRequest},
     policy::{CachePolicy, Plan, Selection, Ttl},
+    rules::VaryLanguage,
     vary::Variant,
 };
 
 fn key(path: &str) -> Key {
     let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max: Duration::ZERO };
-    let policy = CachePolicy { ttl, query: Selection::None, headers: Selection::None, cookies: Selection::None };
+    let (query, headers, cookies) = (Selection::None, Selection::None, Selection::None);
+    let policy = CachePolicy { ttl, query, headers, cookies, rules: Default::default() };
     let headers = HeaderMap::new();
     let input =
         KeyInput { namespace: "", scheme: "http", host: "a", path, query: None, headers: &headers, buckets: &[] };
@@ -28,7 +30,7 @@ fn entry(size: usize) -> Arc<Entry> {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         freshness: Plan::expired().freshness,
-        variant: Variant::default(),
+        variant: Variant::of(&HeaderMap::new(), &HeaderMap::new(), VaryLanguage::Syntax),
         received: Now::read(),
         lent: None,
     };
