@@ -23,6 +23,9 @@ pub(crate) fn changes_state(method: &Method) -> bool {
 pub(crate) fn named_urls(site: &Site, request: &Received, answer: &HeaderMap) {
     for value in NAMING.iter().flat_map(|name| answer.get_all(name)) {
         let Some(target) = value.to_str().ok().and_then(|text| resolve(request, text)) else { continue };
+        if target.path == request.path && target.query == request.query {
+            continue;
+        }
         // Its own behavior decides under which key it is stored.
         if let Ok(behavior) = site.behavior(&target) {
             site.cache.invalidate(&key(&behavior, &target).key);
