@@ -223,9 +223,21 @@ mod tests {
         check_response(200, &get, &[("content-length", "5")], Ok(Delimited::Length(5)));
         check_response(200, &get, &[("transfer-encoding", "Chunked")], Ok(Delimited::Chunked));
         check_response(200, &get, &[], Ok(Delimited::Close));
+        check_response(200, &get, &[("transfer-encoding", "foo"), ("content-length", "5")], Ok(Delimited::Close));
         check_response(304, &get, &[("content-length", "5")], Ok(Delimited::None));
         check_response(204, &get, &[], Ok(Delimited::None));
         check_response(200, &Method::HEAD, &[("content-length", "5")], Ok(Delimited::None));
+    }
+
+    #[test]
+    fn connections_are_kept_no_longer_than_the_origin_keeps_them() {
+        let kept = |value: &'static str| kept_for(&fields(&[("keep-alive", value)]), Duration::from_secs(9)).as_secs();
+        for (value, seconds) in
+            [("timeout=5", 4), ("max=7, timeout=5", 4), ("Timeout=60", 9), ("timeout=0", 0), ("timeout=x", 9), ("", 9)]
+        {
+            assert_eq!(kept(value), seconds, "{value}");
+        }
+        assert_eq!(kept_for(&HeaderMap::new(), Duration::from_secs(9)).as_secs(), 9);
     }
 
     #[test]
@@ -235,7 +247,7 @@ mod tests {
         let coding = "a Transfer-Encoding other than chunked";
         check_response(200, &get, &[("content-length", "5"), ("transfer-encoding", "chunked")], Err(both));
         check_response(200, &Method::HEAD, &[("content-length", "5"), ("transfer-encoding", "chunked")], Err(both));
-        for value in ["gzip, chunked", "identity", ",chunked", "xchunked"] {
+        for value in ["gzip, chunked", "chunked, gzip", ",chunked", "xchunked"] {
             check_response(200, &get, &[("transfer-encoding", value)], Err(coding));
         }
         check_response(200, &get, &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], Err(coding));
