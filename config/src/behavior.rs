@@ -44,6 +44,10 @@ pub struct Behavior {
     pub allow: Vec<IpNet>,
     /// Viewers refused with 403, also where `allow` lets them in.
     pub deny: Vec<IpNet>,
+    /// Name of the origin that gets copies of requests; its answers are discarded.
+    pub shadow: Option<String>,
+    /// Percentage of requests that are copied.
+    pub shadow_percent: u8,
     /// Line of the `[[behavior]]` header in the file, from 1.
     pub line: usize,
 }
@@ -137,6 +141,8 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
         include_body,
         allow: networks(&section, "allow"),
         deny: section.list("deny", address::network).unwrap_or_default(),
+        shadow: shadow(&section, &declared.origins),
+        shadow_percent: section.count("shadow_percent", 0..=100).unwrap_or(100),
         line: section.cx.line(section.span.start),
     };
     let complete = pattern.is_some() && hosts.is_some() && origin.is_some();
@@ -170,6 +176,24 @@ fn origin(section: &Section<'_>, declared: &[&str]) -> Option<String> {
     let help = declared.first().map_or("add an [origin.NAME] first".to_owned(), |name| format!("origin = \"{name}\""));
     let text = section.required("origin", &help)?.text()?;
     section.cx.refers(&text, "origin", "behavior", declared).then_some(text.value)
+}
+
+/// Copies to the origin that is asked anyway would double its load, for nothing.
+fn shadow(section: &Section<'_>, declared: &[&str]) -> Option<String> {
+    let Some(text) = section.text("shadow") else {
+        if let Some(share) = section.value("shadow_percent") {
+            let problem = Problem::new(Code::Conflict, share.key_span, "`shadow_percent` without `shadow`");
+            section.cx.report(problem.label("nothing is copied").help("shadow = \"NAME\" names the origin"));
+        }
+        return None;
+    };
+    let known = section.cx.refers(&text, "origin", "behavior", declared);
+    if known && section.text("origin").is_some_and(|origin| origin.value == text.value) {
+        let problem = Problem::new(Code::Conflict, text.span.clone(), "`shadow` is the behavior's own origin");
+        section.cx.report(problem.label("gets every request already"));
+        return None;
+    }
+    known.then_some(text.value)
 }
 
 fn cache_policy(section: &Section<'_>, own: &[&str]) -> Option<String> {
@@ -238,7 +262,7 @@ fn networks(section: &Section<'_>, key: &'static str) -> Vec<IpNet> {
     section.list(key, address::network).unwrap_or_default()
 }
 
-const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];
+pub(crate) const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];
 
 fn hooks(section: &Section<'_>, functions: &[(&str, Option<Family>)]) -> ([Option<String>; 4], IncludeBody) {
     let (mut viewer_families, mut include_body) = (Vec::new(), IncludeBody::default());
@@ -304,7 +328,7 @@ fn includes_body(key: &Value<'_>, hook: &str, family: Option<Family>) -> bool {
     false
 }
 
-fn report_wrong_hook(section: &Section<'_>, hook: &str, text: &Text, functions: &[(&str, Option<Family>)]) {
+pub(crate) fn report_wrong_hook(section: &Section<'_>, hook: &str, text: &Text, functions: &[(&str, Option<Family>)]) {
     let fitting: Vec<&str> =
         functions.iter().filter(|(_, family)| *family == Some(Family::Lambda)).map(|(name, _)| *name).collect();
     let list = if fitting.is_empty() { "none".to_owned() } else { fitting.join(", ") };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cache_rules::{self, CacheRules};
+use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
 use crate::keys::Table;
 use crate::section::Section;
@@ -18,6 +18,8 @@ pub struct CacheSettings {
     pub keep: Duration,
     /// Everything that a behavior may set for itself.
     pub rules: CacheRules,
+    /// Viewers see the fields with purge tags.
+    pub forward_tags: bool,
 }
 
 /// Bounds and default of freshness: `min` ≤ `default` ≤ `max`.
@@ -49,6 +51,9 @@ pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
         memory,
         max_object: rules.max_object.take().unwrap_or(memory / OBJECT_SHARE),
         keep: rules.keep.take().unwrap_or(Duration::from_hours(24)),
+        forward_tags: section
+            .choice("tag_fields", &[("strip", false), ("forward", true)], &[])
+            .unwrap_or(rules.profile == Profile::StrictRfc),
         rules,
     }
 }

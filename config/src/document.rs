@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::keys::Table;
 use crate::section::{Section, Value};
-use crate::{Config, Dev, Loaded, admin, cache, function, kvs, limits, origin, routing, server};
+use crate::{Config, Dev, Loaded, admin, cache, experiment, function, kvs, limits, origin, routing, server};
 
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
@@ -87,10 +87,27 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
+    let sections = named(&root, "experiment", Table::Experiment);
+    let known = experiment::Declared { origins: &declared.origins, functions: &declared.functions };
+    let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));
+    experiment::check_cookies(&sections, &experiments);
     let dev = dev(&section("dev", Table::Dev), &declared.origins);
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
-    Some(Config { server, limits, admin, cache, s3_endpoint, origins, cache_policies, functions, kvs, behaviors, dev })
+    Some(Config {
+        server,
+        limits,
+        admin,
+        cache,
+        s3_endpoint,
+        origins,
+        cache_policies,
+        functions,
+        kvs,
+        experiments,
+        behaviors,
+        dev,
+    })
 }
 
 /// A table that stands once, or an empty one in its place so that its defaults are read the same way.

@@ -47,6 +47,18 @@ pub enum Table {
     Targeted,
     /// A behavior's function, written as a table.
     Hook,
+    /// `[experiment.NAME]`
+    Experiment,
+    /// `match` of an experiment, written as a table.
+    Scope,
+    /// `cookie` of an experiment.
+    Cookie,
+    /// A variant of an experiment, written as a table.
+    Variant,
+    /// `functions` of a variant.
+    VariantFunctions,
+    /// `force` of an experiment.
+    Force,
     /// `[dev]`
     Dev,
 }
@@ -75,6 +87,12 @@ impl Table {
             Self::BehaviorCache => "[behavior.cache]",
             Self::Targeted => "targeted",
             Self::Hook => "a hook point",
+            Self::Experiment => "[experiment.NAME]",
+            Self::Scope => "match",
+            Self::Cookie => "cookie",
+            Self::Variant => "a variant",
+            Self::VariantFunctions => "functions",
+            Self::Force => "force",
             Self::Dev => "[dev]",
         }
     }
@@ -183,7 +201,7 @@ const KEYS: &[Key] = &[
     planned(Table::File, "key_group", "public keys for signed URLs and cookies"),
     row(Table::File, "function", "edge functions, by name"),
     planned(Table::File, "authorizer", "token checks before viewer-request"),
-    planned(Table::File, "experiment", "weighted, sticky variants"),
+    row(Table::File, "experiment", "weighted, sticky variants"),
     planned(Table::File, "custom_error_response", "error pages"),
     row(Table::File, "behavior", "what happens to which paths, first match wins"),
     row(Table::File, "dev", "replacements for `dev` only"),
@@ -256,7 +274,7 @@ const KEYS: &[Key] = &[
     planned(Table::Cache, "cache_groups", "RFC 9875"),
     planned(Table::Cache, "no_vary_search", "No-Vary-Search"),
     row(Table::Cache, "cloudfront_min_ttl", "ttl.min beats no-store, private, no-cache"),
-    planned(Table::Cache, "tag_fields", "purge tags towards viewers"),
+    row(Table::Cache, "tag_fields", "purge tags towards viewers"),
     row(Table::Cache, "forward", "request fields sent to origins"),
     planned(Table::Cache, "rewrite", "extent of request normalisation"),
     row(Table::Cache, "reject_encoded_delimiters", "refuse encoded delimiters in paths"),
@@ -285,7 +303,7 @@ const KEYS: &[Key] = &[
     row(Table::CachePolicy, "headers", "headers in the key and sent"),
     row(Table::CachePolicy, "cookies", "cookies in the key and sent"),
     planned(Table::CachePolicy, "encodings", "Accept-Encoding buckets"),
-    planned(Table::CachePolicy, "tags", "one more header with purge tags"),
+    row(Table::CachePolicy, "tags", "one more header with purge tags"),
     planned(Table::CachePolicy, "signed_names", "parameters that mark a signed query"),
 
     row(Table::Query, "include", "only these"),
@@ -350,8 +368,8 @@ const KEYS: &[Key] = &[
     row(Table::Behavior, "deny", "CIDRs of viewers refused"),
     planned(Table::Behavior, "geo", "countries let in or refused"),
     planned(Table::Behavior, "rate_limit", "requests per viewer"),
-    planned(Table::Behavior, "shadow", "origin that gets copies of requests"),
-    planned(Table::Behavior, "shadow_percent", "share of requests copied"),
+    row(Table::Behavior, "shadow", "origin that gets copies of requests"),
+    row(Table::Behavior, "shadow_percent", "share of requests copied, 0 to 100"),
     planned(Table::Behavior, "websocket", "upgrades"),
     planned(Table::Behavior, "grpc", "HTTP/2 to the origin"),
 
@@ -391,6 +409,35 @@ const KEYS: &[Key] = &[
 
     row(Table::Hook, "function", "name of the function"),
     row(Table::Hook, "include_body", "the request body in the event"),
+
+    row(Table::Experiment, "match", "who takes part: a path pattern, or a table"),
+    row(Table::Experiment, "assign", "cookie:NAME, hash:header:NAME or hash:address"),
+    row(Table::Experiment, "cookie", "attributes of the cookie"),
+    row(Table::Experiment, "variants", "names and weights, and what each changes"),
+    row(Table::Experiment, "in_cache_key", "auto, true or false"),
+    row(Table::Experiment, "fallback", "variant of viewers whose own was removed"),
+    row(Table::Experiment, "force", "lets testers choose the variant"),
+    row(Table::Scope, "path", "pattern of the viewer's path"),
+    row(Table::Scope, "header", "headers and the values they must have"),
+    row(Table::Scope, "cookie", "cookies and the values they must have"),
+    planned(Table::Scope, "country", "countries of the viewer's address"),
+    row(Table::Cookie, "max_age", "lifetime, the browser's session without it"),
+    row(Table::Cookie, "same_site", "strict, lax or none"),
+    row(Table::Cookie, "secure", "over https only"),
+    row(Table::Cookie, "http_only", "hidden from scripts"),
+    row(Table::Cookie, "path", "paths that get it"),
+    row(Table::Cookie, "domain", "host and those below it that get it"),
+    row(Table::Variant, "weight", "share in relation to the other weights"),
+    row(Table::Variant, "origin", "origin instead of the behavior's"),
+    row(Table::Variant, "path", "path asked for instead"),
+    row(Table::Variant, "headers", "request headers"),
+    row(Table::Variant, "functions", "functions instead of the behavior's"),
+    row(Table::VariantFunctions, "viewer_request", "function before the cache"),
+    row(Table::VariantFunctions, "viewer_response", "function before the answer leaves"),
+    row(Table::VariantFunctions, "origin_request", "function before the origin is asked"),
+    row(Table::VariantFunctions, "origin_response", "function before an answer is stored"),
+    row(Table::Force, "header", "header that names the variant"),
+    row(Table::Force, "query", "query parameter that names the variant"),
 
     row(Table::Dev, "origin", "folder or URL for an origin"),
 ];

@@ -18,6 +18,7 @@ mod context;
 mod diagnostic;
 mod document;
 mod expand;
+mod experiment;
 mod function;
 mod keys;
 mod kvs;
@@ -46,6 +47,7 @@ pub use cache::{CacheSettings, Ttl};
 pub use cache_policy::{CachePolicy, Selection};
 pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targeted};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::Kvs;
@@ -88,6 +90,8 @@ pub struct Config {
     pub functions: IndexMap<String, Function>,
     /// `[kvs.NAME]`, in file order.
     pub kvs: IndexMap<String, Kvs>,
+    /// `[experiment.NAME]`, in file order.
+    pub experiments: IndexMap<String, Experiment>,
     /// `[[behavior]]` in file order; the first that matches wins, and one always does for a host that is served.
     pub behaviors: Vec<Behavior>,
     /// `[dev]`

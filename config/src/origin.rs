@@ -158,7 +158,8 @@ fn target_url(value: &Value<'_>) -> Option<OriginUrl> {
     }
 }
 
-fn headers(section: &Section<'_>) -> Vec<(String, String)> {
+/// The `headers` of an origin or of an experiment's variant.
+pub(crate) fn headers(section: &Section<'_>) -> Vec<(String, String)> {
     let Some(map) = section.value("headers").and_then(|value| value.map("a table of header names and texts")) else {
         return Vec::new();
     };

@@ -214,6 +214,10 @@ impl<'c> Value<'c> {
         self.inner.is_array()
     }
 
+    pub(crate) fn is_table(&self) -> bool {
+        self.inner.is_table()
+    }
+
     pub(crate) fn is_empty_list(&self) -> bool {
         self.inner.as_array().is_some_and(|items| items.is_empty())
     }

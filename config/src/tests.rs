@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::context::Context;
 use crate::{Availability, Code, Config, Diagnostics, Loaded, Mode, document, keys};
 
+mod experiments;
 mod meaning;
 mod order;
 mod references;
@@ -170,6 +171,7 @@ fn every_planned_key_is_known() {
             crate::Table::Behavior => format!("[[behavior]]\n{name} = 1"),
             crate::Table::BehaviorCache => format!("[[behavior]]\n[behavior.cache]\n{name} = 1"),
             crate::Table::Hook => format!("[[behavior]]\nviewer_request = {{ {name} = 1 }}"),
+            crate::Table::Scope => format!("[experiment.x]\nmatch = {{ {name} = 1 }}"),
             other => panic!("{other:?} has no planned keys"),
         };
         let found = codes(&input, Mode::Serve);

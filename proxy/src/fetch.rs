@@ -208,6 +208,7 @@ impl Fetch {
             self.site.cache.described(&ask(&self.behavior, request, keyed), &answer.head, answer.sent_at, now);
         }
         cache::finish_passed(&mut answer.head.headers, &self.behavior.policy.rules);
+        self.behavior.policy.tags.strip(&mut answer.head.headers);
         let length = match answer.delimited {
             Delimited::Length(length) => Some(length),
             _ => None,
@@ -268,6 +269,10 @@ impl Fetch {
             }
         }
         let hook = self.behavior.origin_response.as_ref().map(|function| (function, outgoing.to_message()));
+        let body = match &self.behavior.shadow {
+            Some(shadow) => shadow.mirror(&self.id, configured, &outgoing, body, length),
+            None => body,
+        };
         let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
         let sent_at = Now::read();
         let response = self.send(&target, outgoing, (body, length), request.interim.clone(), record).await?;

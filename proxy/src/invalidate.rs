@@ -28,7 +28,7 @@ pub(crate) fn named_urls(site: &Site, request: &Received, answer: &HeaderMap) {
         }
         // Its own behavior decides under which key it is stored.
         if let Ok(behavior) = site.behavior(&target) {
-            site.cache.invalidate(&key(&behavior, &target).key);
+            site.cache.invalidate(&key(&behavior, &target, &[]).key);
         }
     }
 }
@@ -40,9 +40,12 @@ pub(crate) fn speaks_of_itself(request: &Received, answer: &HeaderMap) -> bool {
     values.next().is_none() && named.is_some_and(|named| named.path == request.path && named.query == request.query)
 }
 
-/// The key of a request under its behavior.
-pub(crate) fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
-    let options = [("method", "OPTIONS")];
+/// The key of a request under its behavior; `chosen`: what the edge has chosen for it, such as a variant.
+pub(crate) fn key(behavior: &Behavior, request: &Received, chosen: &[(String, String)]) -> KeyedRequest {
+    let mut buckets: Vec<(&str, &str)> = chosen.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if request.method == Method::OPTIONS {
+        buckets.push(("method", "OPTIONS"));
+    }
     KeyedRequest::new(
         &behavior.policy,
         &KeyInput {
@@ -52,7 +55,7 @@ pub(crate) fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
             path: &request.path,
             query: request.query.as_deref(),
             headers: &request.headers,
-            buckets: if request.method == Method::OPTIONS { &options } else { &[] },
+            buckets: &buckets,
         },
     )
 }

@@ -1,9 +1,9 @@
 //! The life of a request.
 //!
 //! ```text
-//! receive → route → authorize → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
-//!                                                              ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
-//!                                                              └─ bypass → fetch ────────────────┘
+//! receive → route → authorize → experiments → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
+//!                                                                            ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
+//!                                                                            └─ bypass → fetch ────────────────┘
 //!                                     fetch = origin-request → origin → origin-response
 //! ```
 //!
@@ -14,6 +14,7 @@ use crate::{
     access::{self, Access},
     body::{self, Body},
     cache::{BypassReason, Lookup, Now},
+    experiment::{self, Taken},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
@@ -54,6 +55,7 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
+    let Taken { behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
     if request.has_body {
         access::drop_body(&mut request, body);
@@ -67,7 +69,7 @@ pub async fn run(
         }
     }
 
-    let keyed = key(&behavior, &request);
+    let keyed = key(&behavior, &request, &buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
     let found = if request.has_body {
         Lookup::Bypass(BypassReason::Body)

@@ -2,11 +2,13 @@
 
 use crate::{
     cache::{Cache, CachePolicy},
+    experiment::Experiment,
     fault::{Fault, Refusal},
     gate::Received,
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin},
     routing::{HostPattern, PathPattern},
+    shadow::Shadow,
 };
 use edgehook_contract::lambda;
 use http::{HeaderName, HeaderValue};
@@ -34,6 +36,8 @@ pub struct Site {
     pub https_port: Option<u16>,
     /// Development: loopback names stand for any host, answers are marked.
     pub dev: bool,
+    /// Experiments in order.
+    pub experiments: Vec<Arc<Experiment>>,
     /// Behaviors in order.
     pub behaviors: Vec<Arc<Behavior>>,
     /// The cache.
@@ -45,7 +49,7 @@ pub struct Site {
 }
 
 /// What happens to requests of one host and path pattern.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Behavior {
     /// Which paths.
     pub path: PathPattern,
@@ -79,6 +83,8 @@ pub struct Behavior {
     pub origin_request_body: IncludeBody,
     /// Function before an answer is stored.
     pub origin_response: Option<Arc<Function>>,
+    /// Second origin that gets copies of requests.
+    pub shadow: Option<Arc<Shadow>>,
 }
 
 /// What becomes of cleartext requests.

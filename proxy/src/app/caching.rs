@@ -1,7 +1,9 @@
 //! From the configuration's words about caching to the cache's own types.
 
 use super::site::SiteError;
-use crate::cache::{AgePenalty, CachePolicy, ErrorTtl, Rules, Selection, SetCookie, Targeted, Ttl, VaryLanguage};
+use crate::cache::{
+    AgePenalty, CachePolicy, ErrorTtl, Rules, Selection, SetCookie, TagRules, Targeted, Ttl, VaryLanguage,
+};
 use edgehook_config::{self as config, Config};
 use http::{HeaderName, StatusCode};
 use std::{sync::Arc, time::Duration};
@@ -17,7 +19,8 @@ pub(super) fn policy(behavior: &config::Behavior, config: &Config) -> Result<Cac
         let declared = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
         let ttl = if behavior.has_ttl { own_ttl() } else { declared };
         let (headers, cookies) = (Selection::None, Selection::None);
-        return Ok(CachePolicy { ttl, query: Selection::All, headers, cookies, rules });
+        let tags = TagRules { field: None, forward: config.cache.forward_tags };
+        return Ok(CachePolicy { ttl, query: Selection::All, headers, cookies, tags, rules });
     };
     let policy = config.cache_policies.get(name);
     let policy = policy.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
@@ -27,7 +30,13 @@ pub(super) fn policy(behavior: &config::Behavior, config: &Config) -> Result<Cac
         own_ttl()
     };
     let (query, headers) = (selection(&policy.query), selection(&policy.headers));
-    Ok(CachePolicy { ttl, query, headers, cookies: selection(&policy.cookies), rules })
+    let tags = TagRules { field: tag_field(policy)?, forward: config.cache.forward_tags };
+    Ok(CachePolicy { ttl, query, headers, cookies: selection(&policy.cookies), tags, rules })
+}
+
+fn tag_field(policy: &config::CachePolicy) -> Result<Option<HeaderName>, SiteError> {
+    let unusable = |_| SiteError::Header("tags".to_owned());
+    policy.tags.as_deref().map(|name| HeaderName::try_from(name).map_err(unusable)).transpose()
 }
 
 fn rules(written: &config::CacheRules) -> Rules {

@@ -5,25 +5,37 @@
 
 mod admin;
 mod caching;
+mod experiments;
 mod functions;
 mod listen;
+mod purge;
 mod roles;
 mod site;
+mod token;
 
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
 pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
 pub use site::SiteError;
+pub(crate) use token::{path as token_path, read as read_token};
 
-use crate::{cache::Cache, edge::Edge, site::Site};
+use crate::{
+    cache::{Cache, Now},
+    edge::Edge,
+    experiment::Tallies,
+    site::Site,
+};
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
 use functions::Functions;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 /// What outlives a reload.
@@ -31,6 +43,7 @@ use std::sync::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
+    tallies: Tallies,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -57,9 +70,13 @@ impl Runtime {
             settings.hosts = hosts as usize;
         }
         let concurrency = Concurrency::new(config.server.environments as usize);
+        let cache = Cache::new(site::cache_limits(config));
+        keep_purges(&cache, config);
+        tokio::spawn(sweep(cache.clone()));
         Self {
-            cache: Cache::new(site::cache_limits(config)),
+            cache,
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
+            tallies: Tallies::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -80,7 +97,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.tallies, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }
@@ -91,11 +108,36 @@ impl Runtime {
     }
 }
 
-/// Serves the admin API, as far as this version has one, until the process ends; with `next_free` on the next port that is
-/// free. Returns where.
+/// Records purges in the state directory, if that can be used. Without, they hold as long as this process runs, and so does
+/// what they cover.
+fn keep_purges(cache: &Cache, config: &Config) {
+    let journal = config.server.state_dir.join("purge.log");
+    if let Err(error) = cache.attach_journal(&journal) {
+        tracing::warn!("purges are not recorded in {}: {error}", journal.display());
+    }
+}
+
+/// How often purged answers are removed from memory; lookups know without.
+const SWEEP: Duration = Duration::from_secs(60);
+
+async fn sweep(cache: Cache) {
+    let mut due = tokio::time::interval(SWEEP);
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = due.tick() => {}
+            () = cache.sweep_is_urgent() => {}
+        }
+        let cache = cache.clone();
+        // A sweep that panicked is no reason to stop sweeping.
+        let _ = tokio::task::spawn_blocking(move || cache.sweep(Now::read())).await;
+    }
+}
+
+/// Serves the admin API until the process ends; with `next_free` on the next port that is free. Returns where.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve_admin(config: &Config, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
-    admin::serve(config, edge, next_free).await
+pub async fn serve_admin(config: &Config, mode: Mode, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
+    admin::serve(config, mode, edge, next_free).await
 }

@@ -1,11 +1,13 @@
 //! From a checked configuration and loaded functions to a site.
 
-use super::functions::FunctionProblem;
+use super::{experiments, functions::FunctionProblem};
 use crate::{
     cache::{Cache, CacheLimits},
+    experiment::Tallies,
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
     routing::{HostPattern, PathPattern},
+    shadow::Shadow,
     site::{Behavior, ProtocolPolicy, Site, SiteOrigin},
 };
 use edgehook_config::{
@@ -49,6 +51,7 @@ pub(super) fn build(
     config: &Config,
     functions: &HashMap<String, Arc<Function>>,
     cache: Cache,
+    tallies: &Tallies,
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
@@ -73,6 +76,7 @@ pub(super) fn build(
         enforce_https: options.enforce_https,
         https_port: options.https_port,
         dev: options.dev,
+        experiments: experiments::build(config, &origins, functions, tallies)?,
         behaviors,
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
@@ -190,15 +194,12 @@ fn behavior(
     origins: &HashMap<&str, Arc<SiteOrigin>>,
     functions: &HashMap<String, Arc<Function>>,
 ) -> Result<Behavior, SiteError> {
-    let attached = |name: &Option<String>| -> Result<Option<Arc<Function>>, SiteError> {
-        let Some(name) = name else { return Ok(None) };
-        functions.get(name).cloned().map(Some).ok_or_else(|| SiteError::Missing(format!("function \"{name}\"")))
-    };
-    let origin = origins.get(behavior.origin.as_str());
+    let attached = |name: &Option<String>| attached(functions, name);
+    let shadow = behavior.shadow.as_ref().map(|name| named_origin(origins, name)).transpose()?;
     Ok(Behavior {
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
-        origin: origin.cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{}\"", behavior.origin)))?,
+        origin: named_origin(origins, &behavior.origin)?,
         policy: super::caching::policy(behavior, config)?,
         strips_bodies: behavior.cache.strip_bodies,
         refuses_delimiters: behavior.cache.reject_encoded_delimiters,
@@ -219,7 +220,20 @@ fn behavior(
         origin_request: attached(&behavior.origin_request)?,
         origin_request_body: include(behavior.include_body.origin_request),
         origin_response: attached(&behavior.origin_response)?,
+        shadow: shadow.map(|origin| Arc::new(Shadow::new(origin, behavior.shadow_percent))),
     })
+}
+
+pub(super) fn named_origin(origins: &HashMap<&str, Arc<SiteOrigin>>, name: &str) -> Result<Arc<SiteOrigin>, SiteError> {
+    origins.get(name).cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{name}\"")))
+}
+
+pub(super) fn attached(
+    functions: &HashMap<String, Arc<Function>>,
+    name: &Option<String>,
+) -> Result<Option<Arc<Function>>, SiteError> {
+    let Some(name) = name else { return Ok(None) };
+    functions.get(name).cloned().map(Some).ok_or_else(|| SiteError::Missing(format!("function \"{name}\"")))
 }
 
 fn include(body: bool) -> IncludeBody {

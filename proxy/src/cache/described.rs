@@ -29,6 +29,7 @@ impl Cache {
         let mut meta = stored.meta.clone();
         if conditional::describes(&head.headers, &stored.meta.headers, stored.body.length()) {
             conditional::merge(&mut meta.headers, &head.headers);
+            ask.policy.tags.strip(&mut meta.headers);
             NOT_STORED.iter().for_each(|name| drop(meta.headers.remove(name)));
             add_date(&mut meta.headers, now);
             let facts = ask.facts();

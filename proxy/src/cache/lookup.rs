@@ -16,8 +16,10 @@ use super::{
     entry::Entry,
     flight::{Cause, Flight, Lead, Shared, Signal},
     freshness::Failure,
+    key::Key,
     marks::Mark,
     policy::Selection,
+    purge::Verdict,
     range,
     request_control::{RequestControl, Suits},
     serve::{Served, Source, Wish, serve},
@@ -113,6 +115,7 @@ impl Ask<'_> {
             ttl: self.policy.ttl,
             rules: Arc::clone(&self.policy.rules),
             control: self.control(),
+            tags: self.policy.tags.clone(),
             cookies_forwarded: self.unkeyed_cookies || self.policy.cookies != Selection::None,
             extension: self.keyed.extension.clone(),
         }
@@ -139,8 +142,16 @@ pub enum Lookup {
 /// The first decision.
 enum Begin {
     Done(Lookup),
-    /// With what may stand in for an origin that is slow.
-    Wait(oneshot::Receiver<Signal>, Option<Arc<Entry>>),
+    /// For the head of another's answer.
+    Wait(Waiting),
+}
+
+struct Waiting {
+    receiver: oneshot::Receiver<Signal>,
+    /// The number of the last purge before this request came.
+    arrived: u64,
+    /// What may stand in for an origin that is slow.
+    stale: Option<Arc<Entry>>,
 }
 
 impl Cache {
@@ -156,9 +167,9 @@ impl Cache {
         let deadline = now.mono + WAIT_LIMIT;
         let mut at = now;
         loop {
-            let (receiver, stale) = match self.begin(ask, at) {
+            let Waiting { receiver, arrived, stale } = match self.begin(ask, at) {
                 Begin::Done(lookup) => return lookup,
-                Begin::Wait(receiver, stale) => (receiver, stale),
+                Begin::Wait(waiting) => waiting,
             };
             let soft = ask.policy.rules.stale_soft_deadline.filter(|_| stale.is_some());
             let until = soft.map_or(deadline, |soft| deadline.min(now.mono + soft));
@@ -172,7 +183,9 @@ impl Cache {
             };
             match signal {
                 Ok(Signal::Ready(shared)) => {
-                    if let Some(served) = join(&shared, ask, at) {
+                    if self.may_share(&shared, &ask.keyed.key, arrived)
+                        && let Some(served) = join(&shared, ask, at)
+                    {
                         return Lookup::Hit(Box::new(served));
                     }
                 }
@@ -186,7 +199,8 @@ impl Cache {
 
     /// A ticket for a request whose answer may be stored although it is never answered from the store: a POST.
     pub fn claim(&self, ask: &Ask<'_>) -> FetchTicket {
-        let flight = Flight::new(ask.keyed.key.clone(), false, Arc::new(ask.headers.clone()));
+        let flight =
+            Flight::new(ask.keyed.key.clone(), false, Arc::new(ask.headers.clone()), self.inner.purges.number());
         self.inner.store.with_slot(&ask.keyed.key, |slot| slot.admit(Arc::clone(&flight)));
         let lead = Lead::new(Arc::clone(&self.inner), flight);
         FetchTicket::new(lead, ask.facts(), MissReason::Method).marked(None, false)
@@ -195,8 +209,11 @@ impl Cache {
     fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
         let group = self.inner.store.group(&ask.keyed.key)?;
         let entry = group.select(ask.headers)?;
-        (ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) == Suits::Fresh)
-            .then(|| self.hit(entry, ask, now))
+        if ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh {
+            return None;
+        }
+        super::point();
+        if self.inner.vet(&ask.keyed.key, entry) == Verdict::Keep { Some(self.hit(entry, ask, now)) } else { None }
     }
 
     fn hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Served {
@@ -208,15 +225,16 @@ impl Cache {
         let inner = &self.inner;
         let control = ask.control();
         let mark = inner.marks.of(&ask.keyed.key, now.mono);
+        super::point();
         inner.store.with_slot(&ask.keyed.key, |slot| {
-            let found = Found::new(inner, ask, now);
+            let found = Found::new(inner, slot, ask, now);
             let suits = found.suits(control, now);
             if let Some(served) = self.without_asking(&found, suits, mark, ask, now) {
                 return Begin::Done(Lookup::Hit(Box::new(served)));
             }
             let incomplete = ask.needs_complete();
             if incomplete != Some(BypassReason::Range)
-                && let Some(served) = running(slot, ask, now)
+                && let Some(served) = running(inner, slot, ask, now)
             {
                 return Begin::Done(Lookup::Hit(Box::new(served)));
             }
@@ -277,13 +295,14 @@ impl Cache {
             let same = |leader: &HeaderMap| {
                 variants.iter().all(|known| known.counterpart(ask.headers) == known.counterpart(leader))
             };
-            if let Some(receiver) = slot.flights(key).find_map(|flight| flight.join(same)) {
-                let clocks = |entry: &Arc<Entry>| (entry.meta.freshness, entry.meta.resident(now));
+            let current = |flight: &&Arc<Flight>| self.inner.is_flight_current(flight);
+            if let Some(receiver) = slot.flights(key).filter(current).find_map(|flight| flight.join(same)) {
                 let patient = |entry: &Arc<Entry>| {
-                    let (clocks, resident) = clocks(entry);
-                    suits == Suits::Stale && clocks.may_serve_on(Failure::Unreachable, resident)
+                    let resident = entry.meta.resident(now);
+                    suits == Suits::Stale && entry.meta.freshness.may_serve_on(Failure::Unreachable, resident)
                 };
-                return Begin::Wait(receiver, found.entry.filter(patient));
+                let (arrived, stale) = (found.purges, found.entry.filter(patient));
+                return Begin::Wait(Waiting { receiver, arrived, stale });
             }
         }
         Begin::Done(Lookup::Miss(Box::new(self.lead(slot, found, (mark, together), ask, now))))
@@ -298,7 +317,7 @@ impl Cache {
         now: Now,
     ) -> FetchTicket {
         let facts = ask.facts();
-        let flight = Flight::new(ask.keyed.key.clone(), joinable, Arc::clone(&facts.headers));
+        let flight = Flight::new(ask.keyed.key.clone(), joinable, Arc::clone(&facts.headers), found.purges);
         slot.admit(Arc::clone(&flight));
         let lead = Lead::new(Arc::clone(&self.inner), flight);
         let others = found.others(now);
@@ -308,8 +327,8 @@ impl Cache {
     /// A follower in the place of a leader that is gone.
     fn promoted(&self, lead: Lead, ask: &Ask<'_>, now: Now) -> Lookup {
         let facts = ask.facts();
-        lead.adopt(Arc::clone(&facts.headers));
-        let found = Found::new(&self.inner, ask, now);
+        let found = self.find(ask, now);
+        lead.adopt(Arc::clone(&facts.headers), found.purges);
         let others = found.others(now);
         Lookup::Miss(Box::new(FetchTicket::new(lead, facts, found.reason(now)).validating(found.entry, others)))
     }
@@ -317,16 +336,31 @@ impl Cache {
     /// A ticket that nobody waits for, for a follower whose leader's answer cannot be shared.
     fn alone(&self, ask: &Ask<'_>, now: Now) -> Lookup {
         self.inner.store.with_slot(&ask.keyed.key, |slot| {
-            let found = Found::new(&self.inner, ask, now);
+            let found = Found::new(&self.inner, slot, ask, now);
             Lookup::Miss(Box::new(self.lead(slot, found, (Some(Mark::HitForMiss), false), ask, now)))
         })
     }
 
     fn failed(&self, cause: Cause, ask: &Ask<'_>, now: Now) -> Lookup {
-        let found = Found::new(&self.inner, ask, now);
-        found
+        self.find(ask, now)
             .stand_in(Some(Mark::OriginFailed(Failure::Unreachable)), ask, now)
             .map_or(Lookup::Failed(cause), |served| Lookup::Hit(Box::new(served)))
+    }
+
+    fn find(&self, ask: &Ask<'_>, now: Now) -> Found {
+        self.inner.store.with_slot(&ask.keyed.key, |slot| Found::new(&self.inner, slot, ask, now))
+    }
+
+    /// Whether a request that came after the purge `arrived` may have another's answer: the origin was asked after it too,
+    /// or no purge covers the answer.
+    fn may_share(&self, shared: &Shared, key: &Key, arrived: u64) -> bool {
+        match shared {
+            Shared::Filling(filling) => arrived <= filling.meta.asked_at || self.inner.is_current(key, &filling.meta),
+            Shared::Confirmed(entry, ..) => {
+                arrived <= entry.meta.asked_at || self.inner.vet(key, entry) == Verdict::Keep
+            }
+            Shared::StandIn(entry, _) => self.inner.vet(key, entry) != Verdict::Gone,
+        }
     }
 }
 
@@ -336,15 +370,20 @@ struct Found {
     entry: Option<Arc<Entry>>,
     /// How long expired responses are of use.
     keep: Duration,
+    /// The number of the last purge before this was found.
+    purges: u64,
 }
 
 impl Found {
-    fn new(inner: &Inner, ask: &Ask<'_>, now: Now) -> Self {
+    fn new(inner: &Inner, slot: &mut Slot, ask: &Ask<'_>, now: Now) -> Self {
+        // In this order: what a purge takes away meanwhile is then never taken for newer than the purge.
+        let purges = inner.purges.number();
+        inner.tidy(slot, &ask.keyed.key, now);
         let group = inner.store.group(&ask.keyed.key);
         let keep = ask.policy.rules.keep.unwrap_or(inner.limits.keep);
         let kept = |entry: &&Arc<Entry>| entry.meta.freshness.is_kept(keep, entry.meta.resident(now));
         let entry = group.as_ref().and_then(|group| group.select(ask.headers).filter(kept).cloned());
-        Self { group, entry, keep }
+        Self { group, entry, keep, purges }
     }
 
     /// Why the origin has to be asked, if it has.
@@ -398,8 +437,10 @@ fn stand_in(entry: &Entry, failure: Failure, ask: &Ask<'_>, now: Now) -> Option<
 }
 
 /// A body on its way that suits this request.
-fn running(slot: &Slot, ask: &Ask<'_>, now: Now) -> Option<Served> {
-    let mut fillings = slot.flights(&ask.keyed.key).filter_map(|flight| flight.filling());
+fn running(inner: &Inner, slot: &Slot, ask: &Ask<'_>, now: Now) -> Option<Served> {
+    let key = &ask.keyed.key;
+    let fillings = slot.flights(key).filter_map(|flight| flight.filling());
+    let mut fillings = fillings.filter(|filling| inner.is_current(key, &filling.meta));
     fillings.find_map(|filling| join(&Shared::Filling(filling), ask, now))
 }
 

@@ -3,9 +3,10 @@
 //! Use: make a [`KeyedRequest`], [`Cache::lookup`], and either send what was [`Served`], or fetch with the
 //! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
 //! concept: `key`, `cache_control`, `request_control`, `targeted`, `date`, `vary`, `conditional`, `range` read messages;
-//! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks` keep; `flight`, `buffer`, `fill` share
-//! running fetches; `serve`, `parts`, `ticket`, `described`, `status` make answers. Deliberately absent: HTTP versions,
-//! connections, functions, and configuration beyond [`CachePolicy`] and [`CacheLimits`].
+//! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks` keep; `tags`, `purge`, `sweep` forget;
+//! `flight`, `buffer`, `fill` share running fetches; `serve`, `parts`, `ticket`, `described`, `status` make answers.
+//! Deliberately absent: HTTP versions, connections, functions, and configuration beyond [`CachePolicy`] and
+//! [`CacheLimits`].
 
 mod buffer;
 mod cache_control;
@@ -22,12 +23,15 @@ mod lookup;
 mod marks;
 mod parts;
 mod policy;
+mod purge;
 mod range;
 mod request_control;
 mod rules;
 mod serve;
 mod status;
 mod store;
+mod sweep;
+mod tags;
 mod targeted;
 mod ticket;
 mod vary;
@@ -41,7 +45,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 pub use self::{
     conditional::Validators,
@@ -51,13 +55,17 @@ pub use self::{
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
+    purge::{Kind as PurgeKind, Recorded, Scope},
     rules::{AgePenalty, ErrorTtl, Rules, SetCookie, Targeted, VaryLanguage},
     serve::Served,
     status::{BypassReason, Forwarded, Outcome, Report},
+    sweep::{PurgeOrder, Purged},
+    tags::TagRules,
     ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StandIn, StoreResult},
 };
 use self::{
     marks::{Marks, Overflows},
+    purge::Purges,
     store::Store,
 };
 
@@ -101,6 +109,9 @@ pub(crate) struct Inner {
     store: Store,
     marks: Marks,
     overflows: Overflows,
+    purges: Purges,
+    /// Rung when purges have piled up.
+    sweeper: Notify,
     limits: CacheLimits,
     /// The first moment that was seen; uses are dated from it.
     epoch: OnceLock<Instant>,
@@ -119,8 +130,15 @@ impl Cache {
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
         let limits = CacheLimits { max_object: limits.max_object.min(limits.memory), ..limits };
-        let (store, marks, overflows) = (Store::new(limits.memory), Marks::new(), Overflows::new());
-        let inner = Inner { store, marks, overflows, limits, epoch: OnceLock::new() };
+        let inner = Inner {
+            store: Store::new(limits.memory),
+            marks: Marks::new(),
+            overflows: Overflows::new(),
+            purges: Purges::default(),
+            sweeper: Notify::new(),
+            limits,
+            epoch: OnceLock::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -141,4 +159,18 @@ impl Cache {
     pub fn weight(&self) -> u64 {
         self.inner.store.weight()
     }
+}
+
+/// Starts a task of the cache's own.
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    #[cfg(test)]
+    let Err(task) = tests::model::spawn(task) else { return };
+    tokio::spawn(task);
+}
+
+/// A place between two steps at which the model of interleavings lets others run; nothing outside of it.
+#[inline]
+pub(crate) fn point() {
+    #[cfg(test)]
+    tests::model::point();
 }

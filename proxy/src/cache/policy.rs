@@ -15,6 +15,7 @@ use super::{
     date,
     freshness::{Freshness, initial_age},
     rules::{Rules, SetCookie},
+    tags::TagRules,
     targeted,
     vary::Variant,
 };
@@ -87,6 +88,8 @@ pub struct CachePolicy {
     pub headers: Selection,
     /// Cookies in the key.
     pub cookies: Selection,
+    /// Purge tags.
+    pub tags: TagRules,
     /// What else may be decided one way or the other.
     pub rules: Arc<Rules>,
 }
@@ -120,7 +123,7 @@ pub enum NoStoreReason {
     Oversize,
     /// The end of the body cannot be verified.
     CloseDelimited,
-    /// The URL was invalidated after this request had begun.
+    /// It was purged, or its URL invalidated, after this request had begun.
     Purged,
     /// The request asked for its answer not to be stored.
     RequestDirective,
@@ -128,6 +131,8 @@ pub enum NoStoreReason {
     VaryLimit,
     /// The answer's type does not suit its path (`deception_armor`).
     Deception,
+    /// It has more purge tags than are kept, so that a purge might miss it.
+    TagLimit,
 }
 
 impl NoStoreReason {
@@ -148,6 +153,7 @@ impl NoStoreReason {
             Self::RequestDirective => "request-directive",
             Self::VaryLimit => "vary-limit",
             Self::Deception => "deception",
+            Self::TagLimit => "tag-limit",
         }
     }
 }

@@ -23,6 +23,7 @@ use super::{
     rules::{Rules, SetCookie},
     serve::{self, Served, Source, Wish},
     status::{Forwarded, Outcome, Report},
+    tags::{TagRules, Tags},
     vary::Variant,
 };
 use crate::body::Body;
@@ -117,6 +118,7 @@ pub(crate) struct Facts {
     pub(crate) ttl: Ttl,
     pub(crate) rules: Arc<Rules>,
     pub(crate) control: RequestControl,
+    pub(crate) tags: TagRules,
     pub(crate) cookies_forwarded: bool,
     /// The extension of the path, in lower case.
     pub(crate) extension: Option<Arc<str>>,
@@ -238,6 +240,9 @@ impl FetchTicket {
     #[must_use]
     pub fn settle(mut self, mut answer: OriginAnswer, now: Now) -> Settlement {
         strip_hop_by_hop(&mut answer.head.headers);
+        let tags = Tags::of(&answer.head.headers, &self.facts.tags).map_err(|_| NoStoreReason::TagLimit);
+        let tagged = Tags::present(&answer.head.headers, &self.facts.tags);
+        self.facts.tags.strip(&mut answer.head.headers);
         let conditional = self.validators().is_some();
         if answer.head.status == StatusCode::NOT_MODIFIED && conditional {
             let confirmed =
@@ -250,12 +255,13 @@ impl FetchTicket {
                 self.others.clear();
                 return Settlement::Refetch(Box::new(self));
             };
-            return Settlement::Answer(Box::new(self.confirm(&named, &answer, now)));
+            let tags = if tagged { tags } else { Ok(named.meta.tags.clone()) };
+            return Settlement::Answer(Box::new(self.confirm(&named, &answer, tags, now)));
         }
         let endless = self.mark == Some(Mark::Oversize) && answer.delimited == Delimited::Chunked;
         let verdict = if endless { Err(NoStoreReason::Oversize) } else { self.judge(&answer, now) };
-        Settlement::Answer(Box::new(match verdict {
-            Ok(plan) => self.fill(answer, plan, now),
+        Settlement::Answer(Box::new(match verdict.and_then(|plan| Ok((plan, tags?))) {
+            Ok((plan, tags)) => self.fill(answer, plan, tags, now),
             Err(reason) => self.refuse(answer, reason, now),
         }))
     }
@@ -347,12 +353,12 @@ impl FetchTicket {
     }
 
     /// Stores a full answer as it comes.
-    fn fill(self, answer: OriginAnswer, plan: Plan, now: Now) -> Settled {
+    fn fill(self, answer: OriginAnswer, plan: Plan, tags: Tags, now: Now) -> Settled {
         let OriginAnswer { mut head, body, delimited, sent_at } = answer;
         let inner = self.lead.inner();
         plan.strip.iter().for_each(|name| drop(head.headers.remove(name)));
-        let licensed = self.lead.is_licensed();
-        let meta = self.meta(head.status, head.headers.clone(), &plan, now);
+        let meta = self.meta(head.status, head.headers.clone(), &plan, tags, now);
+        let licensed = self.lead.is_licensed() && inner.is_current(self.lead.key(), &meta);
         let outcome = match self.reason {
             _ if !licensed => Outcome::Uncacheable,
             MissReason::Stale => Outcome::Expired,
@@ -393,7 +399,13 @@ impl FetchTicket {
     }
 
     /// Renews the stored response by the origin's 304 and answers from it.
-    fn confirm(self, stale: &Arc<Entry>, answer: &OriginAnswer, now: Now) -> Settled {
+    fn confirm(
+        self,
+        stale: &Arc<Entry>,
+        answer: &OriginAnswer,
+        tags: Result<Tags, NoStoreReason>,
+        now: Now,
+    ) -> Settled {
         let inner = self.lead.inner();
         let mut merged = stale.meta.headers.clone();
         merged.remove(header::DATE); // of the old answer; the new one's, or the receipt time, takes its place
@@ -409,9 +421,9 @@ impl FetchTicket {
         head.headers = merged;
         let exchange = self.exchange(&head, Delimited::Length(stale.body.length()), answer.sent_at, now);
         let age = initial_age(&answer.head.headers, exchange.delay);
-        let verdict = policy::judge(&exchange);
+        let verdict = policy::judge(&exchange).and_then(|plan| tags.clone().map(|_| plan));
         let plan = verdict.clone().unwrap_or_else(|_| Plan::expired());
-        let mut meta = self.meta(head.status, head.headers, &plan, now);
+        let mut meta = self.meta(head.status, head.headers, &plan, tags.unwrap_or_default(), now);
         meta.freshness.initial_age = age;
         let entry = Arc::new(Entry::new(meta, stale.body.clone(), inner.uptime(now)));
 
@@ -454,11 +466,12 @@ impl FetchTicket {
         Settled { head: served.head, body: served.body, length: served.length, result, report }
     }
 
-    fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, now: Now) -> Meta {
+    fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, tags: Tags, now: Now) -> Meta {
         plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
         let variant = Variant::of(&headers, &self.facts.headers, self.facts.rules.vary_language);
         add_date(&mut headers, now);
-        Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent }
+        let asked_at = self.lead.asked_at();
+        Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent, tags, asked_at }
     }
 }
 

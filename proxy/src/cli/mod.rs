@@ -7,9 +7,12 @@ mod check;
 mod demo;
 mod dev;
 mod doctor;
+mod experiment;
 mod init;
 mod line;
+mod node;
 mod output;
+mod purge;
 mod serve;
 mod watch;
 
@@ -33,6 +36,8 @@ enum Exit {
     No,
     /// Bad usage, or a configuration that does not pass.
     Invalid,
+    /// The node's admin API cannot be reached, or refuses the token.
+    Unreachable,
     Interrupted,
 }
 
@@ -42,6 +47,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Invalid => 2,
+            Exit::Unreachable => 3,
             Exit::Interrupted => 130,
         })
     }
@@ -84,8 +90,40 @@ enum Verb {
     Serve(ConfigArgument),
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Make a running node forget what it has stored.
+    Purge(purge::PurgeArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
+    /// Experiments of a running node.
+    #[command(subcommand)]
+    Experiment(ExperimentVerb),
+}
+
+#[derive(Debug, Subcommand)]
+enum ExperimentVerb {
+    /// Configured and observed split, status and latency per variant. Exit code 1: the split is not as configured.
+    Status {
+        /// One experiment [default: all]
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArguments,
+    },
+}
+
+/// Which node to talk to.
+#[derive(Debug, Args)]
+struct NodeArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The node's admin API, http://ADDRESS or unix:PATH [default: that of the configuration]
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+    /// File with the admin token [default: the token of the configuration, or the one that the node made]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +184,11 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
+        Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
+            runtime.block_on(experiment::status(name.as_deref(), json, &node, output))
+        }
     };
     runtime.shutdown_background();
     exit

@@ -2,7 +2,9 @@
 
 mod collapse;
 mod invalidation;
+pub(super) mod model;
 mod negotiation;
+mod purging;
 mod ranges;
 mod requests;
 mod streaming;
@@ -47,6 +49,7 @@ pub(super) fn policy() -> CachePolicy {
         headers: Selection::None,
         cookies: Selection::None,
         rules: Arc::default(),
+        tags: TagRules::default(),
     }
 }
 

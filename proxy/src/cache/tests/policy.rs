@@ -235,6 +235,7 @@ fn selections_and_the_switch() {
         headers: none.clone(),
         cookies: none.clone(),
         rules: Arc::default(),
+        tags: TagRules::default(),
     };
     assert!(policy(ttl(0, 0, 0)).is_disabled());
     assert!(!policy(ttl(0, 0, 1)).is_disabled());
