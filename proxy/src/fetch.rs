@@ -135,12 +135,14 @@ impl Fetch {
     ) -> Result<Answer, Fault> {
         let extent = if self.behavior.policy.rules.forward_all { Extent::All } else { Extent::Keyed };
         loop {
-            let mut outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, extent)?;
-            if request.method == Method::HEAD {
-                outgoing.method = Method::GET;
-            }
-            ticket.prepare(&mut outgoing.headers);
-            let exchanged = match self.exchange(request, outgoing, (body::empty(), BodyLength::None), record).await {
+            let prepare = |outgoing: &mut Outgoing| {
+                if request.method == Method::HEAD {
+                    outgoing.method = Method::GET;
+                }
+                ticket.prepare(&mut outgoing.headers);
+            };
+            let payload = (body::empty(), BodyLength::None);
+            let exchanged = match self.attempt(request, keyed, extent, &prepare, payload, record).await {
                 Ok(exchanged) => exchanged,
                 Err(fault) => return failed(*ticket, fault),
             };
@@ -180,10 +182,9 @@ impl Fetch {
             | BypassReason::Body
             | BypassReason::LockTimeout => Extent::Keyed,
         };
-        let outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, extent)?;
         let length = body_length(&request.headers, &body);
         let claim = self.claim(request, keyed);
-        let exchanged = self.exchange(request, outgoing, (body, length), record).await;
+        let exchanged = self.attempt(request, keyed, extent, &|_| {}, (body, length), record).await;
         if changes_state(&request.method) && exchanged.is_err() {
             // It may have been done all the same, whatever became of the answer.
             self.site.cache.invalidate(&keyed.key);
@@ -239,6 +240,39 @@ impl Fetch {
             record.log_hooks();
             drop(permit);
         });
+    }
+
+    /// One exchange, and when it fails in a way that calls for it another with the second origin of the behavior's group.
+    async fn attempt(
+        &self,
+        request: &Received,
+        keyed: &KeyedRequest,
+        extent: Extent,
+        prepare: &(dyn Fn(&mut Outgoing) + Sync),
+        payload: (Body, BodyLength),
+        record: &mut Record,
+    ) -> Result<Exchanged, Fault> {
+        let outgoing = |fetch: &Self| {
+            let mut outgoing = forward::outgoing(&fetch.site, &fetch.behavior.origin, request, keyed, extent)?;
+            prepare(&mut outgoing);
+            Ok::<_, Fault>(outgoing)
+        };
+        // Nothing that could have been done already is asked for twice.
+        let again = payload.1 == BodyLength::None && !changes_state(&request.method);
+        let first = self.exchange(request, outgoing(self)?, payload, record).await;
+        let Some(second) = self.second(&first).filter(|_| again) else { return first };
+        second.exchange(request, outgoing(&second)?, (body::empty(), BodyLength::None), record).await
+    }
+
+    /// The fetch from the second origin of a group, where the first has failed.
+    fn second(&self, first: &Result<Exchanged, Fault>) -> Option<Self> {
+        let failover = self.behavior.failover.as_ref()?;
+        let failed = match first {
+            Ok(exchanged) => failover.statuses.contains(&exchanged.answer.head.status.as_u16()),
+            Err(fault) => matches!(fault, Fault::Origin(_)),
+        };
+        let behavior = || Behavior { origin: failover.origin.clone(), failover: None, ..(*self.behavior).clone() };
+        failed.then(|| Self { behavior: Arc::new(behavior()), ..self.clone() })
     }
 
     /// origin-request → origin → origin-response.

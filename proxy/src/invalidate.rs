@@ -49,7 +49,7 @@ pub(crate) fn key(behavior: &Behavior, request: &Received, chosen: &[(String, St
     KeyedRequest::new(
         &behavior.policy,
         &KeyInput {
-            namespace: &behavior.origin.name,
+            namespace: &behavior.origin.namespace,
             scheme: request.scheme.as_str(),
             host: &request.host.authority(),
             path: &request.path,

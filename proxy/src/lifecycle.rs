@@ -14,6 +14,7 @@ use crate::{
     access::{self, Access},
     body::{self, Body},
     cache::{BypassReason, Lookup, Now},
+    directed,
     experiment::{self, Taken},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
@@ -23,6 +24,7 @@ use crate::{
     record::Record,
     site::{Behavior, Site},
 };
+use edgehook_contract::viewer::OriginChoice;
 use http::Response;
 use std::sync::Arc;
 
@@ -55,17 +57,23 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
-    let Taken { behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
+    let Taken { mut behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
     if request.has_body {
         access::drop_body(&mut request, body);
     }
 
-    if let Some(function) = &behavior.viewer_request {
+    if let Some(function) = behavior.viewer_request.clone() {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
-        match hooks::viewer_request(function, include, &id, request, body, record).await? {
-            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(function))),
-            Flow::Continue(changed) => request = changed,
+        let judge = |choice: &OriginChoice| directed::check(site, choice);
+        match hooks::viewer_request(&function, include, &id, request, body, &judge, record).await? {
+            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(&function))),
+            Flow::Continue(bound) => {
+                request = bound.request;
+                if let Some(choice) = bound.origin {
+                    behavior = Arc::new(directed::apply(site, &behavior, &choice)?);
+                }
+            }
         }
     }
 
