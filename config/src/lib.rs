@@ -20,6 +20,7 @@ mod document;
 mod expand;
 mod experiment;
 mod function;
+mod geo;
 mod keys;
 mod kvs;
 mod lambda;
@@ -49,6 +50,7 @@ pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targ
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
+pub use geo::{Countries, Geo};
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::Kvs;
 pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
@@ -80,6 +82,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[cache]`
     pub cache: CacheSettings,
+    /// `[geo]`
+    pub geo: Geo,
     /// `[s3] endpoint`: where S3 origins that functions choose are asked; `None`: at their own names.
     pub s3_endpoint: Option<OriginUrl>,
     /// `[origin.NAME]`, in file order.

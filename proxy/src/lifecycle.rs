@@ -15,6 +15,7 @@ use crate::{
     body::{self, Body},
     cache::{BypassReason, Lookup, Now},
     directed,
+    edge_fields::{self, Moment},
     experiment::{self, Taken},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
@@ -57,11 +58,12 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
-    let Taken { mut behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
+    let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
     if request.has_body {
         access::drop_body(&mut request, body);
     }
+    edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
     if let Some(function) = behavior.viewer_request.clone() {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
@@ -76,6 +78,8 @@ pub async fn run(
             }
         }
     }
+
+    edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
     let keyed = key(&behavior, &request, &buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };

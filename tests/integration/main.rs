@@ -11,6 +11,7 @@ mod caching_rules;
 mod check;
 mod conformance;
 mod dev;
+mod edge_fields;
 mod experiments;
 mod faults;
 mod functions;

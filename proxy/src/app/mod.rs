@@ -23,7 +23,6 @@ pub(crate) use token::{path as token_path, read as read_token};
 use crate::{
     cache::{Cache, Now},
     edge::Edge,
-    experiment::Tallies,
     site::Site,
 };
 use edgehook_config::{Config, Mode};
@@ -43,7 +42,7 @@ use std::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
-    tallies: Tallies,
+    kept: site::Kept,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -76,7 +75,7 @@ impl Runtime {
         Self {
             cache,
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
-            tallies: Tallies::default(),
+            kept: site::Kept::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -97,7 +96,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.tallies, options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }
