@@ -340,7 +340,7 @@ const KEYS: &[Key] = &[
     row(Table::Function, "memory", "allocation per run (viewer) or memory limit (Lambda)"),
     viewer("validation", "strict or lenient check of results"),
     viewer("body_limit", "generated or replaced body"),
-    Key { availability: Planned, ..viewer("circuit_breaker", "stop calling a function that always fails") },
+    viewer("circuit_breaker", "stop calling a function that always fails"),
     lambda("engine", "boa, for nodejs"),
     lambda("handler", "exported function that is called"),
     lambda("timeout", "from the hook's start, 1s to 30s"),
