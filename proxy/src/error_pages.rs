@@ -95,5 +95,13 @@ fn request_for(page: &ErrorPage, asked: Received) -> Received {
     for name in CONDITIONS.iter().chain(&BODY_FIELDS) {
         headers.remove(name);
     }
-    Received { method: Method::GET, path: page.path.clone(), query: None, headers, ..asked }
+    Received {
+        method: Method::GET,
+        path: page.path.clone(),
+        query: None,
+        headers,
+        has_body: false,
+        interim: None,
+        ..asked
+    }
 }
