@@ -1,7 +1,6 @@
 //! `[[behavior]]`: what happens to which paths. The order of behaviors is judged in `routing`.
 
-use ipnet::IpNet;
-
+use crate::access::{self, Admission, Gates};
 use crate::address;
 use crate::cache_policy::MANAGED;
 use crate::diagnostic::{Code, Problem};
@@ -33,10 +32,8 @@ pub struct Behavior {
     pub origin_request: Option<String>,
     /// Lambda function before an answer is stored.
     pub origin_response: Option<String>,
-    /// Viewers let in; empty: all. Others get 403.
-    pub allow: Vec<IpNet>,
-    /// Viewers refused with 403, also where `allow` lets them in.
-    pub deny: Vec<IpNet>,
+    /// Who is let in.
+    pub admission: Admission,
     /// Line of the `[[behavior]]` header in the file, from 1.
     pub line: usize,
 }
@@ -80,6 +77,7 @@ pub(crate) struct Declared<'n> {
     pub(crate) functions: Vec<(&'n str, Option<Family>)>,
     /// `[server] hosts`.
     pub(crate) hosts: &'n [String],
+    pub(crate) gates: Gates<'n>,
 }
 
 /// A behavior as far as it could be read: what the judgement of the order needs survives mistakes elsewhere in it.
@@ -110,8 +108,7 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
         viewer_response,
         origin_request,
         origin_response,
-        allow: networks(&section, "allow"),
-        deny: section.list("deny", address::network).unwrap_or_default(),
+        admission: access::read(&section, &declared.gates),
         line: section.cx.line(section.span.start),
     };
     let complete = pattern.is_some() && hosts.is_some() && origin.is_some();
@@ -202,15 +199,6 @@ fn protocol_policy(section: &Section<'_>) -> ViewerProtocolPolicy {
         ("https-only", ViewerProtocolPolicy::HttpsOnly),
     ];
     section.choice("viewer_protocol_policy", &words, &[]).unwrap_or(ViewerProtocolPolicy::AllowAll)
-}
-
-fn networks(section: &Section<'_>, key: &'static str) -> Vec<IpNet> {
-    if let Some(value) = section.value(key)
-        && value.is_empty_list()
-    {
-        value.report(Code::BadValue, format!("`{key}` must name a network"), "an empty list lets nobody in");
-    }
-    section.list(key, address::network).unwrap_or_default()
 }
 
 const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];

@@ -3,13 +3,14 @@
 use indexmap::IndexMap;
 use toml::de::DeTable;
 
+use crate::access::Gates;
 use crate::behavior::{self, Declared};
 use crate::cache_policy::{self, MANAGED};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::keys::Table;
 use crate::section::{Section, Value};
-use crate::{Config, Dev, Loaded, admin, cache, function, kvs, limits, origin, routing, server};
+use crate::{Config, Dev, Loaded, admin, authorizer, cache, function, key_group, kvs, limits, origin, routing, server};
 
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
@@ -76,11 +77,21 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         function
     });
 
+    let group_sections = named(&root, "key_group", Table::KeyGroup);
+    let key_groups = collect(&group_sections, key_group::read);
+    let authorizer_sections = named(&root, "authorizer", Table::Authorizer);
+    let authorizers = collect(&authorizer_sections, authorizer::read);
+    let places = |name: &str| authorizers.get(name).map_or(&[][..], |authorizer| &authorizer.token);
+
     let declared = Declared {
         origins: origin_names.iter().map(String::as_str).collect(),
         cache_policies: policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
         hosts: &server.hosts,
+        gates: Gates {
+            authorizers: authorizer_sections.keys().map(|name| (name.as_str(), places(name))).collect(),
+            key_groups: group_sections.keys().map(String::as_str).collect(),
+        },
     };
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
@@ -88,7 +99,20 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let dev = dev(&section("dev", Table::Dev), &declared.origins);
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
-    Some(Config { server, limits, admin, cache, origins, cache_policies, functions, kvs, behaviors, dev })
+    Some(Config {
+        server,
+        limits,
+        admin,
+        cache,
+        origins,
+        cache_policies,
+        functions,
+        kvs,
+        key_groups,
+        authorizers,
+        behaviors,
+        dev,
+    })
 }
 
 /// A table that stands once, or an empty one in its place so that its defaults are read the same way.

@@ -12,6 +12,7 @@
 
 use crate::{
     access::{self, Access},
+    auth,
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
     fault::Fault,
@@ -22,7 +23,10 @@ use crate::{
     site::{Behavior, Site},
 };
 use http::Response;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// A response, and what it says about where it came from.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
     substitute_root(site, &mut request);
 
     if let Some(function) = &behavior.viewer_request {

@@ -1,9 +1,10 @@
 //! One loaded configuration, ready to serve: immutable, swapped as a whole, shared by every request that began under it.
 
 use crate::{
+    auth::{Admission, Guard},
     cache::{Cache, CachePolicy},
     fault::{Fault, Refusal},
-    gate::Received,
+    gate::{self, Loosened, Received},
     hooks::Function,
     origin::{DynamicOrigins, Origin},
     routing::{HostPattern, PathPattern},
@@ -36,6 +37,8 @@ pub struct Site {
     pub dev: bool,
     /// Behaviors in order.
     pub behaviors: Vec<Arc<Behavior>>,
+    /// What no viewer may send, and what no log may show.
+    pub guard: Guard,
     /// The cache.
     pub cache: Cache,
     /// Origins that functions choose.
@@ -61,6 +64,8 @@ pub struct Behavior {
     pub allow: Vec<IpNet>,
     /// Addresses that are not.
     pub deny: Vec<IpNet>,
+    /// What viewers must show to be let in.
+    pub admission: Admission,
     /// Function before the cache.
     pub viewer_request: Option<Arc<Function>>,
     /// Function before an answer leaves.
@@ -69,6 +74,13 @@ pub struct Behavior {
     pub origin_request: Option<Arc<Function>>,
     /// Function before an answer is stored.
     pub origin_response: Option<Arc<Function>>,
+}
+
+impl Behavior {
+    /// Whether not everybody is let in.
+    fn is_guarded(&self) -> bool {
+        self.admission.is_guarded() || !self.allow.is_empty() || !self.deny.is_empty()
+    }
 }
 
 /// What becomes of cleartext requests.
@@ -109,7 +121,7 @@ impl Site {
     /// The behavior of a request.
     ///
     /// # Errors
-    /// The host is not served.
+    /// The host is not served, or the path could be read as one that another behavior guards.
     pub fn behavior(&self, request: &Received) -> Result<Arc<Behavior>, Fault> {
         let stands_for_any = self.dev && request.host.is_loopback();
         let served = |patterns: &[HostPattern]| {
@@ -118,10 +130,22 @@ impl Site {
         if !served(&self.hosts) {
             return Err(Refusal::UnknownHost.into());
         }
-        let mut behaviors = self.behaviors.iter();
-        behaviors
-            .find(|behavior| served(&behavior.hosts) && behavior.path.matches(&request.path))
-            .cloned()
-            .ok_or_else(|| Refusal::UnknownHost.into())
+        let find = |path: &str| {
+            let mut behaviors = self.behaviors.iter();
+            behaviors.find(|behavior| served(&behavior.hosts) && behavior.path.matches(path))
+        };
+        let chosen = find(&request.path).ok_or(Refusal::UnknownHost)?;
+        match gate::loosened(&request.path) {
+            Loosened::Same => {}
+            Loosened::AboveRoot => return Err(Refusal::BadTarget.into()),
+            Loosened::Other(path) => {
+                // An origin that decodes more would serve what another behavior guards (security.md C07).
+                let other = find(&path).filter(|other| other.is_guarded());
+                if other.is_some_and(|other| !Arc::ptr_eq(other, chosen)) {
+                    return Err(Refusal::BadTarget.into());
+                }
+            }
+        }
+        Ok(chosen.clone())
     }
 }

@@ -4,6 +4,7 @@
 //! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
 
 mod admin;
+mod auth;
 mod functions;
 mod listen;
 mod roles;
@@ -16,6 +17,7 @@ pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
 pub use site::SiteError;
 
 use crate::{cache::Cache, edge::Edge, site::Site};
+use auth::KeySets;
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
@@ -30,6 +32,7 @@ use std::sync::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
+    key_sets: KeySets,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -59,6 +62,7 @@ impl Runtime {
         Self {
             cache: Cache::new(site::cache_limits(config)),
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
+            key_sets: KeySets::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -78,8 +82,9 @@ impl Runtime {
             dev: self.mode == Mode::Dev,
             enforce_https: self.enforce_https,
             https_port: self.https_port,
+            fetch_keys: self.mode != Mode::Check,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.key_sets, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }

@@ -1,7 +1,11 @@
 //! From a checked configuration and loaded functions to a site.
 
-use super::functions::FunctionProblem;
+use super::{
+    auth::{self, KeySets},
+    functions::FunctionProblem,
+};
 use crate::{
+    auth::Admission,
     cache::{Cache, CacheLimits, CachePolicy, Selection, Ttl},
     hooks::Function,
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
@@ -24,6 +28,9 @@ pub enum SiteError {
     /// Functions cannot be loaded.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Functions(Vec<FunctionProblem>),
+    /// Keys or passwords cannot be used.
+    #[error("{0}")]
+    Auth(String),
     /// A value cannot be sent as a header.
     #[error("{0} cannot be sent as a header value")]
     Header(String),
@@ -39,6 +46,8 @@ pub(super) struct Options {
     pub(super) dev: bool,
     pub(super) enforce_https: bool,
     pub(super) https_port: Option<u16>,
+    /// Whether key sets are fetched.
+    pub(super) fetch_keys: bool,
 }
 
 pub(super) fn cache_limits(config: &Config) -> CacheLimits {
@@ -49,9 +58,11 @@ pub(super) fn build(
     config: &Config,
     functions: &HashMap<String, Arc<Function>>,
     cache: Cache,
+    key_sets: &KeySets,
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
+    let authorizers = auth::authorizers(config, key_sets, options.fetch_keys)?;
     let mut origins = HashMap::new();
     for origin in config.origins.values() {
         let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
@@ -60,7 +71,10 @@ pub(super) fn build(
     let behaviors = config
         .behaviors
         .iter()
-        .map(|behavior| self::behavior(behavior, config, &origins, functions).map(Arc::new))
+        .map(|behavior| {
+            let admission = auth::admission(behavior, config, &authorizers)?;
+            self::behavior(behavior, admission, config, &origins, functions).map(Arc::new)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Site {
         number: options.number,
@@ -74,6 +88,7 @@ pub(super) fn build(
         https_port: options.https_port,
         dev: options.dev,
         behaviors,
+        guard: auth::guard(config),
         cache,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
     })
@@ -184,6 +199,7 @@ impl Place {
 
 fn behavior(
     behavior: &config::Behavior,
+    admission: Admission,
     config: &Config,
     origins: &HashMap<&str, Arc<SiteOrigin>>,
     functions: &HashMap<String, Arc<Function>>,
@@ -207,8 +223,9 @@ fn behavior(
             ViewerProtocolPolicy::RedirectToHttps => ProtocolPolicy::RedirectToHttps,
             ViewerProtocolPolicy::HttpsOnly => ProtocolPolicy::HttpsOnly,
         },
-        allow: behavior.allow.clone(),
-        deny: behavior.deny.clone(),
+        allow: behavior.admission.allow.clone(),
+        deny: behavior.admission.deny.clone(),
+        admission,
         viewer_request: attached(&behavior.viewer_request)?,
         viewer_response: attached(&behavior.viewer_response)?,
         origin_request: attached(&behavior.origin_request)?,

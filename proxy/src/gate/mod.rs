@@ -11,7 +11,7 @@ mod host;
 mod path;
 
 pub use host::Host;
-pub(crate) use path::canonical as canonical_path;
+pub(crate) use path::{Loosened, canonical as canonical_path, loosened};
 
 use crate::{
     body::Body,
