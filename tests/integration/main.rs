@@ -5,7 +5,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod admission;
 mod architecture;
+mod authorizers;
 mod cache;
 mod check;
 mod dev;
@@ -18,3 +20,4 @@ mod lambda;
 mod listeners;
 mod origins;
 mod serve;
+mod signed_urls;

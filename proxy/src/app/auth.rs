@@ -91,7 +91,7 @@ fn algorithms(authorizer: &config::Authorizer) -> Vec<Algorithm> {
 }
 
 /// One authorizer. Its key set, where it is behind a URL, is fetched only with `fetch`.
-pub(crate) fn authorizer(
+pub(super) fn authorizer(
     authorizer: &config::Authorizer,
     config: &Config,
     sets: &KeySets,

@@ -10,13 +10,14 @@ mod listen;
 mod roles;
 mod site;
 
+pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
 pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
 pub use site::SiteError;
 
-use crate::{cache::Cache, edge::Edge, site::Site};
+use crate::{auth::Authorizer, cache::Cache, edge::Edge, site::Site};
 use auth::KeySets;
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
@@ -93,6 +94,14 @@ impl Runtime {
     pub fn clear_cache(&self) {
         self.cache.clear();
     }
+}
+
+/// One authorizer of a configuration by itself; its key set, where it is behind a URL, begins to be fetched.
+///
+/// # Errors
+/// Its keys cannot be used.
+pub(crate) fn authorizer(from: &edgehook_config::Authorizer, config: &Config) -> Result<Authorizer, SiteError> {
+    auth::authorizer(from, config, &KeySets::default(), true)
 }
 
 /// Serves the admin API, as far as this version has one, until the process ends; with `next_free` on the next port that is

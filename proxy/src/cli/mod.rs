@@ -8,9 +8,11 @@ mod demo;
 mod dev;
 mod doctor;
 mod init;
+mod jwt;
 mod line;
 mod output;
 mod serve;
+mod sign;
 mod watch;
 
 pub(crate) use watch::{folders_below, is_source};
@@ -84,6 +86,11 @@ enum Verb {
     Serve(ConfigArgument),
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Look into tokens, and make some for tests.
+    #[command(subcommand)]
+    Jwt(jwt::JwtVerb),
+    /// Make a signed URL, or signed cookies.
+    Sign(sign::SignArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
 }
@@ -146,10 +153,17 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
+        Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
     };
     runtime.shutdown_background();
     exit
+}
+
+/// The present, for times in tokens and policies.
+fn seconds_since_1970() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The configuration file: as named, or `edge.toml` here or in a parent folder.

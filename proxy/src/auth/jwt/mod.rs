@@ -11,6 +11,7 @@ mod claims;
 mod jwk;
 mod key;
 mod matcher;
+pub mod mint;
 mod problem;
 #[cfg(test)]
 mod tests;

@@ -90,7 +90,14 @@ impl Signers {
         let scheme = request.scheme.as_str();
         let address = Address { scheme, authority: &authority, path: &request.path, query: query.as_deref() };
         let text = match &credentials.policy {
-            PolicyText::Canned(expires) => policy::canned(&address.to_text(), *expires).into_bytes(),
+            PolicyText::Canned(expires) => {
+                let text = address.to_text();
+                if text.contains(['"', '\\']) {
+                    // It would not stay within its place in the policy.
+                    return Err(SignedProblem::Form);
+                }
+                policy::canned(&text, *expires).into_bytes()
+            }
             PolicyText::Custom(text) => text.clone(),
         };
         if !key.verifies(credentials.hash, &text, &credentials.signature) {
@@ -111,6 +118,20 @@ impl Signers {
             Unmet::NotYet => SignedProblem::NotYet,
             Unmet::Network => SignedProblem::Viewer,
         })
+    }
+
+    /// Whether a canned policy that was signed for an address is accepted, whatever its time.
+    #[must_use]
+    pub fn accepts(&self, address: Address<'_>, signed: &Signed) -> bool {
+        let value =
+            |name| signed.parameters().iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        let found = value("Key-Pair-Id").and_then(|id| self.0.get(id));
+        let (Some(key), Some(signature), Some(Ok(expires))) =
+            (found, value("Signature").and_then(credentials::decode), value("Expires").map(str::parse))
+        else {
+            return false;
+        };
+        key.verifies(Hash::Sha256, policy::canned(&address.to_text(), expires).as_bytes(), &signature)
     }
 
     /// Takes what was signed with out of a request.

@@ -11,9 +11,8 @@ use std::net::IpAddr;
 /// Longest policy, bytes of JSON.
 pub(super) const POLICY_LIMIT: usize = 8 * 1024;
 
-/// The text that a canned policy signs.
+/// The text that a canned policy signs. `resource` holds no quote and no backslash.
 pub(super) fn canned(resource: &str, expires: u64) -> String {
-    // An address in canonical form holds nothing that JSON would escape.
     format!(
         "{{\"Statement\":[{{\"Resource\":\"{resource}\",\"Condition\":{{\"DateLessThan\":{{\"AWS:EpochTime\":{expires}}}}}}}]}}"
     )

@@ -160,6 +160,8 @@ fn forms_that_are_refused() {
         (good.replace('?', "?&"), SignedProblem::Signature),
         (good.replace("Expires", "expires"), SignedProblem::Incomplete),
         (good.replace("Signature=", "Signature=_"), SignedProblem::Form),
+        (good.replace("size=large", "size=\"large"), SignedProblem::Form),
+        (good.replace("size=large", "size=\\large"), SignedProblem::Form),
     ] {
         assert_eq!(check(&url), Err(problem), "{url}");
     }
