@@ -34,8 +34,23 @@ pub struct Behavior {
     pub origin_response: Option<String>,
     /// Who is let in.
     pub admission: Admission,
+    /// Which request hooks see the request's body.
+    pub include_body: IncludeBody,
+    /// Name of the origin that gets copies of requests; its answers are discarded.
+    pub shadow: Option<String>,
+    /// Percentage of requests that are copied.
+    pub shadow_percent: u8,
     /// Line of the `[[behavior]]` header in the file, from 1.
     pub line: usize,
+}
+
+/// Which request hooks see the request's body (lambda-edge.md 2.5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IncludeBody {
+    /// viewer-request.
+    pub viewer_request: bool,
+    /// origin-request.
+    pub origin_request: bool,
 }
 
 /// Methods that a behavior lets through; others get 403.
@@ -96,7 +111,8 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
     let pattern = path.as_ref().and_then(|text| text.parsed(section.cx, pattern::path));
     let hosts = hosts(&section, declared.hosts);
     let origin = origin(&section, &declared.origins);
-    let [viewer_request, viewer_response, origin_request, origin_response] = hooks(&section, &declared.functions);
+    let ([viewer_request, viewer_response, origin_request, origin_response], include_body) =
+        hooks(&section, &declared.functions);
     let behavior = Behavior {
         path: pattern.clone().unwrap_or_default(),
         hosts: hosts.clone().unwrap_or_default(),
@@ -109,6 +125,9 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
         origin_request,
         origin_response,
         admission: access::read(&section, &declared.gates),
+        include_body,
+        shadow: shadow(&section, &declared.origins),
+        shadow_percent: section.count("shadow_percent", 0..=100).unwrap_or(100),
         line: section.cx.line(section.span.start),
     };
     let complete = pattern.is_some() && hosts.is_some() && origin.is_some();
@@ -142,6 +161,24 @@ fn origin(section: &Section<'_>, declared: &[&str]) -> Option<String> {
     let help = declared.first().map_or("add an [origin.NAME] first".to_owned(), |name| format!("origin = \"{name}\""));
     let text = section.required("origin", &help)?.text()?;
     section.cx.refers(&text, "origin", "behavior", declared).then_some(text.value)
+}
+
+/// Copies to the origin that is asked anyway would double its load, for nothing.
+fn shadow(section: &Section<'_>, declared: &[&str]) -> Option<String> {
+    let Some(text) = section.text("shadow") else {
+        if let Some(share) = section.value("shadow_percent") {
+            let problem = Problem::new(Code::Conflict, share.key_span, "`shadow_percent` without `shadow`");
+            section.cx.report(problem.label("nothing is copied").help("shadow = \"NAME\" names the origin"));
+        }
+        return None;
+    };
+    let known = section.cx.refers(&text, "origin", "behavior", declared);
+    if known && section.text("origin").is_some_and(|origin| origin.value == text.value) {
+        let problem = Problem::new(Code::Conflict, text.span.clone(), "`shadow` is the behavior's own origin");
+        section.cx.report(problem.label("gets every request already"));
+        return None;
+    }
+    known.then_some(text.value)
 }
 
 fn cache_policy(section: &Section<'_>, own: &[&str]) -> Option<String> {
@@ -201,13 +238,13 @@ fn protocol_policy(section: &Section<'_>) -> ViewerProtocolPolicy {
     section.choice("viewer_protocol_policy", &words, &[]).unwrap_or(ViewerProtocolPolicy::AllowAll)
 }
 
-const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];
+pub(crate) const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];
 
-fn hooks(section: &Section<'_>, functions: &[(&str, Option<Family>)]) -> [Option<String>; 4] {
-    let mut viewer_families = Vec::new();
+fn hooks(section: &Section<'_>, functions: &[(&str, Option<Family>)]) -> ([Option<String>; 4], IncludeBody) {
+    let (mut viewer_families, mut include_body) = (Vec::new(), IncludeBody::default());
     let names = HOOKS.map(|hook| {
         let value = section.value(hook)?;
-        let text = function_name(&value)?;
+        let (text, body_key) = function_name(&value)?;
         let declared: Vec<&str> = functions.iter().map(|(name, _)| *name).collect();
         if !section.cx.refers(&text, "function", "behavior", &declared) {
             return None;
@@ -219,6 +256,12 @@ fn hooks(section: &Section<'_>, functions: &[(&str, Option<Family>)]) -> [Option
         }
         if hook.starts_with("viewer") {
             viewer_families.extend(family.map(|family| (family, text.span.clone())));
+        }
+        if body_key.is_some_and(|key| includes_body(&key, hook, family)) {
+            match hook {
+                "viewer_request" => include_body.viewer_request = true,
+                _ => include_body.origin_request = true,
+            }
         }
         Some(text.value)
     });
@@ -232,19 +275,36 @@ fn hooks(section: &Section<'_>, functions: &[(&str, Option<Family>)]) -> [Option
                 .help("works here; CloudFront forbids it"),
         );
     }
-    names
+    (names, include_body)
 }
 
-/// A hook's value: the name, or a table with the name.
-fn function_name(value: &Value<'_>) -> Option<Text> {
+/// A hook's value: the name, or a table with the name and perhaps `include_body`.
+fn function_name<'c>(value: &Value<'c>) -> Option<(Text, Option<Value<'c>>)> {
     if value.is_text() {
-        return value.text();
+        return Some((value.text()?, None));
     }
     let hook = value.section(Table::Hook)?;
-    hook.required("function", "function = \"NAME\"")?.text()
+    Some((hook.required("function", "function = \"NAME\"")?.text()?, hook.value("include_body")))
 }
 
-fn report_wrong_hook(section: &Section<'_>, hook: &str, text: &Text, functions: &[(&str, Option<Family>)]) {
+/// Whether a hook's `include_body` asks for the body, which only a Lambda function at a request hook can have.
+fn includes_body(key: &Value<'_>, hook: &str, family: Option<Family>) -> bool {
+    if key.boolean() != Some(true) {
+        return false;
+    }
+    let (message, label) = if hook.ends_with("response") {
+        ("`include_body` is for request hooks", format!("{hook} never sees a request's body"))
+    } else if family == Some(Family::Viewer) {
+        ("`include_body` is for Lambda functions", "a CloudFront function sees no body".to_owned())
+    } else {
+        return true;
+    };
+    let problem = Problem::new(Code::Conflict, key.key_span.clone(), message);
+    key.cx.report(problem.label(label).help("remove it"));
+    false
+}
+
+pub(crate) fn report_wrong_hook(section: &Section<'_>, hook: &str, text: &Text, functions: &[(&str, Option<Family>)]) {
     let fitting: Vec<&str> =
         functions.iter().filter(|(_, family)| *family == Some(Family::Lambda)).map(|(name, _)| *name).collect();
     let list = if fitting.is_empty() { "none".to_owned() } else { fitting.join(", ") };

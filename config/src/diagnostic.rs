@@ -86,6 +86,7 @@ codes! {
     AdminInsecure = "W203": "the admin API is open to the network without a token",
     StoreNotReadable = "W204": "functions cannot read key value stores in this version",
     TtlRaised = "W205": "a ttl bound that is raised to the one it contradicts",
+    SharedVariants = "W206": "variants that change the answer but share cache entries",
     Unreachable = "W207": "a behavior that can never match",
 }
 

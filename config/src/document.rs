@@ -10,7 +10,10 @@ use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::keys::Table;
 use crate::section::{Section, Value};
-use crate::{Config, Dev, Loaded, admin, authorizer, cache, function, key_group, kvs, limits, origin, routing, server};
+use crate::{
+    Config, Dev, Loaded, admin, authorizer, cache, experiment, function, key_group, kvs, limits, origin, routing,
+    server,
+};
 
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
@@ -59,6 +62,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let sections = named(&root, "origin", Table::Origin);
     let origins = collect(&sections, origin::read);
     let origin_names = names(&sections);
+    let s3_endpoint = origin::s3_endpoint(&section("s3", Table::S3));
 
     let sections = named(&root, "cache_policy", Table::CachePolicy);
     let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.ttl));
@@ -96,6 +100,10 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
+    let sections = named(&root, "experiment", Table::Experiment);
+    let known = experiment::Declared { origins: &declared.origins, functions: &declared.functions };
+    let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));
+    experiment::check_cookies(&sections, &experiments);
     let dev = dev(&section("dev", Table::Dev), &declared.origins);
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
@@ -104,12 +112,14 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         limits,
         admin,
         cache,
+        s3_endpoint,
         origins,
         cache_policies,
         functions,
         kvs,
         key_groups,
         authorizers,
+        experiments,
         behaviors,
         dev,
     })

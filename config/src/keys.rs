@@ -23,6 +23,8 @@ pub enum Table {
     Cache,
     /// `ttl` of `[cache]` and of a cache policy.
     Ttl,
+    /// `[s3]`
+    S3,
     /// `[origin.NAME]`
     Origin,
     /// `[cache_policy.NAME]`
@@ -53,6 +55,18 @@ pub enum Table {
     Authorizers,
     /// `rate_limit` of a behavior.
     RateLimit,
+    /// `[experiment.NAME]`
+    Experiment,
+    /// `match` of an experiment, written as a table.
+    Scope,
+    /// `cookie` of an experiment.
+    Cookie,
+    /// A variant of an experiment, written as a table.
+    Variant,
+    /// `functions` of a variant.
+    VariantFunctions,
+    /// `force` of an experiment.
+    Force,
     /// `[dev]`
     Dev,
 }
@@ -69,6 +83,7 @@ impl Table {
             Self::Admin => "[admin]",
             Self::Cache => "[cache]",
             Self::Ttl => "ttl",
+            Self::S3 => "[s3]",
             Self::Origin => "[origin.NAME]",
             Self::CachePolicy => "[cache_policy.NAME]",
             Self::Query => "query",
@@ -84,6 +99,12 @@ impl Table {
             Self::Hook => "a hook point",
             Self::Authorizers => "authorizer",
             Self::RateLimit => "rate_limit",
+            Self::Experiment => "[experiment.NAME]",
+            Self::Scope => "match",
+            Self::Cookie => "cookie",
+            Self::Variant => "a variant",
+            Self::VariantFunctions => "functions",
+            Self::Force => "force",
             Self::Dev => "[dev]",
         }
     }
@@ -181,7 +202,7 @@ const KEYS: &[Key] = &[
     planned(Table::File, "access_log", "one line per request"),
     planned(Table::File, "trace", "ring of request records"),
     planned(Table::File, "geo", "databases for countries and networks"),
-    planned(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
+    row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
     row(Table::File, "cache", "memory tier and node-wide times"),
     row(Table::File, "origin", "where answers come from, by name"),
     planned(Table::File, "origin_group", "two origins, the second for failover"),
@@ -192,7 +213,7 @@ const KEYS: &[Key] = &[
     row(Table::File, "key_group", "public keys for signed URLs and cookies"),
     row(Table::File, "function", "edge functions, by name"),
     row(Table::File, "authorizer", "token checks before viewer-request"),
-    planned(Table::File, "experiment", "weighted, sticky variants"),
+    row(Table::File, "experiment", "weighted, sticky variants"),
     planned(Table::File, "custom_error_response", "error pages"),
     row(Table::File, "behavior", "what happens to which paths, first match wins"),
     row(Table::File, "dev", "replacements for `dev` only"),
@@ -275,9 +296,11 @@ const KEYS: &[Key] = &[
     row(Table::Ttl, "default", "time for answers that declare none"),
     row(Table::Ttl, "max", "longest time an answer stays fresh"),
 
+    row(Table::S3, "endpoint", "URL of S3 origins that functions choose"),
+
     row(Table::Origin, "url", "http:// or https:// address"),
     row(Table::Origin, "dir", "folder served instead of an address"),
-    planned(Table::Origin, "type", "what a Lambda event shows"),
+    row(Table::Origin, "type", "what a Lambda event shows"),
     row(Table::Origin, "headers", "headers added to requests"),
     row(Table::Origin, "connection_timeout", "wait for a connection, 1s to 10s"),
     row(Table::Origin, "connection_attempts", "attempts for GET and HEAD, 1 to 3"),
@@ -356,8 +379,8 @@ const KEYS: &[Key] = &[
     Key { availability: Planned, ..lambda("max_age", "old environments end") },
     Key { availability: Planned, ..lambda("freeze", "stop the process between invocations") },
     Key { availability: Planned, ..lambda("compat", "handler styles") },
-    Key { availability: Planned, ..lambda("origin_rules", "checks of a changed origin") },
-    Key { availability: Planned, ..lambda("replaced_body_headers", "headers of a replaced body") },
+    lambda("origin_rules", "checks of a changed origin"),
+    lambda("replaced_body_headers", "headers of a replaced body"),
     Key { availability: Planned, ..lambda("aliases", "names for versions") },
     Key { availability: Planned, ..lambda("deployment", "gradual shifting between versions") },
 
@@ -383,13 +406,42 @@ const KEYS: &[Key] = &[
     row(Table::Behavior, "deny", "CIDRs of viewers refused"),
     planned(Table::Behavior, "geo", "countries let in or refused"),
     row(Table::Behavior, "rate_limit", "requests per viewer"),
-    planned(Table::Behavior, "shadow", "origin that gets copies of requests"),
-    planned(Table::Behavior, "shadow_percent", "share of requests copied"),
+    row(Table::Behavior, "shadow", "origin that gets copies of requests"),
+    row(Table::Behavior, "shadow_percent", "share of requests copied, 0 to 100"),
     planned(Table::Behavior, "websocket", "upgrades"),
     planned(Table::Behavior, "grpc", "HTTP/2 to the origin"),
 
     row(Table::Hook, "function", "name of the function"),
-    planned(Table::Hook, "include_body", "the request body in the event"),
+    row(Table::Hook, "include_body", "the request body in the event"),
+
+    row(Table::Experiment, "match", "who takes part: a path pattern, or a table"),
+    row(Table::Experiment, "assign", "cookie:NAME, hash:header:NAME or hash:address"),
+    row(Table::Experiment, "cookie", "attributes of the cookie"),
+    row(Table::Experiment, "variants", "names and weights, and what each changes"),
+    row(Table::Experiment, "in_cache_key", "auto, true or false"),
+    row(Table::Experiment, "fallback", "variant of viewers whose own was removed"),
+    row(Table::Experiment, "force", "lets testers choose the variant"),
+    row(Table::Scope, "path", "pattern of the viewer's path"),
+    row(Table::Scope, "header", "headers and the values they must have"),
+    row(Table::Scope, "cookie", "cookies and the values they must have"),
+    planned(Table::Scope, "country", "countries of the viewer's address"),
+    row(Table::Cookie, "max_age", "lifetime, the browser's session without it"),
+    row(Table::Cookie, "same_site", "strict, lax or none"),
+    row(Table::Cookie, "secure", "over https only"),
+    row(Table::Cookie, "http_only", "hidden from scripts"),
+    row(Table::Cookie, "path", "paths that get it"),
+    row(Table::Cookie, "domain", "host and those below it that get it"),
+    row(Table::Variant, "weight", "share in relation to the other weights"),
+    row(Table::Variant, "origin", "origin instead of the behavior's"),
+    row(Table::Variant, "path", "path asked for instead"),
+    row(Table::Variant, "headers", "request headers"),
+    row(Table::Variant, "functions", "functions instead of the behavior's"),
+    row(Table::VariantFunctions, "viewer_request", "function before the cache"),
+    row(Table::VariantFunctions, "viewer_response", "function before the answer leaves"),
+    row(Table::VariantFunctions, "origin_request", "function before the origin is asked"),
+    row(Table::VariantFunctions, "origin_response", "function before an answer is stored"),
+    row(Table::Force, "header", "header that names the variant"),
+    row(Table::Force, "query", "query parameter that names the variant"),
 
     row(Table::Authorizers, "any", "one of these must let the viewer in"),
     row(Table::Authorizers, "all", "all of these must let the viewer in"),

@@ -19,10 +19,12 @@ mod context;
 mod diagnostic;
 mod document;
 mod expand;
+mod experiment;
 mod function;
 mod key_group;
 mod keys;
 mod kvs;
+mod lambda;
 mod limits;
 mod origin;
 mod pattern;
@@ -44,16 +46,18 @@ pub use access::{Admission, Authorizers, RateLimit, RatePer};
 pub use address::{Address, OriginUrl, Scheme};
 pub use admin::{Admin, AdminListen};
 pub use authorizer::{Algorithm, Authorizer, ClaimMatcher, Comparison, JwksUrl, KeySource, Refresh, TokenPlace};
-pub use behavior::{Behavior, Methods, ViewerProtocolPolicy};
+pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
 pub use cache::{CacheSettings, Ttl};
 pub use cache_policy::{CachePolicy, Selection};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
-pub use function::{Function, FunctionKind, Language, OnError, Validation, ViewerRuntime};
+pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
+pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
 pub use key_group::KeyGroup;
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::Kvs;
+pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
-pub use origin::{Origin, OriginTarget};
+pub use origin::{Origin, OriginKind, OriginTarget};
 pub use secret::Secret;
 pub use server::{Certificate, Listen, PrivateOrigin, Server, TlsVersion};
 
@@ -80,6 +84,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[cache]`
     pub cache: CacheSettings,
+    /// `[s3] endpoint`: where S3 origins that functions choose are asked; `None`: at their own names.
+    pub s3_endpoint: Option<OriginUrl>,
     /// `[origin.NAME]`, in file order.
     pub origins: IndexMap<String, Origin>,
     /// `[cache_policy.NAME]` in file order, then the managed ones that behaviors use.
@@ -92,6 +98,8 @@ pub struct Config {
     pub key_groups: IndexMap<String, KeyGroup>,
     /// `[authorizer.NAME]`, in file order.
     pub authorizers: IndexMap<String, Authorizer>,
+    /// `[experiment.NAME]`, in file order.
+    pub experiments: IndexMap<String, Experiment>,
     /// `[[behavior]]` in file order; the first that matches wins, and one always does for a host that is served.
     pub behaviors: Vec<Behavior>,
     /// `[dev]`

@@ -16,6 +16,8 @@ pub struct Origin {
     pub name: String,
     /// What is asked.
     pub target: OriginTarget,
+    /// What a Lambda event shows it as.
+    pub kind: OriginKind,
     /// Headers added to requests, names in lower case. Values are often secrets: `Debug` shows the names only.
     pub headers: Vec<(String, String)>,
     /// Wait for a connection.
@@ -41,12 +43,22 @@ pub enum OriginTarget {
     Dir(PathBuf),
 }
 
+/// What kind of origin a Lambda event shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginKind {
+    /// `custom`
+    Custom,
+    /// `s3`
+    S3,
+}
+
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Origin")
             .field("name", &self.name)
             .field("target", &self.target)
+            .field("kind", &self.kind)
             .field("headers", &headers)
             .field("connection_timeout", &self.connection_timeout)
             .field("connection_attempts", &self.connection_attempts)
@@ -93,6 +105,9 @@ pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<Origin> {
         origin;
     Some(Origin {
         name: name.to_owned(),
+        kind: section
+            .choice("type", &[("custom", OriginKind::Custom), ("s3", OriginKind::S3)], &[])
+            .unwrap_or(OriginKind::Custom),
         target: target(section)?,
         headers,
         connection_timeout,
@@ -127,6 +142,11 @@ fn target(section: &Section<'_>) -> Option<OriginTarget> {
     }
 }
 
+/// `[s3] endpoint`.
+pub(crate) fn s3_endpoint(section: &Section<'_>) -> Option<OriginUrl> {
+    section.value("endpoint").and_then(|value| target_url(&value))
+}
+
 /// A URL whose placeholders make it unusable becomes one that nothing answers at.
 fn target_url(value: &Value<'_>) -> Option<OriginUrl> {
     let text = value.text()?;
@@ -136,7 +156,8 @@ fn target_url(value: &Value<'_>) -> Option<OriginUrl> {
     }
 }
 
-fn headers(section: &Section<'_>) -> Vec<(String, String)> {
+/// The `headers` of an origin or of an experiment's variant.
+pub(crate) fn headers(section: &Section<'_>) -> Vec<(String, String)> {
     let Some(map) = section.value("headers").and_then(|value| value.map("a table of header names and texts")) else {
         return Vec::new();
     };

@@ -214,6 +214,10 @@ impl<'c> Value<'c> {
         self.inner.is_array()
     }
 
+    pub(crate) fn is_table(&self) -> bool {
+        self.inner.is_table()
+    }
+
     pub(crate) fn is_empty_list(&self) -> bool {
         self.inner.as_array().is_some_and(|items| items.is_empty())
     }
@@ -267,10 +271,6 @@ impl<'c> Value<'c> {
             DeValue::String(_) => Some(self.text()?.value.into()),
             _ => None,
         }
-    }
-
-    pub(crate) fn is_table(&self) -> bool {
-        self.inner.is_table()
     }
 
     pub(crate) fn count(&self, range: RangeInclusive<u64>) -> Option<u64> {

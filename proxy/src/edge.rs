@@ -4,6 +4,7 @@ use crate::{
     body::{self, Body},
     cache,
     deliver::{self, Marks},
+    experiment::Exposure,
     fault::Fault,
     gate, id,
     lifecycle::{self, Delivery},
@@ -69,7 +70,10 @@ impl Edge {
             report: record.cache.as_ref(),
             length: delivered.length,
         };
-        let response = deliver::finish(delivered.response, &method, version, marks);
+        let mut response = deliver::finish(delivered.response, &method, version, marks);
+        for cookie in record.experiments.iter().filter_map(Exposure::set_cookie) {
+            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
         record.status = response.status();
         if let Some(unread) = body {
             drain(unread);
@@ -92,6 +96,8 @@ const VIEWER_LEFT: u16 = 499;
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if !self.answered {
+            // Who left has seen no variant.
+            self.record.experiments.clear();
             self.record.failure = Some("the viewer left before there was an answer".to_owned());
             self.record.status = StatusCode::from_u16(VIEWER_LEFT).unwrap_or(StatusCode::BAD_REQUEST);
         }
@@ -196,6 +202,7 @@ fn begin(connection: &Connection, request: &Request<Body>, site: &Site) -> Recor
         host: host.escape_default().take(256).collect(),
         target: site.guard.secrets.redact(target).escape_default().take(2048).collect(),
         behavior: None,
+        experiments: Vec::new(),
         hooks: Vec::new(),
         origins: Vec::new(),
         cache: None::<cache::Report>,

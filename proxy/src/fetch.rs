@@ -151,7 +151,7 @@ impl Fetch {
     /// Validates a stale answer that was served already. Nobody waits for it.
     pub fn refresh(self, ticket: Box<FetchTicket>, request: Received, keyed: KeyedRequest, record: &Record) {
         let Ok(permit) = BACKGROUND.try_acquire() else { return };
-        let mut record = Record { hooks: Vec::new(), origins: Vec::new(), ..record.clone() };
+        let mut record = Record { hooks: Vec::new(), origins: Vec::new(), experiments: Vec::new(), ..record.clone() };
         tokio::spawn(async move {
             if let Err(fault) = self.fill(ticket, &request, &keyed, &mut record).await {
                 tracing::warn!(request = self.id, "background revalidation failed: {}", shown(&fault.detail()));
@@ -167,22 +167,33 @@ impl Fetch {
         request: &Received,
         keyed: &KeyedRequest,
         mut outgoing: Outgoing,
-        (body, length): (Body, BodyLength),
+        (mut body, mut length): (Body, BodyLength),
         record: &mut Record,
     ) -> Result<Exchanged, Fault> {
         let configured = &self.behavior.origin;
         let mut chosen = None;
         if let Some(function) = &self.behavior.origin_request {
             let (given, described) = (outgoing.to_message(), &configured.description);
-            match hooks::origin_request(function, &self.id, request.viewer, given, described, record).await? {
+            let (include, viewer) = (self.behavior.origin_request_body, request.viewer);
+            let ran = hooks::origin_request(function, include, &self.id, viewer, given, &mut body, described, record);
+            match ran.await? {
                 Flow::Answer(response) => return Ok(generated(response)),
                 Flow::Continue(bound) => {
                     outgoing.apply(&bound.request);
                     chosen = bound.origin;
+                    if let Some(bytes) = bound.body {
+                        length = BodyLength::Known(bytes.len() as u64);
+                        outgoing.set_length(bytes.len());
+                        body = body::full(bytes);
+                    }
                 }
             }
         }
         let hook = self.behavior.origin_response.as_ref().map(|function| (function, outgoing.to_message()));
+        let body = match &self.behavior.shadow {
+            Some(shadow) => shadow.mirror(&self.id, configured, &outgoing, body, length),
+            None => body,
+        };
         let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
         let sent_at = Now::read();
         let response = self.send(&target, outgoing, body, length, record).await?;
@@ -196,8 +207,17 @@ impl Fetch {
         };
         let status = head.status;
         let (id, viewer) = (&self.id, request.viewer);
-        let replaced =
-            hooks::origin_response(function, id, viewer, &sent, &target.description, &mut head, body, record).await?;
+        let replaced = hooks::origin_response(
+            function,
+            id,
+            viewer,
+            &sent,
+            &target.description,
+            &mut head,
+            (body, delimited),
+            record,
+        )
+        .await?;
         if status == StatusCode::NOT_MODIFIED && (head.status != status || matches!(replaced, BodyAfterHook::Yes(_))) {
             return Err(invalid_on_304(function));
         }
@@ -248,6 +268,9 @@ impl Chosen {
         headers: &mut HeaderMap,
     ) -> Result<Self, Fault> {
         let Some(chosen) = chosen else {
+            for (name, value) in &configured.headers {
+                headers.insert(name, value.clone());
+            }
             return Ok(Self {
                 name: configured.name.clone(),
                 origin: configured.origin.clone(),
@@ -255,9 +278,6 @@ impl Chosen {
                 description: configured.description.clone(),
             });
         };
-        for (name, _) in &configured.headers {
-            headers.remove(name);
-        }
         for header in &chosen.custom_headers {
             if let (Ok(name), Ok(value)) =
                 (HeaderName::try_from(header.name.as_str()), HeaderValue::from_bytes(&header.value))
@@ -266,13 +286,26 @@ impl Chosen {
             }
         }
         let given = &configured.description;
-        let moved = (&chosen.domain_name, chosen.port, chosen.https) != (&given.domain_name, given.port, given.https);
-        let (name, origin) = if moved {
+        let place = |origin: &lambda::Origin| (origin.domain_name.clone(), origin.port, origin.https);
+        let moved = place(&chosen) != place(given) || chosen.s3.is_some() != given.s3.is_some();
+        let read = Duration::from_secs(chosen.read_timeout);
+        let keepalive = Duration::from_secs(chosen.keepalive_timeout);
+        let (name, origin, path_prefix) = if !moved
+            && (chosen.read_timeout, chosen.keepalive_timeout) == (given.read_timeout, given.keepalive_timeout)
+        {
+            (configured.name.clone(), configured.origin.clone(), chosen.path.clone())
+        } else if !moved {
+            let origin = configured.origin.with_timeouts(read, keepalive);
+            (configured.name.clone(), origin, chosen.path.clone())
+        } else if let (Some(endpoint), Some(_)) = (&site.s3, &chosen.s3) {
+            let prefix = format!("/{}{}", chosen.bucket(), chosen.path);
+            (chosen.domain_name.clone(), endpoint.with_timeouts(read, keepalive), prefix)
+        } else {
             let settings = OriginSettings {
                 connection_timeout: configured.connection_timeout,
                 connection_attempts: configured.connection_attempts,
-                read_timeout: Duration::from_secs(chosen.read_timeout),
-                keepalive_timeout: Duration::from_secs(chosen.keepalive_timeout),
+                read_timeout: read,
+                keepalive_timeout: keepalive,
                 max_connections: configured.max_connections,
                 ..OriginSettings::new(Target::Url {
                     https: chosen.https,
@@ -281,11 +314,10 @@ impl Chosen {
                     path_prefix: String::new(),
                 })
             };
-            (format!("{}:{}", chosen.domain_name, chosen.port), site.dynamic_origins.origin(&settings)?)
-        } else {
-            (configured.name.clone(), configured.origin.clone())
+            let name = format!("{}:{}", chosen.domain_name, chosen.port);
+            (name, site.dynamic_origins.origin(&settings)?, chosen.path.clone())
         };
-        Ok(Self { name, origin, path_prefix: chosen.path.clone(), description: chosen })
+        Ok(Self { name, origin, path_prefix, description: chosen })
     }
 }
 

@@ -80,9 +80,6 @@ pub fn outgoing(
         headers.insert(header::USER_AGENT, site.user_agent.clone());
     }
     add_edge_fields(site, request, &mut headers)?;
-    for (name, value) in &origin.headers {
-        headers.insert(name, value.clone());
-    }
     Ok(Outgoing { method: request.method.clone(), path: request.path.clone(), query, headers })
 }
 
@@ -154,6 +151,12 @@ impl Outgoing {
         self.path.clone_from(&message.uri);
         self.query.clone_from(&message.query);
         self.headers = hooks::header_map(&message.headers);
+    }
+
+    /// A new body's length.
+    pub fn set_length(&mut self, length: usize) {
+        self.headers.remove(header::TRANSFER_ENCODING);
+        self.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
 
     /// Path and query behind a prefix.

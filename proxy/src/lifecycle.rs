@@ -1,9 +1,9 @@
 //! The life of a request.
 //!
 //! ```text
-//! receive → route → authorize → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
-//!                                                              ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
-//!                                                              └─ bypass → fetch ────────────────┘
+//! receive → route → authorize → experiments → viewer-request → cache key → lookup ─ hit, stale ──────────────┐
+//!                                                                            ├─ miss (ticket) → fetch → settle ─┤→ viewer-response → deliver
+//!                                                                            └─ bypass → fetch ────────────────┘
 //!                                     fetch = origin-request → origin → origin-response
 //! ```
 //!
@@ -15,6 +15,7 @@ use crate::{
     auth,
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
+    experiment::{self, Taken},
     fault::Fault,
     fetch::{Answer, Fetch},
     gate::Received,
@@ -59,16 +60,18 @@ pub async fn run(
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
+    let Taken { behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
 
     if let Some(function) = &behavior.viewer_request {
-        match hooks::viewer_request(function, &record.id.clone(), request, record).await? {
+        let (include, id) = (behavior.viewer_request_body, record.id.clone());
+        match hooks::viewer_request(function, include, &id, request, body, record).await? {
             Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(function))),
             Flow::Continue(changed) => request = changed,
         }
     }
 
-    let keyed = key(&behavior, &request);
+    let keyed = key(&behavior, &request, &buckets);
     let ask = Ask {
         method: &request.method,
         headers: &request.headers,
@@ -101,7 +104,8 @@ fn substitute_root(site: &Site, request: &mut Received) {
     }
 }
 
-fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
+fn key(behavior: &Behavior, request: &Received, buckets: &[(String, String)]) -> KeyedRequest {
+    let buckets: Vec<(&str, &str)> = buckets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     KeyedRequest::new(
         &behavior.policy,
         &KeyInput {
@@ -111,7 +115,7 @@ fn key(behavior: &Behavior, request: &Received) -> KeyedRequest {
             path: &request.path,
             query: request.query.as_deref(),
             headers: &request.headers,
-            buckets: &[],
+            buckets: &buckets,
         },
     )
 }
@@ -130,7 +134,8 @@ async fn viewer_response(
     let message = hooks::request_message(request);
     let response = Response::from_parts(head, body);
     let id = record.id.clone();
-    let response = hooks::viewer_response(function, &id, request.viewer, &message, response, record).await?;
+    let response =
+        hooks::viewer_response(function, &id, (request.viewer, request.version), &message, response, record).await?;
     let length = hooks::length_after(&response, length);
     let (head, body) = response.into_parts();
     Ok(Answer { head, body, length, report, generated, stored_for })

@@ -1,6 +1,6 @@
 //! What is known of one request when it is answered: one struct, one place that counts and logs it.
 
-use crate::cache::Report;
+use crate::{cache::Report, experiment::Exposure};
 use edgehook_contract::HookPoint;
 use http::{Method, StatusCode};
 use std::{
@@ -99,6 +99,8 @@ pub struct Record {
     pub target: String,
     /// The behavior that was chosen: its path pattern.
     pub behavior: Option<String>,
+    /// The variants of experiments that it was given.
+    pub experiments: Vec<Exposure>,
     /// The functions that ran, in order.
     pub hooks: Vec<HookRecord>,
     /// Exchanges with origins, in order.
@@ -151,6 +153,10 @@ impl Record {
         counters.requests.fetch_add(1, Ordering::Relaxed);
         if let Some(index) = OUTCOMES.iter().position(|word| *word == self.outcome.as_str()) {
             counters.outcomes[index].fetch_add(1, Ordering::Relaxed);
+        }
+        for exposure in &self.experiments {
+            let tally = &exposure.experiment.tally;
+            tally.count(exposure.variant, exposure.how, self.status, self.outcome, self.time);
         }
         match listener {
             Some(listener) => listener(self),

@@ -3,11 +3,13 @@
 use crate::{
     auth::{Admission, Guard},
     cache::{Cache, CachePolicy},
+    experiment::Experiment,
     fault::{Fault, Refusal},
     gate::{self, Loosened, Received},
-    hooks::Function,
+    hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin},
     routing::{HostPattern, PathPattern},
+    shadow::Shadow,
 };
 use edgehook_contract::lambda;
 use http::{HeaderName, HeaderValue};
@@ -35,18 +37,22 @@ pub struct Site {
     pub https_port: Option<u16>,
     /// Development: loopback names stand for any host, answers are marked.
     pub dev: bool,
+    /// Experiments in order.
+    pub experiments: Vec<Arc<Experiment>>,
     /// Behaviors in order.
     pub behaviors: Vec<Arc<Behavior>>,
     /// What no viewer may send, and what no log may show.
     pub guard: Guard,
     /// The cache.
     pub cache: Cache,
+    /// Where S3 origins that functions choose are asked; `None`: at their own names.
+    pub s3: Option<Origin>,
     /// Origins that functions choose.
     pub dynamic_origins: Arc<DynamicOrigins>,
 }
 
 /// What happens to requests of one host and path pattern.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Behavior {
     /// Which paths.
     pub path: PathPattern,
@@ -65,15 +71,21 @@ pub struct Behavior {
     /// Addresses that are not.
     pub deny: Vec<IpNet>,
     /// What viewers must show to be let in.
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
     /// Function before the cache.
     pub viewer_request: Option<Arc<Function>>,
+    /// Whether that function sees the request's body.
+    pub viewer_request_body: IncludeBody,
     /// Function before an answer leaves.
     pub viewer_response: Option<Arc<Function>>,
     /// Function before the origin is asked.
     pub origin_request: Option<Arc<Function>>,
+    /// Whether that function sees the request's body.
+    pub origin_request_body: IncludeBody,
     /// Function before an answer is stored.
     pub origin_response: Option<Arc<Function>>,
+    /// Second origin that gets copies of requests.
+    pub shadow: Option<Arc<Shadow>>,
 }
 
 impl Behavior {

@@ -52,7 +52,11 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("engines/protocol", &["edgehook-contract"]),
         ("engines/sandbox", &[]),
         ("engines/isolate", &[]),
-        ("engines/viewer", &["edgehook-contract", "edgehook-isolate", "edgehook-protocol", "edgehook-sandbox"]),
+        ("engines/kvs", &[]),
+        (
+            "engines/viewer",
+            &["edgehook-contract", "edgehook-isolate", "edgehook-kvs", "edgehook-protocol", "edgehook-sandbox"],
+        ),
         ("engines/lambda", &["edgehook-contract", "edgehook-protocol", "edgehook-sandbox"]),
         ("engines/lambda-js", &["edgehook-contract", "edgehook-protocol", "edgehook-sandbox"]),
         ("engines/python", &["edgehook-protocol", "edgehook-sandbox"]),

@@ -98,6 +98,7 @@ async fn viewer_functions() {
             budget: Duration::from_millis(50),
             state_memory: ViewerFunction::STATE_MEMORY,
             memory: ViewerFunction::MEMORY,
+            store: None,
         };
         assert!(function.source.len() <= 10_240, "{name} is too large for CloudFront");
         let id = hosts.deploy(&function).await.unwrap();

@@ -93,14 +93,43 @@ fn handlers() {
         ("python", "pick_origin.py", Language::Python, "lambda_handler"),
     ] {
         let config = config(&format!("[function.f]\nruntime = \"{runtime}\"\nfile = \"functions/{file}\"{REST}"));
-        let FunctionKind::Lambda { language: found, handler, timeout, .. } = &config.functions["f"].kind else {
-            panic!("not a Lambda function")
-        };
-        assert_eq!((*found, handler.as_str(), *timeout), (language, name, Duration::from_secs(10)));
+        let FunctionKind::Lambda(settings) = &config.functions["f"].kind else { panic!("not a Lambda function") };
+        let found = (settings.language, settings.handler.as_str(), settings.timeout);
+        assert_eq!(found, (language, name, Duration::from_secs(10)));
     }
 }
 
 #[test]
 fn a_byte_order_mark_and_windows_line_ends() {
     assert_eq!(codes(&format!("\u{feff}{}", REST.replace('\n', "\r\n")), Mode::Serve), [""; 0]);
+}
+
+#[test]
+fn bodies_are_included_where_a_lambda_function_can_see_them() {
+    let hooks = |runtime: &str, file: &str, hooks: &str| {
+        format!(
+            "[origin.site]\ndir = \"site\"\n[function.f]\nruntime = \"{runtime}\"\nfile = \"functions/{file}\"\n\
+             [[behavior]]\npath = \"*\"\norigin = \"site\"\n{hooks}"
+        )
+    };
+    let with = |hook: &str, value: &str| format!("{hook} = {{ function = \"f\", include_body = {value} }}\n");
+    let both = with("viewer_request", "true") + &with("origin_request", "false");
+    let found = config(&hooks("nodejs", "add_headers.js", &both)).behaviors[0].include_body;
+    assert_eq!((found.viewer_request, found.origin_request), (true, false));
+    for (runtime, file, hook) in [
+        ("cloudfront-js-2.0", "rewrite.js", "viewer_request"),
+        ("nodejs", "add_headers.js", "origin_response"),
+        ("nodejs", "add_headers.js", "viewer_response"),
+    ] {
+        let found = codes(&hooks(runtime, file, &with(hook, "true")), Mode::Serve);
+        assert_eq!(found.first().copied(), Some("E113"), "{runtime} {hook}: {found:?}");
+    }
+}
+
+#[test]
+fn origins_as_functions_see_them() {
+    let text = format!("[s3]\nendpoint = \"http://127.0.0.1:9000\"\n[origin.b]\ndir = \"site\"\ntype = \"s3\"{REST}");
+    let config = config(&text);
+    assert_eq!(config.origins["b"].kind, crate::OriginKind::S3);
+    assert_eq!(config.s3_endpoint.map(|url| url.address.port), Some(9000));
 }

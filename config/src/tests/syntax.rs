@@ -61,7 +61,7 @@ fn unknown_key_with_candidates() {
     3 | read_timout = 1
       | ^^^^^^^^^^^ not a key of [origin.app]
       |
-    help: did you mean "read_timeout"?   keys: url, dir, headers, connection_timeout, connection_attempts, read_timeout, keepalive_timeout, max_connections, ca
+    help: did you mean "read_timeout"?   keys: url, dir, type, headers, connection_timeout, connection_attempts, read_timeout, keepalive_timeout, max_connections, ca
 
     1 error, 0 warnings
     "#);
@@ -76,7 +76,7 @@ fn unknown_table() {
     1 | [orgin.app]
       |  ^^^^^ not a key of the top level
       |
-    help: did you mean "origin"?   keys: version, server, limits, admin, cache, origin, cache_policy, kvs, key_group, function, authorizer, behavior, dev
+    help: did you mean "origin"?   keys: version, server, limits, admin, s3, cache, origin, cache_policy, kvs, key_group, function, authorizer, experiment, behavior, dev
 
     1 error, 0 warnings
     "#);
@@ -91,7 +91,7 @@ fn key_in_the_wrong_table() {
     1 | listen = ["http://127.0.0.1:80"]
       | ^^^^^^ not a key of the top level
       |
-    help: `listen` belongs to [server]   keys here: version, server, limits, admin, cache, origin, cache_policy, kvs, key_group, function, authorizer, behavior, dev
+    help: `listen` belongs to [server]   keys here: version, server, limits, admin, s3, cache, origin, cache_policy, kvs, key_group, function, authorizer, experiment, behavior, dev
 
     1 error, 0 warnings
     "#);
@@ -99,21 +99,21 @@ fn key_in_the_wrong_table() {
 
 #[test]
 fn planned_table_key_and_word() {
-    let input = "[s3]\nendpoint = \"x\"\n[origin.x]\ndir = \"site\"\ntype = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"\non_error = \"/e.html\"";
+    let input = "[trace]\nkeep = 1\n[origin.x]\ndir = \"site\"\nearly_data = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"\non_error = \"/e.html\"";
     assert_snapshot!(check_part(input), @r#"
-    error[E104]: `[s3]` is not available in this version
+    error[E104]: `[trace]` is not available in this version
      --> edge.toml:1:2
       |
-    1 | [s3]
-      |  ^^ known, but not read yet
+    1 | [trace]
+      |  ^^^^^ known, but not read yet
       |
     help: remove it, or comment it out until it is available
 
-    error[E104]: `type` is not available in this version
+    error[E104]: `early_data` is not available in this version
      --> edge.toml:5:1
       |
-    5 | type = "s3"
-      | ^^^^ known, but not read yet
+    5 | early_data = "s3"
+      | ^^^^^^^^^^ known, but not read yet
       |
     help: remove it, or comment it out until it is available
 

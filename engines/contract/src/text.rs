@@ -1,11 +1,18 @@
 //! Between the bytes on the wire and the text that functions see.
 
+use std::borrow::Cow;
+
 /// Text of a value: valid UTF-8 as it is, anything else read as ISO-8859-1 (cloudfront-functions.md 3, lambda-edge.md 2.3).
 #[must_use]
 pub fn text_from_bytes(bytes: &[u8]) -> String {
+    shown(bytes).into_owned()
+}
+
+/// [`text_from_bytes`], borrowed where the bytes are the text.
+pub(crate) fn shown(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     dirty::Tracked,
     guard::Watch,
     mapping::{Access, Mapping},
+    out::Sink,
     panics::Note,
     pool::Pool,
     signals::Dispositions,
@@ -43,6 +44,8 @@ pub(crate) struct Control {
     pub(crate) dispositions: Dispositions,
     /// The inaccessible addresses at the low end of the guest thread's stack.
     pub(crate) stack_guard: Cell<(usize, usize)>,
+    /// The output of the run that is going on.
+    pub(crate) sink: Cell<Option<Sink>>,
     statics: AtomicPtr<Statics>,
     arena: AtomicPtr<Tracked>,
 }
@@ -85,6 +88,7 @@ impl Control {
             note: Note::default(),
             dispositions: Dispositions::default(),
             stack_guard: Cell::default(),
+            sink: Cell::default(),
             statics: AtomicPtr::default(),
             arena: AtomicPtr::default(),
         };

@@ -350,6 +350,7 @@ fn perform<F: FnOnce(&mut Turn<'_>) + Copy>(
     let (next, limit, soiled) = entry.heap;
     control.heap.open(next, limit, soiled, entry.capture.is_some());
     control.set_arena(entry.arena);
+    control.sink.set(Some(out.sink()));
     let mut section = Section { turn: Turn { control, out }, budget, step };
     // SAFETY: on the guest thread (the caller has checked or has a `GuestThread`), outside guests; `leave` follows below, and nothing
     // in between uses statics or thread-locals of the host. Host frames see them unchanged across this call.
@@ -367,6 +368,7 @@ fn perform<F: FnOnce(&mut Turn<'_>) + Copy>(
     // SAFETY: entered above, and the guest runs no more.
     unsafe { statics.leave() };
     control.set_arena(ptr::null());
+    control.sink.set(None);
     let live = if loaded.is_some() { control.heap.close_load() } else { 0 };
     let (next, peak) = (control.heap.next(), control.heap.peak());
     if verdict != Verdict::Finished {

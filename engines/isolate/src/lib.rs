@@ -129,6 +129,6 @@ mod verdict;
 
 pub use arena::IsolateAlloc;
 pub use isolate::{Isolate, LoadError, Refused, Turn};
-pub use out::{Full, OutBuffer};
+pub use out::{Full, OutBuffer, tell};
 pub use thread::{GuestThread, SetupError, ThreadConfig, on_guest_thread};
 pub use verdict::{Budget, Limits, Report, Stats, Verdict};

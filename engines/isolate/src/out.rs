@@ -1,6 +1,9 @@
 //! The only way out of a guest: bytes, in memory that no rewind touches.
 
-use crate::mapping::{Access, Mapping};
+use crate::{
+    control::Control,
+    mapping::{Access, Mapping},
+};
 use std::{fmt, io, ptr, slice};
 
 /// Bytes before the content, which hold its length.
@@ -60,13 +63,13 @@ impl OutBuffer {
     /// # Errors
     /// If they do not fit.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        let len = self.len();
-        let end = len.checked_add(bytes.len()).filter(|&end| end <= self.capacity).ok_or(Full)?;
-        // SAFETY: within the mapping, as just checked; `bytes` is borrowed from elsewhere, since `self` is borrowed
-        // mutably.
-        unsafe { self.memory.pointer().add(HEADER + len).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        self.set_len(end);
-        Ok(())
+        // SAFETY: the mapping is `self`'s.
+        unsafe { self.sink().write(bytes) }
+    }
+
+    /// Where [`tell`] writes while a run has this buffer.
+    pub(crate) fn sink(&mut self) -> Sink {
+        Sink { memory: self.memory.pointer(), capacity: self.capacity }
     }
 
     fn len(&self) -> usize {
@@ -81,9 +84,52 @@ impl OutBuffer {
     }
 }
 
+/// An output buffer's memory, without its owner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sink {
+    memory: *mut u8,
+    capacity: usize,
+}
+
+impl Sink {
+    /// Appends all of `bytes` or nothing. They may be part of what was written before: that is not touched.
+    ///
+    /// # Safety
+    /// The buffer must still be there.
+    unsafe fn write(self, bytes: &[u8]) -> Result<(), Full> {
+        let header = self.memory.cast::<usize>();
+        // SAFETY: the header is aligned and initialised (to zero). Volatile, since a run may end at any moment.
+        let len = unsafe { ptr::read_volatile(header) }.min(self.capacity);
+        let end = len.checked_add(bytes.len()).filter(|&end| end <= self.capacity).ok_or(Full)?;
+        // SAFETY: within the mapping, as just checked, and behind everything that a reference to its content can cover, so
+        // nothing is written that `bytes` or anyone else borrows. The length comes last: whole writes only.
+        unsafe {
+            self.memory.add(HEADER + len).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            ptr::write_volatile(header, end);
+        }
+        Ok(())
+    }
+}
+
+/// Appends to the output of the run that the calling thread is in, as [`crate::Turn::write`] does: for code that no turn can be
+/// handed to, such as a native function of an engine.
+///
+/// # Errors
+/// If `bytes` do not fit, or outside of runs.
+pub fn tell(bytes: &[u8]) -> Result<(), Full> {
+    let sink = Control::inside().and_then(|control| control.sink.get()).ok_or(Full)?;
+    // SAFETY: `perform` sets the sink for as long as it borrows the buffer.
+    unsafe { sink.write(bytes) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn outside_of_runs_there_is_nothing_to_tell() {
+        assert_eq!(tell(b"x"), Err(Full));
+    }
 
     #[test]
     fn it_takes_whole_writes_up_to_its_capacity() {

@@ -7,8 +7,7 @@ use crate::{
 use edgehook_protocol::{
     VERSION,
     channel::Channel,
-    frame,
-    lambda::{FromEnvironment, ToEnvironment},
+    lambda::{Error, FromEnvironment, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
 use std::{io, os::unix::net::UnixStream, process::ExitCode, thread};
@@ -20,9 +19,6 @@ const STACK: usize = 64 * 1024 * 1024;
 const OPEN_FILES: u64 = 1_024;
 
 const MEBIBYTE: u64 = 1024 * 1024;
-
-/// Room in a frame beside a result.
-const ENVELOPE: usize = 64;
 
 /// Exit status when INIT failed, or when the process was not started as an environment.
 const INIT_FAILED: u8 = 1;
@@ -73,9 +69,8 @@ fn answer_invocations(channel: &mut Channel<UnixStream>, mut engine: Engine) -> 
         };
         let call = invocation.call;
         let answer = match engine.invoke(&invocation) {
-            Ok(Ok(result)) if result.len() + ENVELOPE > frame::FRAME_LIMIT => {
-                let text = format!("the result has {} bytes, more than a message can carry", result.len());
-                FromEnvironment::Failed { call, error: failure::platform(failure::Kind::Marshal, text) }
+            Ok(Ok(result)) if result.len() > RESULT_LIMIT => {
+                FromEnvironment::Failed { call, error: Error::too_large(result.len()) }
             }
             Ok(Ok(result)) => FromEnvironment::Done { call, result: Blob(result.into_bytes()) },
             Ok(Err(error)) => FromEnvironment::Failed { call, error },

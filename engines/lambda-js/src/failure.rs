@@ -10,8 +10,6 @@ pub(crate) enum Kind {
     Environment,
     /// The promise can never settle.
     Exit,
-    /// The result cannot be written as JSON.
-    Marshal,
     /// The event is no JSON.
     Unmarshal,
     /// A promise was rejected and nothing handles it.
@@ -25,7 +23,6 @@ impl Kind {
         match self {
             Self::Environment => "Runtime.EnvironmentError",
             Self::Exit => "Runtime.NodeJsExit",
-            Self::Marshal => "Runtime.MarshalError",
             Self::Unmarshal => "Runtime.UnmarshalError",
             Self::Rejection => "Runtime.UnhandledPromiseRejection",
             Self::Depth => "RangeError",

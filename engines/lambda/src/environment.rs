@@ -4,7 +4,7 @@ use crate::{InvokeError, function::FunctionSettings, log};
 use edgehook_protocol::{
     VERSION,
     frame::{self, Inbox},
-    lambda::{FromEnvironment, Function as Load, Invocation, ToEnvironment},
+    lambda::{Error, FromEnvironment, Function as Load, Invocation, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
 use edgehook_sandbox::{Confined, kill_group};
@@ -110,7 +110,12 @@ impl Environment {
         match timeout_at(call.deadline, running).await {
             Err(_) => Err(InvokeError::TimedOut(settings.timeout)),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(FromEnvironment::Done { call: answered, result })) if answered == call.number => Ok(result.0),
+            Ok(Ok(FromEnvironment::Done { call: answered, result })) if answered == call.number => {
+                if result.0.len() > RESULT_LIMIT {
+                    return Err(InvokeError::Failed(Error::too_large(result.0.len())));
+                }
+                Ok(result.0)
+            }
             Ok(Ok(FromEnvironment::Failed { call: answered, error })) if answered == call.number => {
                 Err(InvokeError::Failed(error))
             }

@@ -9,9 +9,14 @@ const PREFIX: usize = 4;
 
 /// Appends `message` as one frame to `out`.
 pub fn append<M: Wire>(message: &M, out: &mut Vec<u8>) {
+    append_with(out, |out| message.put(out));
+}
+
+/// Appends as one frame what `put` appends.
+pub(crate) fn append_with(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; PREFIX]);
-    message.put(out);
+    put(out);
     let length = u32::try_from(out.len() - start - PREFIX).unwrap_or(u32::MAX);
     out[start..start + PREFIX].copy_from_slice(&length.to_le_bytes());
 }

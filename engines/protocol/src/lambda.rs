@@ -2,6 +2,8 @@
 
 use crate::wire::{Blob, wire_enum, wire_struct};
 
+pub use edgehook_contract::lambda::RESULT_LIMIT;
+
 /// From the proxy to an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToEnvironment {
@@ -86,6 +88,15 @@ pub struct Error {
     pub message: String,
     /// `trace` or `stackTrace`, line by line.
     pub trace: Vec<String>,
+}
+
+impl Error {
+    /// The error of a result beyond [`RESULT_LIMIT`] (lambda-edge.md 8.1).
+    #[must_use]
+    pub fn too_large(bytes: usize) -> Self {
+        let message = format!("the result has {bytes} bytes, the limit is {RESULT_LIMIT}");
+        Self { kind: "Function.ResponseSizeTooLarge".to_owned(), message, trace: Vec::new() }
+    }
 }
 
 wire_enum!(ToEnvironment { 0 => Init(function), 1 => Invoke(invocation) });

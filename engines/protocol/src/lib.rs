@@ -9,6 +9,7 @@
 //! Absent on purpose: no sockets of its own ([`channel`] works on any stream), no JSON, no knowledge of engines.
 
 pub mod channel;
+pub mod event;
 pub mod frame;
 pub mod lambda;
 pub mod viewer;

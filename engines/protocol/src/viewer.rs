@@ -3,7 +3,10 @@
 //! The host answers invocations one by one, in the order in which they came; so the oldest call without an answer is the
 //! one that runs, and the calls behind it have not started.
 
-use crate::wire::{Blob, wire_enum, wire_struct};
+use crate::{
+    frame,
+    wire::{Blob, Wire as _, put_length, wire_enum, wire_struct},
+};
 use edgehook_contract::viewer::{
     Body, BodyEncoding, Context, Event, Query, Returned, ReturnedRequest, ReturnedResponse,
     fields::{Field, Item},
@@ -38,6 +41,16 @@ pub enum ToHost {
         /// Which function.
         function: u32,
     },
+    /// A new version of a key value store, in sealed memory whose descriptor is sent with this frame. Not answered.
+    Store {
+        /// Number that programs name.
+        store: u32,
+    },
+    /// Forget a store. Not answered.
+    RemoveStore {
+        /// Which store.
+        store: u32,
+    },
 }
 
 /// A viewer function as it is loaded.
@@ -55,6 +68,17 @@ pub struct Program {
     pub state_memory: u64,
     /// Memory that a run may allocate beyond it, in bytes.
     pub memory: u64,
+    /// The store that it may read.
+    pub store: Option<StoreLink>,
+}
+
+/// A key value store as a program names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreLink {
+    /// Number of the store among those that the host holds.
+    pub number: u32,
+    /// Id by which the function's code asks for it.
+    pub id: String,
 }
 
 /// From a host to the proxy.
@@ -158,13 +182,34 @@ wire_enum!(ToHost {
     0 => Deploy { function, program },
     1 => Invoke { call, function, entropy, now, event },
     2 => Remove { function },
+    3 => Store { store },
+    4 => RemoveStore { store },
 });
-wire_struct!(Program { name, file, source, budget, state_memory, memory });
+/// Appends the frame of a [`FromHost::Done`] whose outcome is encoded already.
+pub fn append_done(call: u64, cpu: u32, logs: &[&[u8]], outcome: &[u8], out: &mut Vec<u8>) {
+    frame::append_with(out, |out| {
+        out.push(DONE);
+        call.put(out);
+        cpu.put(out);
+        put_length(logs.len(), out);
+        for line in logs {
+            put_length(line.len(), out);
+            out.extend_from_slice(line);
+        }
+        out.extend_from_slice(outcome);
+    });
+}
+
+/// The tag of [`FromHost::Done`].
+const DONE: u8 = 3;
+
+wire_struct!(Program { name, file, source, budget, state_memory, memory, store });
+wire_struct!(StoreLink { number, id });
 wire_enum!(FromHost {
     0 => Hello { version, layers },
     1 => Deployed { function },
     2 => Refused { function, problem },
-    3 => Done { call, outcome, cpu, logs },
+    3 => Done { call, cpu, logs, outcome },
 });
 wire_enum!(Outcome { 0 => Returned(value), 1 => Invalid(text), 2 => Failed(problem) });
 wire_struct!(Problem { kind, message, line, column });
@@ -242,7 +287,14 @@ mod tests {
             let message = FromHost::Done { call: 1, outcome, cpu: 2, logs };
             let mut bytes = Vec::new();
             message.put(&mut bytes);
-            prop_assert_eq!(FromHost::take(&mut bytes.as_slice()), Ok(message));
+            prop_assert_eq!(FromHost::take(&mut bytes.as_slice()), Ok(message.clone()));
+            let (mut whole, mut pieces, mut encoded) = (Vec::new(), Vec::new(), Vec::new());
+            frame::append(&message, &mut whole);
+            let FromHost::Done { outcome, logs, .. } = &message else { unreachable!() };
+            outcome.put(&mut encoded);
+            let logs: Vec<&[u8]> = logs.iter().map(String::as_bytes).collect();
+            append_done(1, 2, &logs, &encoded, &mut pieces);
+            prop_assert_eq!(pieces, whole);
         }
 
         #[test]

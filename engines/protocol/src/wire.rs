@@ -40,7 +40,7 @@ fn take_slice<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], Decod
     Ok(head)
 }
 
-fn put_length(length: usize, out: &mut Vec<u8>) {
+pub(crate) fn put_length(length: usize, out: &mut Vec<u8>) {
     u32::try_from(length).unwrap_or(u32::MAX).put(out);
 }
 
@@ -79,10 +79,19 @@ impl Wire for String {
         out.extend_from_slice(self.as_bytes());
     }
     fn take(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        let length = u32::take(bytes)? as usize;
-        let text = std::str::from_utf8(take_slice(bytes, length)?).map_err(|_| DecodeError::Text)?;
-        Ok(text.to_owned())
+        take_text(bytes).map(str::to_owned)
     }
+}
+
+/// A [`String`], left where it lies.
+pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
+    std::str::from_utf8(take_blob(bytes)?).map_err(|_| DecodeError::Text)
+}
+
+/// A [`Blob`], left where it lies.
+pub(crate) fn take_blob<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let length = u32::take(bytes)? as usize;
+    take_slice(bytes, length)
 }
 
 /// Raw bytes; a type of its own so that they are copied whole and not one by one.
@@ -95,8 +104,7 @@ impl Wire for Blob {
         out.extend_from_slice(&self.0);
     }
     fn take(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
-        let length = u32::take(bytes)? as usize;
-        Ok(Self(take_slice(bytes, length)?.to_vec()))
+        take_blob(bytes).map(|blob| Self(blob.to_vec()))
     }
 }
 

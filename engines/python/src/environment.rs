@@ -4,8 +4,7 @@ use crate::interpreter::{Interpreter, Stop};
 use edgehook_protocol::{
     VERSION,
     channel::Channel,
-    frame,
-    lambda::{Error, FromEnvironment, ToEnvironment},
+    lambda::{Error, FromEnvironment, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
 use std::{io, os::unix::net::UnixStream, process::ExitCode};
@@ -14,9 +13,6 @@ use std::{io, os::unix::net::UnixStream, process::ExitCode};
 const OPEN_FILES: u64 = 1_024;
 
 const MEBIBYTE: u64 = 1024 * 1024;
-
-/// Room in a frame beside a result.
-const ENVELOPE: usize = 64;
 
 /// Exit status when INIT failed, or when the process was not started as an environment.
 const INIT_FAILED: u8 = 1;
@@ -67,10 +63,8 @@ fn answer_invocations(channel: &mut Channel<UnixStream>, interpreter: &Interpret
         };
         let call = invocation.call;
         let answer = match interpreter.invoke(&invocation) {
-            Ok(result) if result.len() + ENVELOPE > frame::FRAME_LIMIT => {
-                let message = format!("the result has {} bytes, more than a message can carry", result.len());
-                let error = Error { kind: "Runtime.MarshalError".to_owned(), message, trace: Vec::new() };
-                FromEnvironment::Failed { call, error }
+            Ok(result) if result.len() > RESULT_LIMIT => {
+                FromEnvironment::Failed { call, error: Error::too_large(result.len()) }
             }
             Ok(result) => FromEnvironment::Done { call, result: Blob(result) },
             Err(Stop::Failed(error)) => FromEnvironment::Failed { call, error },

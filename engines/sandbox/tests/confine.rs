@@ -4,13 +4,14 @@
 //! "not run" for what needs it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the functions around the tests are of the tests")]
 
-use edgehook_sandbox::Confined;
+use edgehook_sandbox::{Confined, sealed, send_with};
 use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
     os::{
+        fd::AsFd as _,
         linux::net::SocketAddrExt as _,
         unix::{
             fs::PermissionsExt as _,
@@ -280,6 +281,15 @@ fn the_socket_carries_both_ways() {
     let mut back = vec![0; sent.len()];
     probe.channel.read_exact(&mut back).unwrap();
     assert_eq!(back, sent);
+    assert_eq!(probe.end().done.as_deref(), Some("allowed"));
+}
+
+#[test]
+fn shared_memory_can_be_read_and_only_read() {
+    let mut probe = Probe::start("whole", "shared", "");
+    probe.go();
+    let memory = sealed(b"shared").unwrap();
+    send_with(probe.channel.get_ref(), b"x", Some(memory.as_fd())).unwrap();
     assert_eq!(probe.end().done.as_deref(), Some("allowed"));
 }
 

@@ -50,6 +50,7 @@ fn function(name: &str, source: String, budget: Duration) -> ViewerFunction {
         budget,
         state_memory: ViewerFunction::STATE_MEMORY,
         memory: ViewerFunction::MEMORY,
+        store: None,
     }
 }
 

@@ -47,6 +47,7 @@ async fn measure(name: &str, source: String, headers: usize, calls: u32) {
         budget: Duration::from_millis(10),
         state_memory: ViewerFunction::STATE_MEMORY,
         memory: ViewerFunction::MEMORY,
+        store: None,
     };
     let start = Instant::now();
     let id = hosts.deploy(&function).await.unwrap();

@@ -4,7 +4,7 @@
 
 use edgehook_contract::{
     Header, HookPoint, RequestMessage, ResponseMessage,
-    viewer::{Context, Event, Query, Returned},
+    viewer::{Context, Event, Query, Returned, ReturnedRequest},
 };
 use edgehook_protocol::viewer::{Outcome, Problem, ProblemKind};
 use edgehook_viewer::supervisor::{FunctionId, HostSettings, Hosts, Run, ViewerFunction};
@@ -25,6 +25,7 @@ fn function(source: &str) -> ViewerFunction {
         budget: Duration::from_millis(50),
         state_memory: ViewerFunction::STATE_MEMORY,
         memory: ViewerFunction::MEMORY,
+        store: None,
     }
 }
 
@@ -173,6 +174,121 @@ async fn results_of_a_wrong_type_are_named() {
 }
 
 #[tokio::test]
+async fn reading_a_result_runs_none_of_its_code() {
+    for (body, expected) in [
+        (
+            "return { get statusCode() { while (true) {} } };",
+            "response.statusCode must be a plain value, got a getter or setter",
+        ),
+        (
+            "Object.defineProperty(event.request.headers, 'x-a', { get() { while (true) {} } }); return event.request;",
+            "request.headers[\"x-a\"] must be a plain value, got a getter or setter",
+        ),
+        (
+            "Object.defineProperty(event.request.headers.host, 'value', { get() { throw 1; } }); return event.request;",
+            "request.headers[\"host\"].value must be a plain value, got a getter or setter",
+        ),
+        (
+            "return new Proxy(event.request, { get() { while (true) {} } });",
+            "the result must be a plain object, got a Proxy",
+        ),
+        (
+            "event.request.cookies = new Proxy({}, { ownKeys() { while (true) {} } }); return event.request;",
+            "request.cookies must be a plain object, got a Proxy",
+        ),
+        (
+            "event.request.headers['x-a'] = new Proxy({ value: '1' }, {}); return event.request;",
+            "request.headers[\"x-a\"] must be a plain object, got a Proxy",
+        ),
+        (
+            "event.request.querystring.a = { value: '1', multiValue: new Proxy([], {}) }; return event.request;",
+            "request.querystring[\"a\"].multiValue must be an array, got an object",
+        ),
+    ] {
+        assert_eq!(invalid(body).await, expected, "{body}");
+    }
+    // What lies on prototypes is not the result's.
+    let source = "function handler(event) { Object.prototype.statusCode = 200;
+        Object.defineProperty(Object.prototype, 'attributes', { get() { while (true) {} } });
+        Object.defineProperty(Object.prototype, 'multiValue', { get() { while (true) {} } });
+        event.request.uri = '/b'; event.request.headers['x-a'] = { value: '1' }; return event.request; }";
+    let outcome = run(source, request(Some("a=1"))).await.outcome;
+    assert!(matches!(outcome, Outcome::Returned(Returned::Request(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn parts_that_were_left_alone_are_not_sent_back() {
+    let returned = async |body: &str| {
+        let source = format!("function handler(event) {{ var r = event.request; {body}; return r; }}");
+        let mut event = request(Some("a=1&b=2"));
+        // Names that occur twice are lists, which are read whenever they are there.
+        event.request.headers.retain(|header| !["x-t", "cookie"].contains(&header.name.as_str()));
+        match run(&source, event).await.outcome {
+            Outcome::Returned(Returned::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    };
+    let untouched = returned("r.querystring.a.value").await;
+    assert_eq!(untouched, ReturnedRequest::default());
+    assert_eq!(returned("r = Object.assign({}, r)").await, ReturnedRequest::default());
+    assert_eq!(returned("r.querystring.c = { value: '3' }; delete r.querystring.c").await, ReturnedRequest::default());
+    for edit in [
+        "q.a.value = '2'",
+        "q.a = { value: '2' }",
+        "delete q.a",
+        "delete q.b; q.c = { value: '2' }",
+        "q.c = { value: '1' }",
+        "q[1] = { value: '1' }",
+        "q.a.multiValue = [{ value: '1' }, { value: '2' }]",
+        "q.a = q.b",
+    ] {
+        let edited = returned(&format!("var q = r.querystring; {edit}")).await;
+        assert!(matches!(&edited.query, Some(Query::Fields(_))), "{edit}: {edited:?}");
+        assert_eq!((edited.headers, edited.cookies, edited.uri), (None, None, None), "{edit}");
+    }
+    // Maps in each other's places are not what was given there.
+    let swapped = returned("r.cookies = r.querystring").await;
+    assert_eq!(swapped.cookies.map(|fields| fields.len()), Some(2));
+    // A response that a request function makes has nothing to be compared with.
+    let source = "function handler(event) { return { statusCode: 200, headers: event.request.querystring }; }";
+    let Outcome::Returned(Returned::Response(made)) = run(source, request(Some("a=1"))).await.outcome else { panic!() };
+    assert_eq!(made.headers.map(|fields| fields.len()), Some(1));
+}
+
+#[tokio::test]
+async fn the_event_is_made_of_plain_objects() {
+    let body = "var q = event.request.querystring, d = Object.getOwnPropertyDescriptor(q, 'a');
+        console.log(Object.keys(d), d.writable, d.enumerable, d.configurable, Object.keys(q), 'a' in q, q.hasOwnProperty('b'));
+        console.log(Object.getPrototypeOf(q) === Object.prototype, Object.isExtensible(q), Reflect.ownKeys(q.a), q.a !== q.b);
+        console.log(JSON.stringify({ ...q }), delete q.a, Reflect.ownKeys(q), JSON.stringify(q), JSON.stringify(event.viewer));
+        q.z = q.b; q['0'] = { value: '1' }; console.log(Object.keys(q), Object.isFrozen(Object.freeze(q)));
+        console.log(Object.getOwnPropertyNames(event.request), Object.keys(event.request), Object.keys(event))";
+    assert_eq!(
+        logged(body, request(Some("a=1&b=2"))).await,
+        [
+            "value,writable,enumerable,configurable true true true a,b true true",
+            "true true value true",
+            r#"{"a":{"value":"1"},"b":{"value":"2"}} true b {"b":{"value":"2"}} {"ip":"192.0.2.7"}"#,
+            "0,b,z true",
+            "method,uri,querystring,headers,cookies,rawQueryString method,uri,querystring,headers,cookies \
+             version,context,viewer,request",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn console_lines_of_a_stopped_run_are_kept() {
+    let source = "function handler() { console.log('before'); console.log('', 1); while (true) {} }";
+    let stopped = run(source, request(None)).await;
+    assert!(matches!(&stopped.outcome, Outcome::Failed(problem) if problem.kind == ProblemKind::Time), "{stopped:?}");
+    assert_eq!(stopped.logs, ["before", " 1"]);
+    let source = "console.log('top'); function handler() { console.log('in'); return 'x'.repeat(2 ** 30); }";
+    assert_eq!(run(source, request(None)).await.logs, ["in"], "what the top level said belongs to loading");
+    let many = run("function handler() { while (true) console.log(''); }", request(None)).await;
+    assert!(matches!(&many.outcome, Outcome::Failed(_)) && many.logs.len() <= 10_240, "{}", many.logs.len());
+}
+
+#[tokio::test]
 async fn failures_carry_message_and_line() {
     let thrown = failed("function handler(event) {\n  const x = null;\n  return x.uri;\n}").await;
     assert_eq!((thrown.kind, thrown.line), (ProblemKind::Threw, Some(3)), "{thrown:?}");
@@ -242,7 +358,6 @@ async fn hostile_functions_cost_their_own_budget_and_not_even_their_host() {
         ("function handler() { let p = new Proxy({}, {}); p.__proto__ = p; p.zzz; }", ProblemKind::Stack),
         ("function handler() { return /^(a+)+$/.test('a'.repeat(40) + '!'); }", ProblemKind::Time),
         ("function handler() { (function f() { Promise.resolve().then(f); })(); }", ProblemKind::Memory),
-        ("function handler() { return { get statusCode() { while (true) {} } }; }", ProblemKind::Time),
         ("async function handler() { (async function dive() { await dive(); })(); }", ProblemKind::Abort),
     ] {
         let bad = deployed(&hosts, source).await;

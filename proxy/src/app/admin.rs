@@ -1,4 +1,4 @@
-//! The admin API, as far as this version has one: `GET /status`.
+//! The admin API, as far as this version has one: `GET /status` and `GET /experiments`.
 //!
 //! It listens on an address of its own, loopback by default, and cannot be reached through the public listeners. Off loopback
 //! it answers only to who sends the configured token, unless the configuration says `insecure`.
@@ -84,6 +84,7 @@ fn router(edge: Arc<Edge>, gate: Gate) -> Router {
     let api = Api { edge, started: Instant::now(), gate: Arc::new(gate) };
     Router::new()
         .route("/status", get(status))
+        .route("/experiments", get(experiments))
         .layer(middleware::from_fn_with_state(api.clone(), admit))
         .with_state(api)
 }
@@ -111,6 +112,10 @@ fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && left.iter().zip(right).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
+async fn experiments(State(api): State<Api>) -> Json<Value> {
+    Json(json!({ "schema": 1, "experiments": crate::experiment::report(&api.edge.site().experiments) }))
+}
+
 async fn status(State(api): State<Api>) -> Json<Value> {
     let site = api.edge.site();
     let outcomes: serde_json::Map<String, Value> =
@@ -129,6 +134,10 @@ async fn status(State(api): State<Api>) -> Json<Value> {
                 "origin_request": name(&behavior.origin_request),
                 "origin_response": name(&behavior.origin_response),
                 "viewer_response": name(&behavior.viewer_response),
+                "shadow": behavior.shadow.as_ref().map(|shadow| {
+                    let [answered, failed, left_out] = shadow.counts();
+                    json!({ "origin": shadow.origin(), "answered": answered, "failed": failed, "left_out": left_out })
+                }),
             })
         })
         .collect();

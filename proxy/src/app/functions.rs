@@ -2,11 +2,11 @@
 
 use super::{ENVIRONMENT_ROLE, Roles};
 use crate::{
-    hooks::{Deployed, Facts, Function, FunctionBody, OnError, shown_problem},
+    hooks::{Deployed, Facts, Function, FunctionBody, OnError, ReplacedHeaders, shown_problem},
     id,
 };
 use edgehook_config::{self as config, Config, FunctionKind, Language, Validation};
-use edgehook_contract::{Family, viewer::Rules};
+use edgehook_contract::{Family, lambda::OriginRules, viewer::Rules};
 use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError};
 use edgehook_protocol::viewer::Problem;
 use edgehook_viewer::supervisor::{Hosts, ViewerFunction};
@@ -165,12 +165,13 @@ impl Functions {
                     budget: *budget,
                     state_memory: *state_memory,
                     memory: *memory,
+                    store: None,
                 };
                 let deployed = self.hosts.deploy(&program).await;
                 let id = deployed.map_err(|problem| viewer_problem(function, &problem))?;
                 Loaded::Viewer(Arc::new(Deployed::new(self.hosts.clone(), id)))
             }
-            FunctionKind::Lambda { .. } => {
+            FunctionKind::Lambda(_) => {
                 let settings = self.lambda_settings(function, &fingerprint, config)?;
                 let lambda = lambda::Function::new(settings, &self.concurrency);
                 lambda.warm().await.map_err(|error| lambda_problem(function, &error))?;
@@ -191,10 +192,18 @@ impl Functions {
                     body_limit: usize::try_from(*body_limit).unwrap_or(usize::MAX),
                 },
             },
-            (Loaded::Lambda(lambda), _) => FunctionBody::Lambda(lambda),
-            (Loaded::Viewer(_), FunctionKind::Lambda { .. }) => {
-                FunctionBody::Broken { family: Family::Lambda, problem: "loaded as the wrong kind".to_owned() }
-            }
+            (Loaded::Lambda(environments), FunctionKind::Lambda(settings)) => FunctionBody::Lambda {
+                environments,
+                origin_rules: match settings.origin_rules {
+                    config::OriginRules::Aws => OriginRules::Aws,
+                    config::OriginRules::Relaxed => OriginRules::Relaxed,
+                },
+                replaced: match settings.replaced_body_headers {
+                    config::ReplacedBodyHeaders::Drop => ReplacedHeaders::Drop,
+                    config::ReplacedBodyHeaders::Keep => ReplacedHeaders::Keep,
+                },
+            },
+            _ => FunctionBody::Broken { family: family(function), problem: "loaded as the wrong kind".to_owned() },
         }
     }
 
@@ -204,17 +213,15 @@ impl Functions {
         fingerprint: &Fingerprint,
         config: &Config,
     ) -> Result<FunctionSettings, FunctionProblem> {
-        let FunctionKind::Lambda { language, handler, timeout, memory, reserved_concurrency, idle_timeout, .. } =
-            &function.kind
-        else {
+        let FunctionKind::Lambda(own) = &function.kind else {
             return Err(problem(function, "not a Lambda function"));
         };
-        let (program, arguments) = match language {
+        let (program, arguments) = match own.language {
             Language::JavaScript => (self.roles.edgehook.clone(), vec![ENVIRONMENT_ROLE.into()]),
             Language::Python => (self.roles.python.clone().map_err(|text| problem(function, &text))?, Vec::new()),
         };
         // CPython reads the encoding of everything from this one variable, before any code of ours runs.
-        let variables = match language {
+        let variables = match own.language {
             Language::JavaScript => Vec::new(),
             Language::Python => vec![("LC_CTYPE".to_owned(), "C.UTF-8".to_owned())],
         };
@@ -228,12 +235,12 @@ impl Functions {
             process_variables: variables,
             file: function.file.clone(),
             source: fingerprint.source.clone(),
-            handler: handler.clone(),
+            handler: own.handler.clone(),
             variables: fingerprint.variables.clone(),
-            timeout: *timeout,
-            memory: u32::try_from(memory / (1024 * 1024)).unwrap_or(u32::MAX),
-            reserved_concurrency: reserved_concurrency.map(|count| count as usize),
-            idle_timeout: (*idle_timeout).max(Duration::from_secs(1)),
+            timeout: own.timeout,
+            memory: u32::try_from(own.memory / (1024 * 1024)).unwrap_or(u32::MAX),
+            reserved_concurrency: own.reserved_concurrency.map(|count| count as usize),
+            idle_timeout: own.idle_timeout.max(Duration::from_secs(1)),
         })
     }
 }
@@ -241,7 +248,7 @@ impl Functions {
 fn family(function: &config::Function) -> Family {
     match function.kind {
         FunctionKind::Viewer { .. } => Family::Viewer,
-        FunctionKind::Lambda { .. } => Family::Lambda,
+        FunctionKind::Lambda(_) => Family::Lambda,
     }
 }
 
@@ -254,8 +261,8 @@ fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerpri
     let source = std::fs::read(&function.file).map_err(unreadable)?;
     let (variables, neighbours) = match &function.kind {
         FunctionKind::Viewer { .. } => (Vec::new(), Vec::new()),
-        FunctionKind::Lambda { env, .. } => {
-            let variables = env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+        FunctionKind::Lambda(own) => {
+            let variables = own.env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
             let mut neighbours = neighbours(&function.file);
             // A viewer function cannot be imported; its changes are its own.
             let viewer: Vec<&Path> = viewer_files(config).collect();

@@ -5,6 +5,7 @@
 
 mod admin;
 mod auth;
+mod experiments;
 mod functions;
 mod listen;
 mod roles;
@@ -17,7 +18,7 @@ pub use listen::{Bound, ListenError, Servers};
 pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
 pub use site::SiteError;
 
-use crate::{auth::Authorizer, cache::Cache, edge::Edge, site::Site};
+use crate::{auth::Authorizer, cache::Cache, edge::Edge, experiment::Tallies, site::Site};
 use auth::KeySets;
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
@@ -34,6 +35,7 @@ pub struct Runtime {
     cache: Cache,
     functions: Functions,
     key_sets: KeySets,
+    tallies: Tallies,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -64,6 +66,7 @@ impl Runtime {
             cache: Cache::new(site::cache_limits(config)),
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
             key_sets: KeySets::default(),
+            tallies: Tallies::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -85,7 +88,7 @@ impl Runtime {
             https_port: self.https_port,
             fetch_keys: self.mode != Mode::Check,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.key_sets, options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.key_sets, &self.tallies, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }

@@ -2,14 +2,17 @@
 
 use super::{
     auth::{self, KeySets},
+    experiments,
     functions::FunctionProblem,
 };
 use crate::{
     auth::Admission,
     cache::{Cache, CacheLimits, CachePolicy, Selection, Ttl},
-    hooks::Function,
+    experiment::Tallies,
+    hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
     routing::{HostPattern, PathPattern},
+    shadow::Shadow,
     site::{Behavior, ProtocolPolicy, Site, SiteOrigin},
 };
 use edgehook_config::{
@@ -59,6 +62,7 @@ pub(super) fn build(
     functions: &HashMap<String, Arc<Function>>,
     cache: Cache,
     key_sets: &KeySets,
+    tallies: &Tallies,
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
@@ -87,9 +91,11 @@ pub(super) fn build(
         enforce_https: options.enforce_https,
         https_port: options.https_port,
         dev: options.dev,
+        experiments: experiments::build(config, &origins, functions, tallies)?,
         behaviors,
         guard: auth::guard(config),
         cache,
+        s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
     })
 }
@@ -163,6 +169,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
         custom_headers: origin.headers.iter().map(|(name, value)| Header::new(name.clone(), value.clone())).collect(),
         read_timeout: origin.read_timeout.as_secs().max(1),
         keepalive_timeout: origin.keepalive_timeout.as_secs().max(1),
+        s3: (origin.kind == config::OriginKind::S3).then(lambda::S3::default),
     };
     Ok(SiteOrigin {
         name: origin.name.clone(),
@@ -204,15 +211,12 @@ fn behavior(
     origins: &HashMap<&str, Arc<SiteOrigin>>,
     functions: &HashMap<String, Arc<Function>>,
 ) -> Result<Behavior, SiteError> {
-    let attached = |name: &Option<String>| -> Result<Option<Arc<Function>>, SiteError> {
-        let Some(name) = name else { return Ok(None) };
-        functions.get(name).cloned().map(Some).ok_or_else(|| SiteError::Missing(format!("function \"{name}\"")))
-    };
-    let origin = origins.get(behavior.origin.as_str());
+    let attached = |name: &Option<String>| attached(functions, name);
+    let shadow = behavior.shadow.as_ref().map(|name| named_origin(origins, name)).transpose()?;
     Ok(Behavior {
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
-        origin: origin.cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{}\"", behavior.origin)))?,
+        origin: named_origin(origins, &behavior.origin)?,
         policy: policy(behavior, config)?,
         methods: match &behavior.methods {
             Methods::Any => None,
@@ -225,12 +229,38 @@ fn behavior(
         },
         allow: behavior.admission.allow.clone(),
         deny: behavior.admission.deny.clone(),
-        admission,
+        admission: Arc::new(admission),
         viewer_request: attached(&behavior.viewer_request)?,
+        viewer_request_body: include(behavior.include_body.viewer_request),
         viewer_response: attached(&behavior.viewer_response)?,
         origin_request: attached(&behavior.origin_request)?,
+        origin_request_body: include(behavior.include_body.origin_request),
         origin_response: attached(&behavior.origin_response)?,
+        shadow: shadow.map(|origin| Arc::new(Shadow::new(origin, behavior.shadow_percent))),
     })
+}
+
+pub(super) fn named_origin(origins: &HashMap<&str, Arc<SiteOrigin>>, name: &str) -> Result<Arc<SiteOrigin>, SiteError> {
+    origins.get(name).cloned().ok_or_else(|| SiteError::Missing(format!("origin \"{name}\"")))
+}
+
+pub(super) fn attached(
+    functions: &HashMap<String, Arc<Function>>,
+    name: &Option<String>,
+) -> Result<Option<Arc<Function>>, SiteError> {
+    let Some(name) = name else { return Ok(None) };
+    functions.get(name).cloned().map(Some).ok_or_else(|| SiteError::Missing(format!("function \"{name}\"")))
+}
+
+fn include(body: bool) -> IncludeBody {
+    if body { IncludeBody::Yes } else { IncludeBody::No }
+}
+
+/// The endpoint is the operator's choice, so it may be private; its own path stands in front of the bucket's.
+fn s3_endpoint(url: &config::OriginUrl) -> Result<Origin, OriginBuildError> {
+    let place = Place::of(url);
+    let target = Target::Url { https: place.https, host: place.domain_name, port: place.port, path_prefix: place.path };
+    Origin::build("s3", OriginSettings::new(target))
 }
 
 /// A behavior without a policy caches only what the origin declares, keyed by all query parameters (design.md 8).

@@ -43,10 +43,13 @@ async fn load(config: &Config) -> Vec<String> {
 /// `3 behaviors · 2 origins · 3 functions`.
 pub(super) fn summary(config: &Config) -> String {
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    [
+    let mut counts = vec![
         counted(config.behaviors.len(), "behavior"),
         counted(config.origins.len(), "origin"),
         counted(config.functions.len(), "function"),
-    ]
-    .join(" · ")
+    ];
+    if !config.experiments.is_empty() {
+        counts.push(counted(config.experiments.len(), "experiment"));
+    }
+    counts.join(" · ")
 }

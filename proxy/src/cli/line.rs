@@ -28,6 +28,9 @@ pub(super) fn request(record: &Record, now: SystemTime, color: bool) -> String {
     {
         part(format!("age {}", report.age.as_secs()));
     }
+    for exposure in &record.experiments {
+        part(format!("{}={}", exposure.experiment.name, exposure.variant().name));
+    }
     at(HookPoint::ViewerRequest).for_each(|run| part(hook(run)));
     at(HookPoint::OriginRequest).for_each(|run| part(hook(run)));
     for origin in &record.origins {

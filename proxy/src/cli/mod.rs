@@ -7,9 +7,11 @@ mod check;
 mod demo;
 mod dev;
 mod doctor;
+mod experiment;
 mod init;
 mod jwt;
 mod line;
+mod node;
 mod output;
 mod serve;
 mod sign;
@@ -35,6 +37,8 @@ enum Exit {
     No,
     /// Bad usage, or a configuration that does not pass.
     Invalid,
+    /// The node's admin API cannot be reached, or refuses the token.
+    Unreachable,
     Interrupted,
 }
 
@@ -44,6 +48,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Invalid => 2,
+            Exit::Unreachable => 3,
             Exit::Interrupted => 130,
         })
     }
@@ -93,6 +98,36 @@ enum Verb {
     Sign(sign::SignArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
+    /// Experiments of a running node.
+    #[command(subcommand)]
+    Experiment(ExperimentVerb),
+}
+
+#[derive(Debug, Subcommand)]
+enum ExperimentVerb {
+    /// Configured and observed split, status and latency per variant. Exit code 1: the split is not as configured.
+    Status {
+        /// One experiment [default: all]
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArguments,
+    },
+}
+
+/// Which node to talk to.
+#[derive(Debug, Args)]
+struct NodeArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The node's admin API, http://ADDRESS or unix:PATH [default: that of the configuration]
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+    /// File with the admin token [default: the token of the configuration]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +191,9 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
         Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
+        Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
+            runtime.block_on(experiment::status(name.as_deref(), json, &node, output))
+        }
     };
     runtime.shutdown_background();
     exit

@@ -1,5 +1,6 @@
 //! Between the proxy's messages and those of the contract, both ways.
 
+use super::ReplacedHeaders;
 use crate::{
     body::{self, Body},
     gate::Received,
@@ -72,6 +73,7 @@ pub(super) fn apply_to_response(
     message: &ResponseMessage,
     body: Body,
     new: Option<Vec<u8>>,
+    described: ReplacedHeaders,
 ) -> Replaced {
     let length = head.headers.get(header::CONTENT_LENGTH).cloned();
     let before = std::mem::replace(&mut head.headers, header_map(&message.headers));
@@ -80,6 +82,7 @@ pub(super) fn apply_to_response(
     let Some(bytes) = new else {
         // The body is as it was, so its length is what it was, whatever the function wrote.
         head.headers.remove(header::CONTENT_LENGTH);
+        head.headers.remove(header::TRANSFER_ENCODING);
         if let Some(length) = length {
             head.headers.insert(header::CONTENT_LENGTH, length);
         }
@@ -88,7 +91,11 @@ pub(super) fn apply_to_response(
     // What described the old body and was not set anew does not describe the new one (lambda-edge.md 3.5).
     for name in [header::CONTENT_ENCODING, header::ETAG, header::CONTENT_RANGE, header::ACCEPT_RANGES] {
         let weak = name == header::ETAG && before.get(&name).is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
-        if !weak && before.get(&name).is_some() && before.get(&name) == head.headers.get(&name) {
+        if described == ReplacedHeaders::Drop
+            && !weak
+            && before.get(&name).is_some()
+            && before.get(&name) == head.headers.get(&name)
+        {
             head.headers.remove(&name);
         }
     }
@@ -104,7 +111,7 @@ fn status(message: &ResponseMessage) -> StatusCode {
     StatusCode::from_u16(message.status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-fn set_length(headers: &mut HeaderMap, length: usize) {
+pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
     headers.remove(header::TRANSFER_ENCODING);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }

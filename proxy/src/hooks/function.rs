@@ -1,7 +1,7 @@
 //! A loaded function, as the hook points call it.
 
 use crate::fault::{FailedFunction, Fault};
-use edgehook_contract::{Family, Fault as Class, HookPoint, viewer::Rules};
+use edgehook_contract::{Family, Fault as Class, HookPoint, lambda::OriginRules, viewer::Rules};
 use edgehook_lambda as lambda;
 use edgehook_viewer::supervisor::{FunctionId, Hosts};
 use std::{sync::Arc, time::Duration};
@@ -52,7 +52,14 @@ pub enum FunctionBody {
         rules: Rules,
     },
     /// In environments of its own.
-    Lambda(lambda::Function),
+    Lambda {
+        /// The environments.
+        environments: lambda::Function,
+        /// How origins that it names are checked.
+        origin_rules: OriginRules,
+        /// What becomes of headers that describe a body it replaces.
+        replaced: ReplacedHeaders,
+    },
     /// Not at all: it could not be loaded, and each run is an execution error (cloudfront-functions.md 5.1).
     Broken {
         /// Which family it would have been.
@@ -62,13 +69,30 @@ pub enum FunctionBody {
     },
 }
 
+/// What becomes of headers that described a body which an origin-response function replaced (lambda-edge.md 3.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplacedHeaders {
+    /// They go, unless the function set them.
+    #[default]
+    Drop,
+    /// They stay.
+    Keep,
+}
+
 impl Function {
+    pub(super) fn replaced_headers(&self) -> ReplacedHeaders {
+        match &self.body {
+            FunctionBody::Lambda { replaced, .. } => *replaced,
+            _ => ReplacedHeaders::Drop,
+        }
+    }
+
     /// The family that it belongs to.
     #[must_use]
     pub fn family(&self) -> Family {
         match &self.body {
             FunctionBody::Viewer { .. } => Family::Viewer,
-            FunctionBody::Lambda(_) => Family::Lambda,
+            FunctionBody::Lambda { .. } => Family::Lambda,
             FunctionBody::Broken { family, .. } => *family,
         }
     }

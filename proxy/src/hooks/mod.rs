@@ -9,18 +9,19 @@
 
 mod convert;
 mod function;
+mod request_body;
 mod run;
 
-pub use function::{Deployed, Facts, Function, FunctionBody, OnError};
+pub use function::{Deployed, Facts, Function, FunctionBody, OnError, ReplacedHeaders};
 
 use crate::{
-    body::Body,
+    body::{self, Body, Delimited},
     fault::Fault,
     gate::{self, Received},
     record::Record,
 };
 use convert::Replaced;
-use edgehook_contract::{Family, HookPoint, RequestMessage, lambda};
+use edgehook_contract::{Family, Header, HookPoint, RequestMessage, lambda};
 use http::{Response, response::Parts};
 use run::{Message, Outcome};
 
@@ -57,23 +58,47 @@ pub enum Flow<T> {
     Answer(Response<Body>),
 }
 
-/// Runs a viewer-request function: it may change the request or answer it.
+/// Whether a request hook shows its function the request's body (lambda-edge.md 2.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IncludeBody {
+    /// It does not.
+    #[default]
+    No,
+    /// It does, up to the hook's limit.
+    Yes,
+}
+
+/// Runs a viewer-request function: it may change the request or answer it, and with the body included replace that.
 ///
 /// # Errors
-/// The function failed.
+/// The function failed, or the viewer's body broke off.
 pub async fn viewer_request(
     function: &Function,
+    include: IncludeBody,
     request_id: &str,
     mut request: Received,
+    body: &mut Body,
     record: &mut Record,
 ) -> Result<Flow<Received>, Fault> {
     let given = convert::request(&request);
-    let message = Message { viewer: request.viewer, request: &given, origin: None, response: None };
+    let seen = request_body::seen(include, HookPoint::ViewerRequest, body).await?;
+    let message = Message {
+        viewer: request.viewer,
+        request: &given,
+        body: seen.as_ref(),
+        lower_case_keys: request.version == http::Version::HTTP_2,
+        origin: None,
+        response: None,
+    };
     match run::run(function, HookPoint::ViewerRequest, request_id, message, record).await? {
         Outcome::Untouched => Ok(Flow::Continue(request)),
-        Outcome::Request { request: mut message, .. } => {
+        Outcome::Request { request: mut message, body: replacement, .. } => {
             canonical(function, HookPoint::ViewerRequest, &given, &mut message)?;
             convert::apply_to_request(&mut request, &message);
+            if let Some(bytes) = replacement.filter(|_| may_carry_body(&request.method)) {
+                convert::set_length(&mut request.headers, bytes.len());
+                *body = body::full(bytes);
+            }
             Ok(Flow::Continue(request))
         }
         Outcome::Response { message, body } => Ok(Flow::Answer(convert::generated(&message, body.unwrap_or_default()))),
@@ -87,29 +112,48 @@ pub struct OriginBound {
     pub request: RequestMessage,
     /// Another origin than the behavior's, when the function chose one.
     pub origin: Option<lambda::Origin>,
+    /// Another body than the viewer's, when the function replaced it.
+    pub body: Option<Vec<u8>>,
 }
 
-/// Runs an origin-request function on the request that is about to be sent.
+/// Runs an origin-request function on the request that is about to be sent, with its body when the hook includes it.
 ///
 /// # Errors
-/// The function failed.
+/// The function failed, or the viewer's body broke off.
+#[allow(clippy::too_many_arguments, reason = "each is one part of the event that the function sees")]
 pub async fn origin_request(
     function: &Function,
+    include: IncludeBody,
     request_id: &str,
     viewer: std::net::IpAddr,
     given: RequestMessage,
+    body: &mut Body,
     origin: &lambda::Origin,
     record: &mut Record,
 ) -> Result<Flow<OriginBound>, Fault> {
-    let message = Message { viewer, request: &given, origin: Some(origin), response: None };
+    let seen = request_body::seen(include, HookPoint::OriginRequest, body).await?;
+    let message = Message {
+        viewer,
+        request: &given,
+        body: seen.as_ref(),
+        lower_case_keys: false,
+        origin: Some(origin),
+        response: None,
+    };
     match run::run(function, HookPoint::OriginRequest, request_id, message, record).await? {
-        Outcome::Untouched => Ok(Flow::Continue(OriginBound { request: given, origin: None })),
-        Outcome::Request { mut request, origin } => {
+        Outcome::Untouched => Ok(Flow::Continue(OriginBound { request: given, origin: None, body: None })),
+        Outcome::Request { mut request, origin, body } => {
             canonical(function, HookPoint::OriginRequest, &given, &mut request)?;
-            Ok(Flow::Continue(OriginBound { request, origin }))
+            let body = body.filter(|_| may_carry_body(&request.method));
+            Ok(Flow::Continue(OriginBound { request, origin, body }))
         }
         Outcome::Response { message, body } => Ok(Flow::Answer(convert::generated(&message, body.unwrap_or_default()))),
     }
+}
+
+/// A body that a function gives to a GET or HEAD is dropped, as one that a viewer gives is refused.
+fn may_carry_body(method: impl AsRef<str>) -> bool {
+    !matches!(method.as_ref(), "GET" | "HEAD")
 }
 
 /// A path that a function wrote takes the canonical form that the viewer's took, or is refused for the same reasons: key and
@@ -148,14 +192,27 @@ pub async fn origin_response(
     sent: &RequestMessage,
     origin: &lambda::Origin,
     head: &mut Parts,
-    body: Body,
+    (body, delimited): (Body, Delimited),
     record: &mut Record,
 ) -> Result<Replaced, Fault> {
-    let given = convert::response(head);
-    let message = Message { viewer, request: sent, origin: Some(origin), response: Some(&given) };
+    let mut given = convert::response(head);
+    if delimited == Delimited::Chunked {
+        // Read-only, and a fresh response object that lacks it is refused as on AWS (lambda-edge.md 3.4).
+        given.headers.push(Header::new("transfer-encoding", "chunked"));
+    }
+    let message = Message {
+        viewer,
+        request: sent,
+        body: None,
+        lower_case_keys: false,
+        origin: Some(origin),
+        response: Some(&given),
+    };
     match run::run(function, HookPoint::OriginResponse, request_id, message, record).await? {
         Outcome::Untouched | Outcome::Request { .. } => Ok(Replaced::No(body)),
-        Outcome::Response { message, body: new } => Ok(convert::apply_to_response(head, &message, body, new)),
+        Outcome::Response { message, body: new } => {
+            Ok(convert::apply_to_response(head, &message, body, new, function.replaced_headers()))
+        }
     }
 }
 
@@ -166,18 +223,25 @@ pub async fn origin_response(
 pub async fn viewer_response(
     function: &Function,
     request_id: &str,
-    viewer: std::net::IpAddr,
+    (viewer, version): (std::net::IpAddr, http::Version),
     request: &RequestMessage,
     response: Response<Body>,
     record: &mut Record,
 ) -> Result<Response<Body>, Fault> {
     let (mut head, body) = response.into_parts();
     let given = convert::response(&head);
-    let message = Message { viewer, request, origin: None, response: Some(&given) };
+    let message = Message {
+        viewer,
+        request,
+        body: None,
+        lower_case_keys: version == http::Version::HTTP_2,
+        origin: None,
+        response: Some(&given),
+    };
     match run::run(function, HookPoint::ViewerResponse, request_id, message, record).await? {
         Outcome::Untouched | Outcome::Request { .. } => Ok(Response::from_parts(head, body)),
         Outcome::Response { message, body: new } => {
-            let body = match convert::apply_to_response(&mut head, &message, body, new) {
+            let body = match convert::apply_to_response(&mut head, &message, body, new, ReplacedHeaders::Drop) {
                 Replaced::No(body) => body,
                 Replaced::Yes(bytes) => crate::body::full(bytes),
             };

@@ -23,6 +23,10 @@ use std::{
 pub(super) struct Message<'a> {
     pub(super) viewer: IpAddr,
     pub(super) request: &'a RequestMessage,
+    /// The request's body, at request hooks that include it.
+    pub(super) body: Option<&'a lambda::EventBody>,
+    /// Whether the viewer speaks HTTP/2, where names are in lower case.
+    pub(super) lower_case_keys: bool,
     pub(super) origin: Option<&'a lambda::Origin>,
     pub(super) response: Option<&'a ResponseMessage>,
 }
@@ -32,7 +36,7 @@ pub(super) enum Outcome {
     /// The function failed and is bypassed.
     Untouched,
     /// Go on with this request.
-    Request { request: RequestMessage, origin: Option<lambda::Origin> },
+    Request { request: RequestMessage, origin: Option<lambda::Origin>, body: Option<Vec<u8>> },
     /// A response, generated or changed; `body` when the function set one.
     Response { message: ResponseMessage, body: Option<Vec<u8>> },
 }
@@ -71,9 +75,9 @@ pub(super) async fn run(
             let measured = Measured { record: &mut hook_record, budget: *budget };
             run_viewer(hosts, id.id(), event, message, rules, measured).await
         }
-        FunctionBody::Lambda(environments) => {
+        FunctionBody::Lambda { environments, origin_rules, .. } => {
             let event = lambda_event(function, hook, request_id, message);
-            run_lambda(environments, &event, &mut hook_record).await
+            run_lambda(environments, &event, *origin_rules, &mut hook_record).await
         }
         FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
     };
@@ -136,7 +140,7 @@ async fn run_viewer(
     match (hook, returned) {
         (HookPoint::ViewerRequest, Returned::Request(returned)) => {
             let request = viewer::apply_request(message.request, &returned, rules)?;
-            Ok(Outcome::Request { request, origin: None })
+            Ok(Outcome::Request { request, origin: None, body: None })
         }
         (HookPoint::ViewerRequest, Returned::Response(returned)) => {
             let (message, body) = viewer::apply_generated(&returned, rules)?;
@@ -173,15 +177,17 @@ fn lambda_event(function: &Function, hook: HookPoint, request_id: &str, message:
         },
         client_ip: message.viewer.to_string(),
         request: message.request.clone(),
+        body: message.body.cloned(),
         origin: message.origin.cloned(),
         response: message.response.cloned(),
-        lower_case_keys: false,
+        lower_case_keys: message.lower_case_keys,
     }
 }
 
 async fn run_lambda(
     environments: &edgehook_lambda::Function,
     event: &lambda::Event,
+    origin_rules: lambda::OriginRules,
     record: &mut HookRecord,
 ) -> Result<Outcome, Failure> {
     let invoked = environments.invoke(event.to_json(), crate::id::uuid()).await.map_err(|error| match error {
@@ -189,8 +195,8 @@ async fn run_lambda(
         error => Failure::new(Class::Execution, error.to_string()),
     })?;
     record.cold_start = invoked.init;
-    match lambda::apply(event, &invoked.result)? {
-        Applied::Request { request, origin } => Ok(Outcome::Request { request, origin }),
+    match lambda::apply(event, &invoked.result, origin_rules)? {
+        Applied::Request { request, origin, body } => Ok(Outcome::Request { request, origin, body }),
         Applied::Response(AppliedResponse { message, body }) => {
             record.generated = event.hook.is_request();
             Ok(Outcome::Response { message, body })

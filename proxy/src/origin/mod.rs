@@ -179,6 +179,16 @@ impl Origin {
         Ok(Self { source })
     }
 
+    /// The same origin with other waits. A folder has none.
+    #[must_use]
+    pub fn with_timeouts(&self, read: Duration, keepalive: Duration) -> Self {
+        let mut origin = self.clone();
+        if let Source::Server { timing, .. } = &mut origin.source {
+            (timing.read, timing.keepalive) = (read, keepalive);
+        }
+        origin
+    }
+
     fn of_endpoint(endpoint: Arc<Endpoint>, timing: Timing, path_prefix: &str) -> Self {
         Self { source: Source::Server { endpoint, timing, path_prefix: clean_prefix(path_prefix) } }
     }

@@ -1,6 +1,6 @@
 //! Reads what a Lambda function returned, checks it in the order of lambda-edge.md 3.6, and applies it.
 
-use super::{Event, ORIGIN_RESPONSE_LIMIT, Origin, VIEWER_RESPONSE_LIMIT, headers};
+use super::{Event, ORIGIN_RESPONSE_LIMIT, Origin, OriginRules, VIEWER_RESPONSE_LIMIT, body, headers};
 use crate::{
     HEAD_LIMIT, HookPoint, RequestMessage, ResponseMessage, TARGET_LIMIT, Violation, ViolationCode, message, text,
 };
@@ -16,6 +16,8 @@ pub enum Applied {
         request: RequestMessage,
         /// The origin to ask, when the function named another one than it was given.
         origin: Option<Origin>,
+        /// The body to send instead of the viewer's, when the function replaced it.
+        body: Option<Vec<u8>>,
     },
     /// A response: generated at a request hook, changed at a response hook.
     Response(AppliedResponse),
@@ -34,7 +36,7 @@ pub struct AppliedResponse {
 ///
 /// # Errors
 /// The first rule that the result breaks.
-pub fn apply(event: &Event, result: &[u8]) -> Result<Applied, Violation> {
+pub fn apply(event: &Event, result: &[u8], rules: OriginRules) -> Result<Applied, Violation> {
     let value: Value = serde_json::from_slice(result).map_err(|error| {
         Violation::new(ViolationCode::JsonUnparsable, format!("result is not parsable JSON: {error}"))
     })?;
@@ -52,7 +54,7 @@ pub fn apply(event: &Event, result: &[u8]) -> Result<Applied, Violation> {
         let text = format!("{} accepts only a response", event.hook.as_str());
         return Err(Violation::new(ViolationCode::KindWrongHook, text));
     }
-    request(event, &object)
+    request(event, &object, rules)
 }
 
 fn type_name(value: &Value) -> &'static str {
@@ -66,12 +68,14 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-fn request(event: &Event, object: &Map<String, Value>) -> Result<Applied, Violation> {
+fn request(event: &Event, object: &Map<String, Value>, rules: OriginRules) -> Result<Applied, Violation> {
     let given = &event.request;
     let uri = object
         .get("uri")
         .and_then(Value::as_str)
         .ok_or_else(|| Violation::new(ViolationCode::UriFormat, "a request needs uri, a string"))?;
+    // Without IncludeBody `body` is an unknown member like any other.
+    let body = event.body.as_ref().map(|_| body::replacement(event.hook, object)).transpose()?.flatten();
     let lines = headers::parse(object.get("headers"), "headers")?;
     let headers = headers::applied(&given.headers, lines, event.hook, false)?;
     let uri = checked_uri(uri, &given.uri)?;
@@ -84,7 +88,7 @@ fn request(event: &Event, object: &Map<String, Value>) -> Result<Applied, Violat
     check_head(message::head_bytes(&headers) + target + given.method.len())?;
     let origin = match (object.get("origin"), &event.origin) {
         (Some(value), Some(origin)) if event.hook == HookPoint::OriginRequest && !value.is_null() => {
-            Some(Origin::parse(value, origin, &headers)?).filter(|parsed| parsed != origin)
+            Some(Origin::parse(value, origin, &headers, rules)?).filter(|parsed| parsed != origin)
         }
         _ => None,
     };
@@ -93,7 +97,7 @@ fn request(event: &Event, object: &Map<String, Value>) -> Result<Applied, Violat
             return Err(Violation::new(ViolationCode::RequestReadOnly, format!("{field} may not change")));
         }
     }
-    Ok(Applied::Request { request: RequestMessage { method: given.method.clone(), uri, query, headers }, origin })
+    Ok(Applied::Request { request: RequestMessage { method: given.method.clone(), uri, query, headers }, origin, body })
 }
 
 fn checked_uri(uri: &str, given: &str) -> Result<String, Violation> {

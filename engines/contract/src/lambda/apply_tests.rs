@@ -14,6 +14,7 @@ fn event(hook: HookPoint) -> Event {
         custom_headers: Vec::new(),
         read_timeout: 30,
         keepalive_timeout: 5,
+        s3: None,
     };
     let request = RequestMessage {
         method: "GET".to_owned(),
@@ -36,6 +37,7 @@ fn event(hook: HookPoint) -> Event {
         context: Context::default(),
         client_ip: "192.0.2.7".to_owned(),
         request,
+        body: None,
         origin: matches!(hook, HookPoint::OriginRequest | HookPoint::OriginResponse).then_some(origin),
         response: (!hook.is_request()).then_some(response),
         lower_case_keys: false,
@@ -48,11 +50,11 @@ fn returns(hook: HookPoint, part: &str, edit: impl FnOnce(&mut Value)) -> Result
     let seen: Value = serde_json::from_slice(&event.to_json()).unwrap();
     let mut value = seen["Records"][0]["cf"][part].clone();
     edit(&mut value);
-    apply(&event, value.to_string().as_bytes()).map_err(|violation| violation.code.as_str())
+    apply(&event, value.to_string().as_bytes(), OriginRules::Aws).map_err(|violation| violation.code.as_str())
 }
 
 fn returns_raw(hook: HookPoint, value: &Value) -> Result<Applied, &'static str> {
-    apply(&event(hook), value.to_string().as_bytes()).map_err(|violation| violation.code.as_str())
+    apply(&event(hook), value.to_string().as_bytes(), OriginRules::Aws).map_err(|violation| violation.code.as_str())
 }
 
 use HookPoint::{OriginRequest, OriginResponse, ViewerRequest, ViewerResponse};
@@ -62,7 +64,7 @@ fn untouched_messages_pass_at_every_hook() {
     for hook in HookPoint::ALL {
         let part = if hook.is_request() { "request" } else { "response" };
         match returns(hook, part, |_| {}) {
-            Ok(Applied::Request { request, origin: None }) => assert_eq!(request, event(hook).request),
+            Ok(Applied::Request { request, origin: None, body: None }) => assert_eq!(request, event(hook).request),
             Ok(Applied::Response(AppliedResponse { message, body: None })) => {
                 assert_eq!(Some(message), event(hook).response);
             }
@@ -83,7 +85,10 @@ fn what_is_neither_request_nor_response() {
     ] {
         assert_eq!(returns_raw(ViewerRequest, &value), Err(code), "{value}");
     }
-    assert_eq!(apply(&event(ViewerRequest), b"{\"status\":NaN}").unwrap_err().code.as_str(), "json.unparsable");
+    assert_eq!(
+        apply(&event(ViewerRequest), b"{\"status\":NaN}", OriginRules::Aws).unwrap_err().code.as_str(),
+        "json.unparsable"
+    );
     assert_eq!(returns(OriginResponse, "request", |_| {}), Err("kind.wrong-hook"));
     assert_eq!(returns(ViewerResponse, "request", |_| {}), Err("kind.wrong-hook"));
 }
@@ -207,4 +212,77 @@ fn origins() {
     assert_eq!(returns(OriginRequest, "request", both), Err("origin.shape"));
     let removed = |object: &mut Value| drop(object.as_object_mut().unwrap().remove("origin"));
     assert!(matches!(returns(OriginRequest, "request", removed), Ok(Applied::Request { origin: None, .. })));
+}
+
+#[test]
+fn relaxed_rules_let_more_origins_pass() {
+    let set = |field: &str, value: Value| {
+        let event = event(OriginRequest);
+        let seen: Value = serde_json::from_slice(&event.to_json()).unwrap();
+        let mut request = seen["Records"][0]["cf"]["request"].clone();
+        request["origin"]["custom"][field] = value;
+        match apply(&event, request.to_string().as_bytes(), OriginRules::Relaxed) {
+            Ok(Applied::Request { origin: Some(origin), .. }) => Ok(origin),
+            Ok(other) => panic!("{other:?}"),
+            Err(violation) => Err(violation.code.as_str()),
+        }
+    };
+    assert_eq!(set("domainName", json!("10.0.0.1")).unwrap().domain_name, "10.0.0.1");
+    assert_eq!(set("domainName", json!("127.1")), Err("origin.field"), "an address is spelt out");
+    assert_eq!(set("port", json!(22)).unwrap().port, 22);
+    assert_eq!(set("port", json!(0)), Err("origin.field"));
+    assert_eq!(set("readTimeout", json!(1)).unwrap().read_timeout, 4);
+    assert_eq!(set("readTimeout", json!(900)).unwrap().read_timeout, 180);
+    assert_eq!(set("keepaliveTimeout", json!(0)).unwrap().keepalive_timeout, 1);
+    assert_eq!(set("readTimeout", json!("9")), Err("origin.field"));
+}
+
+#[test]
+fn s3_origins() {
+    let to_s3 = |fields: Value| {
+        returns(OriginRequest, "request", |object| object["origin"] = json!({ "s3": fields })).map(|applied| {
+            match applied {
+                Applied::Request { origin, .. } => origin.unwrap(),
+                Applied::Response(_) => panic!("a response"),
+            }
+        })
+    };
+    let plain = json!({"domainName": "pics.s3.eu-west-1.amazonaws.com", "path": "/a", "authMethod": "none"});
+    let origin = to_s3(plain.clone()).unwrap();
+    assert_eq!((origin.bucket(), origin.path.as_str(), origin.https), ("pics", "/a", true));
+    assert_eq!(origin.s3, Some(crate::lambda::S3::default()));
+    let with = |field: &str, value: Value| {
+        let mut changed = plain.clone();
+        changed[field] = value;
+        changed
+    };
+    for (field, value, code) in [
+        ("authMethod", json!("origin-access-identity"), "origin.field"),
+        ("authMethod", json!("iam"), "origin.field"),
+        ("domainName", json!("Pics.s3.amazonaws.com"), "origin.field"),
+        ("domainName", json!("127.0.0.1"), "origin.field"),
+        ("domainName", json!("x".repeat(129)), "origin.field"),
+        ("path", json!("/a/"), "origin.field"),
+        ("region", json!(1), "origin.field"),
+        ("customHeaders", json!({"range": [{"value": "x"}]}), "origin.header"),
+    ] {
+        assert_eq!(to_s3(with(field, value.clone())), Err(code), "{field} {value}");
+    }
+    // The other way, and keeping the identity that there is.
+    let mut event = event(OriginRequest);
+    event.origin = Some(Origin { s3: Some(crate::lambda::S3 { identity: true, region: String::new() }), ..origin });
+    let seen: Value = serde_json::from_slice(&event.to_json()).unwrap();
+    let request = &seen["Records"][0]["cf"]["request"];
+    let returned = |origin: Value| {
+        let mut request = request.clone();
+        request["origin"] = origin;
+        apply(&event, request.to_string().as_bytes(), OriginRules::Aws).map_err(|violation| violation.code.as_str())
+    };
+    let mut other = request["origin"].clone();
+    other["s3"]["domainName"] = json!("other.s3.amazonaws.com");
+    assert!(returned(other.clone()).is_ok());
+    other["s3"]["authMethod"] = json!("none");
+    assert_eq!(returned(other), Err("origin.field"));
+    let custom = json!({"custom": {"domainName": "a.example", "port": 443, "protocol": "https", "path": ""}});
+    assert!(returned(custom).is_ok());
 }

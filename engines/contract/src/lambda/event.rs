@@ -1,6 +1,6 @@
 //! Builds `{Records:[{cf:{config,request[,response]}}]}` (lambda-edge.md 2).
 
-use super::{headers, origin::Origin};
+use super::{EventBody, headers, origin::Origin};
 use crate::{HookPoint, RequestMessage, ResponseMessage, text};
 use serde_json::{Value, json};
 
@@ -26,11 +26,13 @@ pub struct Event {
     pub client_ip: String,
     /// The request: as the hook finds it, or at the response hooks as it was sent on.
     pub request: RequestMessage,
+    /// `request.body`; only at the request hooks, with IncludeBody.
+    pub body: Option<EventBody>,
     /// `request.origin`; only at the origin hooks.
     pub origin: Option<Origin>,
     /// The response; only at the response hooks.
     pub response: Option<ResponseMessage>,
-    /// Whether header keys are shown in lower case, as HTTP/2 has them; otherwise each word is capitalised.
+    /// Whether the request's header keys are shown in lower case, as HTTP/2 has them; otherwise each word is capitalised.
     pub lower_case_keys: bool,
 }
 
@@ -50,7 +52,7 @@ impl Event {
         if let Some(response) = &self.response {
             let phrase = response.reason.as_deref().unwrap_or_else(|| text::standard_phrase(response.status));
             cf["response"] = json!({
-                "headers": headers::to_value(&response.headers, self.lower_case_keys),
+                "headers": headers::to_value(&response.headers, false),
                 "status": response.status.to_string(),
                 "statusDescription": phrase,
             });
@@ -66,6 +68,9 @@ impl Event {
             "querystring": self.request.query.as_deref().unwrap_or(""),
             "uri": self.request.uri,
         });
+        if let Some(body) = &self.body {
+            request["body"] = body.to_value();
+        }
         if let Some(origin) = &self.origin {
             request["origin"] = origin.to_value();
         }

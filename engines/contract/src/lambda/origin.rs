@@ -1,29 +1,48 @@
 //! `request.origin`: where an origin-request function may send the request (lambda-edge.md 2.6).
-//!
-//! Only `custom` origins exist here so far; an `s3` origin is refused with a text that says so.
 
 use super::headers;
 use crate::{Header, Violation, ViolationCode, header_rules};
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 
-/// A custom origin.
+/// An origin as functions see it: `custom`, or `s3` when [`Origin::s3`] says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// `domainName`.
     pub domain_name: String,
-    /// `port`.
+    /// `port`. Not shown for `s3`.
     pub port: u16,
-    /// Whether `protocol` is `https`.
+    /// Whether `protocol` is `https`. Not shown for `s3`.
     pub https: bool,
     /// `path`: prefix of the request path, `""` or `/x` without a slash at its end.
     pub path: String,
     /// `customHeaders`.
     pub custom_headers: Vec<Header>,
-    /// `readTimeout` in seconds.
+    /// `readTimeout` in seconds. Not shown for `s3`.
     pub read_timeout: u64,
-    /// `keepaliveTimeout` in seconds.
+    /// `keepaliveTimeout` in seconds. Not shown for `s3`.
     pub keepalive_timeout: u64,
+    /// What only `s3` origins have; `None`: a `custom` origin.
+    pub s3: Option<S3>,
+}
+
+/// The fields that only an `s3` origin has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct S3 {
+    /// Whether `authMethod` is `origin-access-identity`; otherwise it is `none`.
+    pub identity: bool,
+    /// `region`.
+    pub region: String,
+}
+
+/// How strictly a returned origin is checked (`origin_rules`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OriginRules {
+    /// As CloudFront does, with time-outs up to 180 s.
+    #[default]
+    Aws,
+    /// IP addresses and any port besides; time-outs out of range are moved into it.
+    Relaxed,
 }
 
 /// Names that `customHeaders` may not hold, besides the prefixes `x-amz-` and `x-edge-`.
@@ -56,9 +75,21 @@ const FORBIDDEN: [&str; 24] = [
 
 impl Origin {
     pub(super) fn to_value(&self) -> Value {
+        let custom_headers = headers::to_value(&self.custom_headers, false);
+        if let Some(s3) = &self.s3 {
+            return json!({
+                "s3": {
+                    "authMethod": if s3.identity { IDENTITY } else { "none" },
+                    "customHeaders": custom_headers,
+                    "domainName": self.domain_name,
+                    "path": self.path,
+                    "region": s3.region,
+                }
+            });
+        }
         json!({
             "custom": {
-                "customHeaders": headers::to_value(&self.custom_headers, false),
+                "customHeaders": custom_headers,
                 "domainName": self.domain_name,
                 "keepaliveTimeout": self.keepalive_timeout,
                 "path": self.path,
@@ -71,62 +102,144 @@ impl Origin {
     }
 
     /// Reads a returned `origin`; `request_headers` are the names in `request.headers`, which may not occur twice.
-    pub(super) fn parse(value: &Value, given: &Self, request_headers: &[Header]) -> Result<Self, Violation> {
+    pub(super) fn parse(
+        value: &Value,
+        given: &Self,
+        request_headers: &[Header],
+        rules: OriginRules,
+    ) -> Result<Self, Violation> {
         let shape = |text: &str| Violation::new(ViolationCode::OriginShape, text.to_owned());
         let object = value.as_object().ok_or_else(|| shape("origin must be an object"))?;
-        let custom = match (object.get("custom"), object.get("s3")) {
-            (Some(Value::Object(custom)), None) => custom,
-            (None, Some(_)) => return Err(shape("s3 origins are not available in this version; use custom")),
+        let (custom, s3) = match (object.get("custom"), object.get("s3")) {
+            (Some(Value::Object(custom)), None) => (custom, None),
+            (None, Some(Value::Object(s3))) => (s3, Some(s3)),
             _ => return Err(shape("origin must hold exactly one of custom and s3, an object")),
         };
         if value == &given.to_value() {
             return Ok(given.clone());
         }
+        match s3 {
+            None => Self::custom(custom, given, request_headers, rules),
+            Some(s3) => Self::s3(s3, given, request_headers),
+        }
+    }
+
+    fn custom(
+        custom: &Map<String, Value>,
+        given: &Self,
+        request_headers: &[Header],
+        rules: OriginRules,
+    ) -> Result<Self, Violation> {
         let origin = Self {
-            domain_name: domain_name(custom, given)?,
-            port: port(custom, given)?,
-            https: protocol(custom, given)?,
-            path: path(custom, given)?,
+            domain_name: domain_name(custom, given, rules)?,
+            port: port(custom, given, rules)?,
+            https: protocol(custom)?,
+            path: path(custom, "custom", given)?,
             custom_headers: custom_headers(custom, request_headers)?,
-            read_timeout: seconds(custom, "readTimeout", 4, 180, given.read_timeout)?,
-            keepalive_timeout: seconds(custom, "keepaliveTimeout", 1, 180, given.keepalive_timeout)?,
+            read_timeout: seconds(custom, ("readTimeout", 4), given.read_timeout, rules)?,
+            keepalive_timeout: seconds(custom, ("keepaliveTimeout", 1), given.keepalive_timeout, rules)?,
+            s3: None,
         };
         check_ssl_protocols(custom)?;
         Ok(origin)
     }
+
+    /// An `s3` origin is always asked over https, at its own name or at the configured endpoint.
+    fn s3(s3: &Map<String, Value>, given: &Self, request_headers: &[Header]) -> Result<Self, Violation> {
+        let wrong =
+            |field: &str, rule: &str| Violation::new(ViolationCode::OriginField, format!("origin.s3.{field} {rule}"));
+        let text = |field: &str| s3.get(field).and_then(Value::as_str);
+        let name = text("domainName").filter(|name| is_bucket_host(name)).ok_or_else(|| {
+            wrong("domainName", "must be a bucket's host name in lower case, of at most 128 characters")
+        })?;
+        let identity = match text("authMethod") {
+            Some(IDENTITY) => true,
+            Some("none") => false,
+            _ => return Err(wrong("authMethod", "must be \"origin-access-identity\" or \"none\"")),
+        };
+        match &given.s3 {
+            None if identity => return Err(wrong("authMethod", "cannot add an access identity to a custom origin")),
+            Some(before) if before.identity != identity => {
+                return Err(wrong("authMethod", "must stay what the configured origin has"));
+            }
+            _ => {}
+        }
+        let region = match s3.get("region") {
+            None if identity => return Err(wrong("region", "is required with an access identity")),
+            None => "",
+            Some(region) => region.as_str().ok_or_else(|| wrong("region", "must be a string"))?,
+        };
+        Ok(Self {
+            domain_name: name.to_owned(),
+            port: 443,
+            https: true,
+            path: path(s3, "s3", given)?,
+            custom_headers: custom_headers(s3, request_headers)?,
+            read_timeout: given.read_timeout,
+            keepalive_timeout: given.keepalive_timeout,
+            s3: Some(S3 { identity, region: region.to_owned() }),
+        })
+    }
+
+    /// The bucket that an `s3` origin's host name stands for: what is before `.s3.` or `.s3-`, else the first label.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        let end = [".s3.", ".s3-"].iter().filter_map(|mark| self.domain_name.find(mark)).min();
+        let end = end.or_else(|| self.domain_name.find('.'));
+        &self.domain_name[..end.unwrap_or(self.domain_name.len())]
+    }
+}
+
+const IDENTITY: &str = "origin-access-identity";
+
+fn is_bucket_host(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    (1..=128).contains(&name.len())
+        && name.bytes().all(allowed)
+        && !name.starts_with(['.', '-'])
+        && !name.contains("..")
+        && !is_numeric(name)
+}
+
+/// Spellings such as `127.1` or `0x7f.1` name an address: a DNS name's last label is never numeric.
+fn is_numeric(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or("");
+    last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x")
 }
 
 fn bad(field: &str, rule: &str) -> Violation {
     Violation::new(ViolationCode::OriginField, format!("origin.custom.{field} {rule}"))
 }
 
-fn domain_name(custom: &Map<String, Value>, given: &Origin) -> Result<String, Violation> {
+fn domain_name(custom: &Map<String, Value>, given: &Origin, rules: OriginRules) -> Result<String, Violation> {
     let rule = || bad("domainName", "must be a DNS name of at most 253 characters, without port, and no IP address");
     let name = custom.get("domainName").and_then(Value::as_str).ok_or_else(rule)?;
     if name == given.domain_name {
         return Ok(name.to_owned());
     }
+    if rules == OriginRules::Relaxed && name.parse::<IpAddr>().is_ok() {
+        return Ok(name.to_owned());
+    }
     let is_name = (1..=253).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
         && !name.starts_with(['.', '-']);
-    // Spellings such as `127.1` or `0x7f.1` name an address too: a DNS name's last label is never numeric.
-    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or("");
-    let numeric = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
-    if !is_name || numeric || name.parse::<IpAddr>().is_ok() {
+    if !is_name || is_numeric(name) || name.parse::<IpAddr>().is_ok() {
         return Err(rule());
     }
     Ok(name.to_ascii_lowercase())
 }
 
-fn port(custom: &Map<String, Value>, given: &Origin) -> Result<u16, Violation> {
+fn port(custom: &Map<String, Value>, given: &Origin, rules: OriginRules) -> Result<u16, Violation> {
     match custom.get("port").and_then(Value::as_u64) {
-        Some(port) if port == u64::from(given.port) => Ok(given.port),
+        Some(port) if port == u64::from(given.port) && given.s3.is_none() => Ok(given.port),
         Some(port @ (80 | 443 | 1024..=65535)) => Ok(u16::try_from(port).unwrap_or(given.port)),
+        Some(port @ 1..=65535) if rules == OriginRules::Relaxed => Ok(u16::try_from(port).unwrap_or(given.port)),
+        _ if rules == OriginRules::Relaxed => Err(bad("port", "must be 1 to 65535")),
         _ => Err(bad("port", "must be 80, 443 or 1024 to 65535")),
     }
 }
 
-fn protocol(custom: &Map<String, Value>, _: &Origin) -> Result<bool, Violation> {
+fn protocol(custom: &Map<String, Value>) -> Result<bool, Violation> {
     match custom.get("protocol").and_then(Value::as_str) {
         Some("https") => Ok(true),
         Some("http") => Ok(false),
@@ -134,30 +247,37 @@ fn protocol(custom: &Map<String, Value>, _: &Origin) -> Result<bool, Violation> 
     }
 }
 
-fn path(custom: &Map<String, Value>, given: &Origin) -> Result<String, Violation> {
-    let path = match custom.get("path") {
+fn path(fields: &Map<String, Value>, kind: &str, given: &Origin) -> Result<String, Violation> {
+    let wrong = |rule: &str| Violation::new(ViolationCode::OriginField, format!("origin.{kind}.path {rule}"));
+    let path = match fields.get("path") {
         None => return Ok(given.path.clone()),
-        Some(value) => value.as_str().ok_or_else(|| bad("path", "must be a string"))?,
+        Some(value) => value.as_str().ok_or_else(|| wrong("must be a string"))?,
     };
     let valid = path.is_empty()
         || (path.starts_with('/')
             && !path.ends_with('/')
             && path.len() <= 255
             && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte)));
-    if valid {
-        Ok(path.to_owned())
-    } else {
-        Err(bad("path", "must be \"\" or begin, and not end, with \"/\", URL-encoded"))
-    }
+    if valid { Ok(path.to_owned()) } else { Err(wrong("must be \"\" or begin, and not end, with \"/\", URL-encoded")) }
 }
 
-fn seconds(custom: &Map<String, Value>, field: &str, least: u64, most: u64, given: u64) -> Result<u64, Violation> {
-    match custom.get(field) {
-        None => Ok(given),
-        Some(value) => match value.as_u64() {
-            Some(seconds) if (least..=most).contains(&seconds) || seconds == given => Ok(seconds),
-            _ => Err(bad(field, &format!("must be {least} to {most} seconds"))),
-        },
+/// A time-out of whole seconds, `least` to 180.
+fn seconds(
+    custom: &Map<String, Value>,
+    (field, least): (&str, u64),
+    given: u64,
+    rules: OriginRules,
+) -> Result<u64, Violation> {
+    const MOST: u64 = 180;
+    let Some(value) = custom.get(field) else { return Ok(given) };
+    let rule = || bad(field, &format!("must be {least} to {MOST} seconds"));
+    let seconds = value.as_u64().ok_or_else(rule)?;
+    if seconds == given || (least..=MOST).contains(&seconds) {
+        Ok(seconds)
+    } else if rules == OriginRules::Relaxed {
+        Ok(seconds.clamp(least, MOST))
+    } else {
+        Err(rule())
     }
 }
 

@@ -2,6 +2,7 @@
 //! duplicates (cloudfront-functions.md 2.3), and back again.
 
 use crate::{Header, header_rules, message, text};
+use std::borrow::Cow;
 
 /// One value of a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,45 +27,76 @@ pub struct Field {
 /// The headers of a request (without `cookie`) or of a response (without `set-cookie`); hidden ones left out.
 #[must_use]
 pub fn from_headers(headers: &[Header], response: bool) -> Vec<Field> {
-    let cookie = if response { "set-cookie" } else { "cookie" };
-    group(
-        header_rules::visible(headers).filter(|header| header.name != cookie).map(|header| {
-            (header.name.clone(), Item { value: text::text_from_bytes(&header.value), attributes: None })
-        }),
-    )
+    let lines = headers.iter().map(|header| (header.name.as_str(), header.value.as_slice()));
+    group(header_values(lines, response).map(|(name, value)| plain(name, &value)))
 }
 
 /// The cookies of a request's `cookie` lines.
 #[must_use]
 pub fn from_cookies(headers: &[Header]) -> Vec<Field> {
-    let lines: Vec<String> = message::values(headers, "cookie").map(text::text_from_bytes).collect();
-    group(lines.iter().flat_map(|line| line.split(';')).map(str::trim).filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name.trim_end().to_owned(), Item { value: value.trim_start().to_owned(), attributes: None })
-    }))
+    let lines: Vec<Cow<'_, str>> = message::values(headers, "cookie").map(text::shown).collect();
+    group(lines.iter().flat_map(|line| cookie_values(line)).map(|(name, value)| plain(name, value)))
 }
 
 /// The cookies of a response's `set-cookie` lines.
 #[must_use]
 pub fn from_set_cookies(headers: &[Header]) -> Vec<Field> {
     group(message::values(headers, "set-cookie").map(|line| {
-        let line = text::text_from_bytes(line);
-        let (pair, attributes) = match line.split_once(';') {
-            Some((pair, attributes)) => (pair, Some(attributes.trim().to_owned())),
-            None => (line.as_str(), None),
-        };
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name.trim().to_owned(), Item { value: value.trim().to_owned(), attributes })
+        let line = text::shown(line);
+        let (name, value, attributes) = set_cookie_value(&line);
+        (name.to_owned(), Item { value: value.to_owned(), attributes: attributes.map(str::to_owned) })
     }))
 }
 
 /// The parameters of a raw query; nothing is decoded.
 #[must_use]
 pub fn from_query(query: &str) -> Vec<Field> {
-    group(query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+    group(query_values(query).map(|(name, value)| plain(name, value)))
+}
+
+/// What [`from_headers`] gathers, ungathered: names and texts of the lines that a function sees, in order.
+pub fn header_values<'a>(
+    lines: impl Iterator<Item = (&'a str, &'a [u8])>,
+    response: bool,
+) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
+    let cookie = if response { "set-cookie" } else { "cookie" };
+    lines
+        .filter(move |(name, _)| *name != cookie && !header_rules::is_hidden(name))
+        .map(|(name, value)| (name, text::shown(value)))
+}
+
+/// What [`from_cookies`] gathers, ungathered: the pairs of one `cookie` line, in order.
+pub fn cookie_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    line.split(';').map(str::trim).filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name.to_owned(), Item { value: value.to_owned(), attributes: None })
-    }))
+        (name.trim_end(), value.trim_start())
+    })
+}
+
+/// Name, value and attributes of one `set-cookie` line.
+#[must_use]
+pub fn set_cookie_value(line: &str) -> (&str, &str, Option<&str>) {
+    let (pair, attributes) = match line.split_once(';') {
+        Some((pair, attributes)) => (pair, Some(attributes.trim())),
+        None => (line, None),
+    };
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    (name.trim(), value.trim(), attributes)
+}
+
+/// What [`from_query`] gathers, ungathered: the parameters of a raw query, in order.
+pub fn query_values(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// The text of a header value that is to be split by [`cookie_values`] or [`set_cookie_value`].
+#[must_use]
+pub fn line_text(value: &[u8]) -> Cow<'_, str> {
+    text::shown(value)
+}
+
+fn plain(name: &str, value: &str) -> (String, Item) {
+    (name.to_owned(), Item { value: value.to_owned(), attributes: None })
 }
 
 /// Gathers the values of one name, in order of first appearance.

@@ -214,7 +214,7 @@ fn unicode_and_big_events_pass_unharmed() {
 #[test]
 fn a_result_beyond_a_message_is_an_error() {
     let mut environment = Code::js("exports.handler = async (e) => 'x'.repeat(e.n)").ready();
-    assert_eq!(environment.invoke(r#"{"n":9000000}"#).unwrap_err().kind, "Runtime.MarshalError");
+    assert_eq!(environment.invoke(r#"{"n":9000000}"#).unwrap_err().kind, "Function.ResponseSizeTooLarge");
     assert_eq!(environment.invoke(r#"{"n":2}"#).unwrap(), r#""xx""#);
 }
 

@@ -54,7 +54,7 @@ fn a_result_beyond_a_message_is_an_error() {
     if is_without_python() {
         return;
     }
-    assert_eq!(run("return 'x' * 9000000").unwrap_err().0, "Runtime.MarshalError");
+    assert_eq!(run("return 'x' * 9000000").unwrap_err().0, "Function.ResponseSizeTooLarge");
 }
 
 #[test]

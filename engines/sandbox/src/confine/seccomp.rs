@@ -5,7 +5,7 @@
 //! anything else, also on calls of another architecture's numbering.
 //!
 //! The list was found by watching a host at work, and a stand-in for one (`edgehook-sandbox-probe`) that ends, panics,
-//! aborts, faults, fails to allocate and uses up its stack. Three rules need their reason here:
+//! aborts, faults, fails to allocate and uses up its stack. Four rules need their reason here:
 //!
 //! * `rt_sigaction` is allowed for the signals of faults and aborts: standard library, C library and guard put the
 //!   default back before they let a process die, so that it dies of the true cause. A handler gives no privileges. For
@@ -15,7 +15,9 @@
 //!   concurrent maps ask for the number of processors, for which the standard library reads `/proc/self/cgroup`. All of
 //!   them do without; a function that makes them look must not cost the host.
 //! * `fcntl` is allowed to ask for a descriptor's flags, because the standard library of debug builds checks what it
-//!   closes.
+//!   closes, and for its seals.
+//! * `mmap` of a file is allowed for shared reading and nothing else: key value stores come as sealed memory over the
+//!   channel (see `shared`). What else is open is the channel, `/dev/null` and the standard streams.
 //!
 //! Absent on purpose: anything that opens, connects, starts processes or threads, makes memory executable, or changes
 //! the process's attributes. Threads and timers are made before.
@@ -125,13 +127,18 @@ fn permissions(process: c_int) -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_rt_sigaction, Vec::new());
     let not_executable = || argument(2, bits(libc::PROT_EXEC), 0);
     let anonymous = argument(3, bits(libc::MAP_ANONYMOUS), libc::MAP_ANONYMOUS)?;
-    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![not_executable()?, anonymous])?]);
+    let for_reading =
+        vec![argument(2, SeccompCmpOp::Eq, libc::PROT_READ)?, argument(3, SeccompCmpOp::Eq, libc::MAP_SHARED)?];
+    let mappings = vec![SeccompRule::new(vec![not_executable()?, anonymous])?, SeccompRule::new(for_reading)?];
+    rules.insert(libc::SYS_mmap, mappings);
     rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![not_executable()?])?]);
     // How `abort` raises its signal.
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![argument(0, SeccompCmpOp::Eq, process)?])?]);
     // A new thread gives itself its name.
     rules.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![argument(0, SeccompCmpOp::Eq, libc::PR_SET_NAME)?])?]);
-    rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![argument(1, SeccompCmpOp::Eq, libc::F_GETFD)?])?]);
+    let questions = [libc::F_GETFD, libc::F_GET_SEALS]
+        .map(|question| SeccompRule::new(vec![argument(1, SeccompCmpOp::Eq, question)?]));
+    rules.insert(libc::SYS_fcntl, questions.into_iter().collect::<Result<_, _>>()?);
     Ok(rules)
 }
 

@@ -4,13 +4,16 @@ use boa_engine::{
     Context, JsResult, JsValue, NativeFunction, js_string, object::ObjectInitializer, property::Attribute,
 };
 
+use super::guest::LOG;
+use edgehook_protocol::wire::Wire as _;
+
 /// Most log text of one run, in bytes.
 const LIMIT: usize = 10_240;
 
-/// The log of the current run, kept beside the context.
+/// How much the current run has logged, kept beside the context. The lines themselves go out of the isolate at once, so that a run
+/// which is stopped has not spoken in vain.
 #[derive(Debug, Default)]
 struct Log {
-    lines: Vec<String>,
     bytes: usize,
 }
 
@@ -25,16 +28,9 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
     context.register_global_property(js_string!("console"), console, Attribute::WRITABLE | Attribute::CONFIGURABLE)
 }
 
-/// Forgets what was logged so far: the lines of the top level belong to loading, not to a run.
+/// Forgets how much was logged so far.
 pub(super) fn reset(context: &mut Context) {
     context.insert_data(Log::default());
-}
-
-/// Takes what was logged since the last call.
-pub(super) fn take(context: &mut Context) -> Vec<String> {
-    let log = context.remove_data::<Log>();
-    context.insert_data(Log::default());
-    log.map(|log| log.lines).unwrap_or_default()
 }
 
 fn log(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
@@ -52,15 +48,15 @@ fn log(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<Js
     }
     let mut log = context.remove_data::<Log>().unwrap_or_default();
     let room = LIMIT - log.bytes;
-    if line.len() > room {
-        line.truncate(line.floor_char_boundary(room));
-        log.bytes = LIMIT;
-    } else {
-        log.bytes += line.len();
-    }
-    if room > 0 {
-        log.lines.push(line);
-    }
+    line.truncate(line.floor_char_boundary(room));
+    // An empty line counts too, or there could be any number of them; a cut one ends the log.
+    log.bytes = if line.len() < room { log.bytes + line.len().max(1) } else { LIMIT };
     context.insert_data(*log);
+    if room > 0 {
+        let mut record = vec![LOG];
+        line.put(&mut record);
+        // The output has room for many times the limit.
+        let _ = edgehook_isolate::tell(&record);
+    }
     Ok(JsValue::undefined())
 }

@@ -1,113 +1,158 @@
-//! Builds the `event` object of CloudFront Functions (cloudfront-functions.md 2) from an event of the contract.
+//! The `event` object of CloudFront Functions (cloudfront-functions.md 2).
+//!
+//! Its objects are made once, while loading, and are part of the snapshot ([`Form`]); a run fills in the values, straight
+//! from the bytes of the frame. The rewind takes them out again.
 
+use super::map::{Fields, Map, put};
 use boa_engine::{
     Context, JsObject, JsResult, JsString, JsValue, NativeFunction, js_string,
-    object::{FunctionObjectBuilder, builtins::JsArray},
-    property::PropertyDescriptor,
+    object::FunctionObjectBuilder,
+    property::{PropertyDescriptor, PropertyKey},
 };
-use edgehook_contract::{
-    HookPoint, RequestMessage, ResponseMessage, standard_phrase,
-    viewer::{
-        Event,
-        fields::{self, Field, Item},
-    },
-};
+use edgehook_contract::{HookPoint, standard_phrase, viewer::fields};
+use edgehook_protocol::event::{EventRef, RequestRef, ResponseRef};
 
-/// The argument of `handler`.
-pub(super) fn build(event: &Event, context: &mut Context) -> JsResult<JsObject> {
-    let root = object(context);
-    put(&root, js_string!("version"), js_string!("1.0"), context)?;
-    let about = object(context);
-    put(&about, js_string!("distributionDomainName"), text(&event.context.distribution_domain_name), context)?;
-    put(&about, js_string!("distributionId"), text(&event.context.distribution_id), context)?;
-    put(&about, js_string!("eventType"), text(event.hook.as_str()), context)?;
-    put(&about, js_string!("requestId"), text(&event.context.request_id), context)?;
-    put(&root, js_string!("context"), about, context)?;
-    let viewer = object(context);
-    put(&viewer, js_string!("ip"), text(&event.viewer_ip), context)?;
-    put(&root, js_string!("viewer"), viewer, context)?;
-    let request = request(&event.request, context)?;
-    put(&root, js_string!("request"), request, context)?;
-    if let Some(message) = event.response.as_ref().filter(|_| event.hook == HookPoint::ViewerResponse) {
-        let response = response(message, context)?;
-        put(&root, js_string!("response"), response, context)?;
-    }
-    Ok(root)
+/// An event without its values.
+pub(super) struct Form {
+    /// The argument at viewer-request.
+    request_event: JsObject,
+    /// The argument at viewer-response.
+    response_event: JsObject,
+    about: JsObject,
+    viewer: JsObject,
+    pub(super) request: Part,
+    pub(super) response: Part,
+    /// Holds what `rawQueryString()` returns; scripts never see it.
+    raw_query: JsObject,
+    fields: Fields,
 }
 
-fn request(message: &RequestMessage, context: &mut Context) -> JsResult<JsObject> {
-    let request = object(context);
-    put(&request, js_string!("method"), text(&message.method), context)?;
-    put(&request, js_string!("uri"), text(&message.uri), context)?;
-    let query = message.query.as_deref().map(fields::from_query).unwrap_or_default();
-    let query = field_map(&query, context)?;
-    put(&request, js_string!("querystring"), query, context)?;
-    let headers = field_map(&fields::from_headers(&message.headers, false), context)?;
-    put(&request, js_string!("headers"), headers, context)?;
-    let cookies = field_map(&fields::from_cookies(&message.headers), context)?;
-    put(&request, js_string!("cookies"), cookies, context)?;
-    add_raw_query(&request, message.query.as_deref(), context)?;
-    Ok(request)
+/// The request or the response.
+pub(super) struct Part {
+    object: JsObject,
+    pub(super) headers: Map,
+    pub(super) cookies: Map,
+    /// The parameters of a request; empty for a response.
+    pub(super) query: Map,
+}
+
+impl Form {
+    pub(super) fn new(context: &mut Context) -> JsResult<Self> {
+        let about = record(&["distributionDomainName", "distributionId", "eventType", "requestId"], context);
+        let viewer = record(&["ip"], context);
+        let request = Part::new(&["method", "uri"], context)?;
+        let response = Part::new(&["statusCode", "statusDescription"], context)?;
+        put(&request.object, js_string!("querystring"), request.query.object().clone());
+        for part in [&request, &response] {
+            put(&part.object, js_string!("headers"), part.headers.object().clone());
+            put(&part.object, js_string!("cookies"), part.cookies.object().clone());
+        }
+        let raw_query = JsObject::with_null_proto();
+        add_raw_query(&request.object, &raw_query, context);
+        let root = |context: &Context| {
+            let root = record(&["version"], context);
+            put(&root, js_string!("version"), js_string!("1.0"));
+            put(&root, js_string!("context"), about.clone());
+            put(&root, js_string!("viewer"), viewer.clone());
+            put(&root, js_string!("request"), request.object.clone());
+            root
+        };
+        let (request_event, response_event) = (root(context), root(context));
+        put(&response_event, js_string!("response"), response.object.clone());
+        let fields = Fields::new(context);
+        Ok(Self { request_event, response_event, about, viewer, request, response, raw_query, fields })
+    }
+
+    /// The argument of `handler` for one run.
+    pub(super) fn fill(&mut self, event: &EventRef<'_>, context: &mut Context) -> JsObject {
+        put(&self.about, js_string!("distributionDomainName"), text(event.distribution_domain_name));
+        put(&self.about, js_string!("distributionId"), text(event.distribution_id));
+        put(&self.about, js_string!("eventType"), text(event.hook.as_str()));
+        put(&self.about, js_string!("requestId"), text(event.request_id));
+        put(&self.viewer, js_string!("ip"), text(event.viewer_ip));
+        self.fill_request(&event.request, context);
+        match event.response.as_ref().filter(|_| event.hook == HookPoint::ViewerResponse) {
+            None => self.request_event.clone(),
+            Some(response) => {
+                self.fill_response(response, context);
+                self.response_event.clone()
+            }
+        }
+    }
+
+    fn fill_request(&mut self, message: &RequestRef<'_>, context: &mut Context) {
+        let Part { object, headers, cookies, query } = &mut self.request;
+        put(object, js_string!("method"), text(message.method));
+        put(object, js_string!("uri"), text(message.uri));
+        let raw = message.query.map_or_else(JsValue::undefined, |query| text(query).into());
+        put(&self.raw_query, js_string!("value"), raw);
+        for (name, value) in fields::query_values(message.query.unwrap_or_default()) {
+            query.add(name, value, None, &mut self.fields, context);
+        }
+        for (name, value) in fields::header_values(message.headers.iter(), false) {
+            headers.add(name, &value, None, &mut self.fields, context);
+        }
+        for (_, line) in message.headers.iter().filter(|(name, _)| *name == "cookie") {
+            for (name, value) in fields::cookie_values(&fields::line_text(line)) {
+                cookies.add(name, value, None, &mut self.fields, context);
+            }
+        }
+        self.request.finish(context);
+    }
+
+    fn fill_response(&mut self, message: &ResponseRef<'_>, context: &mut Context) {
+        let Part { object, headers, cookies, .. } = &mut self.response;
+        put(object, js_string!("statusCode"), i32::from(message.status));
+        let phrase = message.reason.unwrap_or_else(|| standard_phrase(message.status));
+        put(object, js_string!("statusDescription"), text(phrase));
+        for (name, value) in fields::header_values(message.headers.iter(), true) {
+            headers.add(name, &value, None, &mut self.fields, context);
+        }
+        for (_, line) in message.headers.iter().filter(|(name, _)| *name == "set-cookie") {
+            let line = fields::line_text(line);
+            let (name, value, attributes) = fields::set_cookie_value(&line);
+            cookies.add(name, value, attributes, &mut self.fields, context);
+        }
+        self.response.finish(context);
+    }
+}
+
+impl Part {
+    fn new(names: &[&str], context: &mut Context) -> JsResult<Self> {
+        let (headers, cookies, query) = (Map::new(context)?, Map::new(context)?, Map::new(context)?);
+        Ok(Self { object: record(names, context), headers, cookies, query })
+    }
+
+    fn finish(&mut self, context: &mut Context) {
+        for map in [&mut self.headers, &mut self.cookies, &mut self.query] {
+            map.finish(context);
+        }
+    }
+}
+
+/// An object with these properties, which wait for their values.
+fn record(names: &[&str], context: &Context) -> JsObject {
+    let record = JsObject::with_object_proto(context.intrinsics());
+    for name in names {
+        put(&record, text(name), js_string!());
+    }
+    record
 }
 
 /// `request.rawQueryString()`: not enumerable, so that it does not show in JSON.
-fn add_raw_query(request: &JsObject, query: Option<&str>, context: &mut Context) -> JsResult<()> {
-    let value = query.map_or_else(JsValue::undefined, |query| text(query).into());
-    let function = NativeFunction::from_copy_closure_with_captures(|_, _, value: &JsValue, _| Ok(value.clone()), value);
+fn add_raw_query(request: &JsObject, raw_query: &JsObject, context: &Context) {
+    let function = NativeFunction::from_copy_closure_with_captures(
+        |_, _, holder: &JsObject, _| {
+            let value = holder.borrow().properties().get(&PropertyKey::String(js_string!("value")));
+            Ok(value.as_ref().and_then(PropertyDescriptor::value).cloned().unwrap_or_default())
+        },
+        raw_query.clone(),
+    );
     let function = FunctionObjectBuilder::new(context.realm(), function).name(js_string!("rawQueryString")).build();
     let descriptor = PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true);
-    request.define_property_or_throw(js_string!("rawQueryString"), descriptor, context)?;
-    Ok(())
-}
-
-fn response(message: &ResponseMessage, context: &mut Context) -> JsResult<JsObject> {
-    let response = object(context);
-    put(&response, js_string!("statusCode"), i32::from(message.status), context)?;
-    let phrase = message.reason.as_deref().unwrap_or_else(|| standard_phrase(message.status));
-    put(&response, js_string!("statusDescription"), text(phrase), context)?;
-    let headers = field_map(&fields::from_headers(&message.headers, true), context)?;
-    put(&response, js_string!("headers"), headers, context)?;
-    let cookies = field_map(&fields::from_set_cookies(&message.headers), context)?;
-    put(&response, js_string!("cookies"), cookies, context)?;
-    Ok(response)
-}
-
-fn field_map(fields: &[Field], context: &mut Context) -> JsResult<JsObject> {
-    let map = object(context);
-    for field in fields {
-        let entry = item(&field.first, context)?;
-        if let Some(values) = &field.multi {
-            let array = JsArray::new(context)?;
-            for value in values {
-                let value = item(value, context)?;
-                array.push(value, context)?;
-            }
-            put(&entry, js_string!("multiValue"), array, context)?;
-        }
-        put(&map, text(&field.name), entry, context)?;
-    }
-    Ok(map)
-}
-
-fn item(item: &Item, context: &mut Context) -> JsResult<JsObject> {
-    let object = object(context);
-    put(&object, js_string!("value"), text(&item.value), context)?;
-    if let Some(attributes) = &item.attributes {
-        put(&object, js_string!("attributes"), text(attributes), context)?;
-    }
-    Ok(object)
-}
-
-fn object(context: &mut Context) -> JsObject {
-    JsObject::with_object_proto(context.intrinsics())
+    request.insert_property(PropertyKey::String(js_string!("rawQueryString")), descriptor);
 }
 
 fn text(text: &str) -> JsString {
     JsString::from(text)
-}
-
-/// Defines an ordinary property, whatever setters a script may have put on prototypes.
-fn put(object: &JsObject, name: JsString, value: impl Into<JsValue>, context: &mut Context) -> JsResult<()> {
-    object.create_data_property_or_throw(name, value, context)?;
-    Ok(())
 }

@@ -4,9 +4,10 @@
 //! [`Turn`]: console lines as they come, so that a run that is stopped has not spoken in vain, then the outcome.
 
 use super::{
-    console, event,
-    outcome::{self, Unreadable},
-    problem, random,
+    console,
+    event::Form,
+    outcome::{self, Given},
+    problem, random, store,
 };
 use boa_engine::{
     Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Script, Source,
@@ -27,12 +28,14 @@ use edgehook_contract::{
 };
 use edgehook_isolate::{Refused, Turn};
 use edgehook_protocol::{
-    viewer::{Outcome, Problem, ProblemKind},
+    event::EventRef,
+    viewer::{Outcome, Problem, ProblemKind, Program},
     wire::Wire as _,
 };
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    mem,
     path::Path,
     rc::Rc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -45,13 +48,17 @@ const ITERATIONS_PER_MICROSECOND: u64 = 100;
 /// Largest buffer that a function may ask for, in bytes.
 const BUFFER_LIMIT: u64 = 8 * 1024 * 1024;
 
-const LOG: u8 = 0;
+/// The mark of a console line in the output, before its length and text.
+pub(super) const LOG: u8 = 0;
+
+/// The mark of the outcome, before the CPU time and the encoded outcome. Nothing follows it.
 const DONE: u8 = 1;
 
 /// The engine with one function loaded.
 pub(super) struct Guest {
     context: Context,
     handler: JsObject,
+    form: Form,
     clock: Rc<Frozen>,
     file: String,
     source: Vec<u8>,
@@ -59,16 +66,24 @@ pub(super) struct Guest {
 
 impl Guest {
     /// Builds the engine, runs the function's top level, and warms what every run uses.
-    pub(super) fn load(source: &[u8], file: &str, budget: u32, turn: &mut Turn<'_>) -> Result<Self, Refused> {
+    pub(super) fn load(program: &Program, turn: &mut Turn<'_>) -> Result<Self, Refused> {
         let clock = Rc::new(Frozen(Cell::new(now())));
-        let loaded = engine(&clock, budget).and_then(|mut context| {
+        let (source, file) = (program.source.0.as_slice(), program.file.as_str());
+        let loaded = engine(&clock, program.budget).and_then(|mut context| {
+            let form = Form::new(&mut context).map_err(|error| engine_problem(&error))?;
             warm(&mut context)?;
+            if let Some(link) = &program.store {
+                store::associate(&link.id, &mut context);
+            }
             let handler = handler(source, file, &mut context)?;
-            Ok(Self { context, handler, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
+            // What the top level logged belongs to loading, not to a run.
+            console::reset(&mut context);
+            Ok(Self { context, handler, form, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
         });
         loaded.map_err(|problem| {
             let mut bytes = Vec::new();
             problem.put(&mut bytes);
+            turn.clear();
             // A problem is bounded and the output empty, so it fits.
             let _ = turn.write(&bytes);
             Refused
@@ -78,7 +93,7 @@ impl Guest {
     /// Runs the handler once on the encoded `event`. `stages`: CPU time of the handler, and of reading its outcome.
     pub(super) fn run(
         &mut self,
-        event: &[u8],
+        mut event: &[u8],
         entropy: [u8; 32],
         now: u64,
         stages: [Duration; 2],
@@ -86,43 +101,35 @@ impl Guest {
     ) {
         self.clock.0.set(now);
         random::seed(&mut self.context, entropy);
-        console::reset(&mut self.context);
-        let mut bytes = event;
-        let argument = match Event::take(&mut bytes) {
-            Ok(event) => event::build(&event, &mut self.context),
-            Err(error) => Err(JsNativeError::error().with_message(error.to_string()).into()),
+        let Ok(event) = EventRef::take(&mut event) else {
+            // The proxy's own bytes; it says nothing and so answers for it.
+            return;
         };
+        let argument = self.form.fill(&event, &mut self.context);
         turn.stage(stages[0]);
-        let settled = argument.and_then(|argument| settle(&self.handler, argument.into(), &mut self.context));
+        let settled = settle(&self.handler, argument.into(), &mut self.context);
         let cpu = turn.stage(stages[1]);
-        let outcome = match settled {
-            Ok(Some(value)) => self.read(&value),
+        let outcome = match &settled {
+            Ok(Some(value)) => match outcome::read(value, Given { event: &event, form: &self.form }) {
+                Ok(returned) => Outcome::Returned(returned),
+                Err(text) => Outcome::Invalid(text),
+            },
             Ok(None) => Outcome::Failed(Problem {
                 kind: ProblemKind::NeverSettled,
                 message: "the promise that handler returned can never settle".to_owned(),
                 line: None,
                 column: None,
             }),
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(error),
         };
         let mut bytes = Vec::with_capacity(1024);
-        for line in console::take(&mut self.context) {
-            bytes.push(LOG);
-            line.put(&mut bytes);
-        }
         bytes.push(DONE);
         u32::try_from(cpu.as_micros()).unwrap_or(u32::MAX).put(&mut bytes);
         outcome.put(&mut bytes);
         // What does not fit is missed by the host, which says so.
         let _ = turn.write(&bytes);
-    }
-
-    fn read(&mut self, value: &JsValue) -> Outcome {
-        match outcome::read(value, &mut self.context) {
-            Ok(returned) => Outcome::Returned(returned),
-            Err(Unreadable::Invalid(text)) => Outcome::Invalid(text),
-            Err(Unreadable::Threw(error)) => self.failed(&error),
-        }
+        // The rewind takes all of it, so nothing needs to be taken apart.
+        mem::forget((settled, outcome, bytes));
     }
 
     fn failed(&mut self, error: &JsError) -> Outcome {
@@ -133,25 +140,29 @@ impl Guest {
 
 /// What a run left behind, read outside the isolate.
 #[derive(Default)]
-pub(super) struct Said {
-    pub(super) logs: Vec<String>,
-    /// The outcome, and the CPU time of handler and microtasks in µs.
-    pub(super) done: Option<(Outcome, u32)>,
+pub(super) struct Said<'a> {
+    /// Console lines.
+    pub(super) logs: Vec<&'a [u8]>,
+    /// The CPU time of handler and microtasks in µs, and the encoded outcome.
+    pub(super) done: Option<(u32, &'a [u8])>,
 }
 
-impl Said {
-    pub(super) fn read(mut bytes: &[u8]) -> Self {
+impl<'a> Said<'a> {
+    pub(super) fn read(mut bytes: &'a [u8]) -> Self {
         let mut said = Self::default();
         while let Some((tag, rest)) = bytes.split_first() {
-            bytes = rest;
-            let read = match *tag {
-                LOG => String::take(&mut bytes).map(|line| said.logs.push(line)),
-                _ => u32::take(&mut bytes)
-                    .and_then(|cpu| Outcome::take(&mut bytes).map(|outcome| said.done = Some((outcome, cpu)))),
+            let Some((number, rest)) =
+                rest.split_first_chunk().map(|(number, rest)| (u32::from_le_bytes(*number), rest))
+            else {
+                break;
             };
-            if read.is_err() {
+            if *tag != LOG {
+                said.done = Some((number, rest));
                 break;
             }
+            let Some((line, rest)) = rest.split_at_checked(number as usize) else { break };
+            said.logs.push(line);
+            bytes = rest;
         }
         said
     }
@@ -203,7 +214,8 @@ fn engine(clock: &Rc<Frozen>, budget: u32) -> Result<Context, Problem> {
         context.strict(true);
         let iterations = u64::from(budget).saturating_mul(ITERATIONS_PER_MICROSECOND);
         context.runtime_limits_mut().set_loop_iteration_limit(iterations.max(1_000_000));
-        for absent in [js_string!("Atomics"), js_string!("SharedArrayBuffer")] {
+        // The last is the engine's own slip: the specification has no such global.
+        for absent in [js_string!("Atomics"), js_string!("SharedArrayBuffer"), js_string!("TypedArray")] {
             context.global_object().delete_property_or_throw(absent, &mut context)?;
         }
         console::install(&mut context)?;
@@ -225,14 +237,16 @@ fn warm(context: &mut Context) -> Result<(), Problem> {
     let mut rounds = || -> JsResult<()> {
         let dummy = context.eval(Source::from_bytes(dummy))?;
         let Some(dummy) = dummy.as_object() else { return Ok(()) };
-        for event in [made_up(HookPoint::ViewerRequest), made_up(HookPoint::ViewerResponse)] {
-            let argument = event::build(&event, context)?;
+        for hook in [HookPoint::ViewerRequest, HookPoint::ViewerResponse] {
+            let (mut form, mut encoded) = (Form::new(context)?, Vec::new());
+            made_up(hook).put(&mut encoded);
+            let Ok(event) = EventRef::take(&mut encoded.as_slice()) else { continue };
+            let argument = form.fill(&event, context);
             if let Some(value) = settle(&dummy, argument.into(), context)? {
                 // Of no interest but for what reading leaves warm.
-                let _ = outcome::read(&value, context);
+                let _ = outcome::read(&value, Given { event: &event, form: &form });
             }
         }
-        console::take(context);
         Ok(())
     };
     rounds().map_err(|error| engine_problem(&error))

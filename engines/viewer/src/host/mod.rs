@@ -5,7 +5,7 @@
 //! arena with a snapshot, to which it is rewound after every run, however the run ended. So every invocation finds exactly
 //! the state that the top level left, and a run that is stopped in the middle costs its own budget and nothing else.
 //!
-//! [`guest`] is what runs inside an isolate, and `event`, `outcome`, `console`, `random`, `problem` are its parts; this module
+//! [`guest`] is what runs inside an isolate, and `event`, `map`, `outcome`, `console`, `random`, `problem` are its parts; this module
 //! stays outside. Between the two go copies of bytes: the frame's in, the encoded answer out.
 //!
 //! Absent on purpose: replacement of hosts (the supervisor's), header rules (the contract's).
@@ -13,29 +13,33 @@
 mod console;
 mod event;
 mod guest;
+mod map;
 mod outcome;
 mod problem;
 mod random;
+mod store;
 
 use edgehook_contract::HookPoint;
 use edgehook_isolate::{
-    Budget, GuestThread, Isolate, Limits, LoadError, OutBuffer, Report, ThreadConfig, Verdict, on_guest_thread,
+    Budget, GuestThread, Isolate, Limits, LoadError, OutBuffer, Report, Stats, ThreadConfig, Verdict, on_guest_thread,
 };
+use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
     VERSION,
     frame::{self, Inbox},
-    viewer::{FromHost, Outcome, Problem, ProblemKind, Program, ToHost},
+    viewer::{FromHost, Outcome, Problem, ProblemKind, Program, ToHost, append_done},
     wire::Wire as _,
 };
-use edgehook_sandbox::Confinement;
+use edgehook_sandbox::{Confinement, Receiver, SharedBytes};
 use guest::{Guest, Said};
 use std::{
     collections::HashMap,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     os::unix::net::UnixStream,
     process::ExitCode,
     time::Duration,
 };
+use store::Store;
 
 /// CPU time for building an event, and for reading an outcome; neither counts towards the budget (cloudfront-functions.md 8).
 const CONVERSION: Duration = Duration::from_millis(10);
@@ -72,22 +76,59 @@ struct Loaded {
 struct Host<'thread> {
     thread: &'thread GuestThread,
     functions: HashMap<u32, Loaded>,
+    stores: HashMap<u32, Store>,
     out: OutBuffer,
     /// A run did what no sound code does; this process is not to be trusted any more.
     tainted: bool,
 }
 
+/// A host without socket and sandbox, for benchmarks. Must be made and used on a guest thread.
+#[doc(hidden)]
+#[allow(missing_debug_implementations, reason = "a tool of benchmarks")]
+pub struct Bare<'thread>(Host<'thread>);
+
+impl<'thread> Bare<'thread> {
+    /// A host without functions.
+    ///
+    /// # Errors
+    /// No memory for its output.
+    pub fn new(thread: &'thread GuestThread) -> io::Result<Self> {
+        Host::new(thread).map(Self)
+    }
+
+    /// Does what a message asks for; appends the frame of the answer, if there is one.
+    pub fn answer(&mut self, message: ToHost, out: &mut Vec<u8>) {
+        self.0.answer(message, out);
+    }
+
+    /// What a function's isolate is and has done.
+    #[must_use]
+    pub fn stats(&self, function: u32) -> Option<Stats> {
+        self.0.functions.get(&function).map(|loaded| loaded.isolate.stats())
+    }
+}
+
 impl<'thread> Host<'thread> {
     fn new(thread: &'thread GuestThread) -> io::Result<Self> {
-        Ok(Self { thread, functions: HashMap::new(), out: OutBuffer::new(OUT)?, tainted: false })
+        Ok(Self {
+            thread,
+            functions: HashMap::new(),
+            stores: HashMap::new(),
+            out: OutBuffer::new(OUT)?,
+            tainted: false,
+        })
     }
 
     fn serve(&mut self, mut channel: UnixStream, layers: Vec<(String, Option<String>)>) -> io::Result<()> {
         let (mut inbox, mut out, mut buffer) = (Inbox::new(), Vec::new(), vec![0; 64 * 1024]);
+        let mut receiver = Receiver::default();
         frame::append(&FromHost::Hello { version: VERSION, layers }, &mut out);
         loop {
             while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
-                self.answer(message, &mut out);
+                match message {
+                    ToHost::Store { store } => self.keep(store, &mut receiver)?,
+                    message => self.answer(message, &mut out),
+                }
                 // An answer must not wait for the run behind it.
                 channel.write_all(&out)?;
                 out.clear();
@@ -97,7 +138,7 @@ impl<'thread> Host<'thread> {
             }
             channel.write_all(&out)?;
             out.clear();
-            match channel.read(&mut buffer)? {
+            match receiver.receive(&channel, &mut buffer)? {
                 0 => return Ok(()),
                 length => inbox.extend(&buffer[..length]),
             }
@@ -117,11 +158,21 @@ impl<'thread> Host<'thread> {
                 frame::append(&answer, out);
             }
             ToHost::Remove { function } => drop(self.functions.remove(&function)),
+            ToHost::RemoveStore { store } => drop(self.stores.remove(&store)),
+            // Comes with a descriptor, and was dealt with where that is.
+            ToHost::Store { .. } => {}
             ToHost::Invoke { call, function, entropy, now, event } => {
-                let answer = self.invoke(call, function, entropy, now, &event.0);
-                frame::append(&answer, out);
+                self.invoke(call, function, entropy, now, &event.0, out);
             }
         }
+    }
+
+    /// Maps a store. What lies in the memory is looked at here, not believed; the version before is let go between two runs.
+    fn keep(&mut self, number: u32, receiver: &mut Receiver) -> io::Result<()> {
+        let descriptor = receiver.descriptor().ok_or_else(|| io::Error::other("a store without its memory"))?;
+        let store = Snapshot::parse(SharedBytes::map(descriptor)?).map_err(io::Error::other)?;
+        self.stores.insert(number, store);
+        Ok(())
     }
 
     fn load(&mut self, program: Program) -> Result<Loaded, Problem> {
@@ -130,9 +181,10 @@ impl<'thread> Host<'thread> {
             allowance: usize::try_from(program.memory).unwrap_or(usize::MAX),
             ..Limits::default()
         };
-        let (source, file, budget) = (program.source.0.as_slice(), program.file.as_str(), program.budget);
-        let loaded =
-            Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(source, file, budget, turn));
+        let loaded = {
+            let program = &program;
+            Isolate::load(self.thread, limits, &mut self.out, move |turn| Guest::load(program, turn))
+        };
         match loaded {
             Ok(isolate) => {
                 let mut loaded = Loaded { isolate, program };
@@ -153,45 +205,49 @@ impl<'thread> Host<'thread> {
     fn warm(&mut self, loaded: &mut Loaded) {
         let budget = Duration::from_micros(u64::from(loaded.program.budget));
         let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
+        let store = loaded.program.store.as_ref().and_then(|link| self.stores.get(&link.number));
         for hook in [HookPoint::ViewerRequest, HookPoint::ViewerResponse] {
             let mut event = Vec::new();
             guest::made_up(hook).put(&mut event);
             let event = event.as_slice();
             let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-                guest.run(event, [0; 32], 0, [budget, CONVERSION], turn);
+                store::lend(store, || guest.run(event, [0; 32], 0, [budget, CONVERSION], turn));
             });
             self.tainted |= report.verdict.taints_host();
         }
     }
 
-    fn invoke(&mut self, call: u64, function: u32, entropy: [u8; 32], now: u64, event: &[u8]) -> FromHost {
+    fn invoke(&mut self, call: u64, function: u32, entropy: [u8; 32], now: u64, event: &[u8], out: &mut Vec<u8>) {
         let Some(loaded) = self.functions.get_mut(&function) else {
             let message = format!("function number {function} is not loaded on this host");
-            return failed(call, problem(ProblemKind::Abort, message), 0, Vec::new());
+            return fail(call, problem(ProblemKind::Abort, message), 0, &[], out);
         };
         let budget = Duration::from_micros(u64::from(loaded.program.budget));
         let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
+        let store = loaded.program.store.as_ref().and_then(|link| self.stores.get(&link.number));
         let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-            guest.run(event, entropy, now, [budget, CONVERSION], turn);
+            store::lend(store, || guest.run(event, entropy, now, [budget, CONVERSION], turn));
         });
         self.tainted |= report.verdict.taints_host();
         let said = Said::read(self.out.bytes());
         match (report.verdict, said.done) {
-            (Verdict::Finished, Some((outcome, cpu))) => FromHost::Done { call, outcome, cpu, logs: said.logs },
+            (Verdict::Finished, Some((cpu, outcome))) => append_done(call, cpu, &said.logs, outcome, out),
             (Verdict::Finished, None) => {
                 let message = "the result is too large to be passed on".to_owned();
-                failed(call, problem(ProblemKind::Memory, message), 0, said.logs)
+                fail(call, problem(ProblemKind::Memory, message), 0, &said.logs, out);
             }
             _ => {
                 let cpu = u32::try_from(report.cpu.as_micros()).unwrap_or(u32::MAX);
-                failed(call, stopped(&report, &loaded.program), cpu, said.logs)
+                fail(call, stopped(&report, &loaded.program), cpu, &said.logs, out);
             }
         }
     }
 }
 
-fn failed(call: u64, problem: Problem, cpu: u32, logs: Vec<String>) -> FromHost {
-    FromHost::Done { call, outcome: Outcome::Failed(problem), cpu, logs }
+fn fail(call: u64, problem: Problem, cpu: u32, logs: &[&[u8]], out: &mut Vec<u8>) {
+    let mut outcome = Vec::new();
+    Outcome::Failed(problem).put(&mut outcome);
+    append_done(call, cpu, logs, &outcome, out);
 }
 
 fn problem(kind: ProblemKind, message: String) -> Problem {

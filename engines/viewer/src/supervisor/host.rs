@@ -1,17 +1,19 @@
 //! One isolate host: the process, its socket, and the task that owns both.
 
 use super::{
-    Functions, HostSettings, QUEUE, lock,
+    Holdings, HostSettings, QUEUE, lock,
+    outgoing::Outgoing,
     pending::{Answer, Pending, Unexpected},
 };
 use edgehook_protocol::{
     VERSION,
-    frame::{self, Inbox},
-    viewer::{FromHost, Problem, ProblemKind, Program, ToHost},
+    frame::Inbox,
+    viewer::{FromHost, Problem, ProblemKind, ToHost},
 };
 use edgehook_sandbox::{Confined, CpuClock, kill_group};
 use std::{
     io,
+    os::fd::OwnedFd,
     process::ExitStatus,
     sync::{
         Arc,
@@ -20,7 +22,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::AsyncReadExt as _,
     net::UnixStream,
     process::ChildStderr,
     sync::{mpsc, oneshot, watch},
@@ -43,6 +45,8 @@ const LAST_WORDS: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) message: ToHost,
+    /// What the message is sent with.
+    pub(super) descriptor: Option<Arc<OwnedFd>>,
     /// CPU time that it may take.
     pub(super) patience: Duration,
     pub(super) answer: Option<oneshot::Sender<Answer>>,
@@ -61,9 +65,9 @@ pub(super) struct HostHandle {
 pub(super) type Layers = Vec<(String, Option<String>)>;
 
 impl HostHandle {
-    /// A host that is started again whenever its process ends, and then given `functions`.
-    pub(super) fn spawn(settings: HostSettings, functions: Functions) -> Self {
-        Self::with(settings, Some(functions))
+    /// A host that is started again whenever its process ends, and then given what is held.
+    pub(super) fn spawn(settings: HostSettings, held: Holdings) -> Self {
+        Self::with(settings, Some(held))
     }
 
     /// A host that ends with its first process.
@@ -71,12 +75,12 @@ impl HostHandle {
         Self::with(settings, None)
     }
 
-    fn with(settings: HostSettings, functions: Option<Functions>) -> Self {
+    fn with(settings: HostSettings, held: Option<Holdings>) -> Self {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let (in_flight, process) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU32::new(0)));
         let (told, layers) = watch::channel(None);
         let (flying, number) = (in_flight.clone(), process.clone());
-        tokio::spawn(Owner { settings, functions, inbox, in_flight: flying, process: number, layers: told }.run());
+        tokio::spawn(Owner { settings, held, inbox, in_flight: flying, process: number, layers: told }.run());
         Self { commands, in_flight, process, layers }
     }
 
@@ -110,7 +114,7 @@ impl HostHandle {
 /// The task that owns a host.
 struct Owner {
     settings: HostSettings,
-    functions: Option<Functions>,
+    held: Option<Holdings>,
     inbox: mpsc::Receiver<Command>,
     in_flight: Arc<AtomicUsize>,
     process: Arc<AtomicU32>,
@@ -143,7 +147,7 @@ impl Owner {
                     tracing::error!(%error, %program, "an isolate host cannot be started; trying again");
                 }
             }
-            if self.functions.is_none() {
+            if self.held.is_none() {
                 return;
             }
             sleep(pause).await;
@@ -179,7 +183,7 @@ impl Owner {
             clock: CpuClock::of(process),
             pending: Pending::default(),
             inbox: Inbox::new(),
-            out: Vec::new(),
+            out: Outgoing::default(),
         };
         let end = life.serve(self).await;
         kill_group(process);
@@ -204,23 +208,15 @@ struct Life {
     clock: Option<CpuClock>,
     pending: Pending,
     inbox: Inbox,
-    out: Vec<u8>,
+    out: Outgoing,
 }
 
 impl Life {
     async fn serve(&mut self, owner: &mut Owner) -> End {
         let Some(layers) = self.greeted().await else { return End::Hostile };
         owner.layers.send_replace(Some(layers));
-        let programs: Vec<(u32, Program)> = match &owner.functions {
-            Some(functions) => lock(functions).iter().map(|(number, program)| (*number, program.clone())).collect(),
-            None => Vec::new(),
-        };
-        for (function, program) in programs {
-            self.post(Command {
-                message: ToHost::Deploy { function, program },
-                patience: super::LOAD_BUDGET,
-                answer: None,
-            });
+        for command in owner.held.iter().flat_map(|held| lock(held).commands()) {
+            self.post(command);
         }
         loop {
             owner.in_flight.store(self.pending.len(), Ordering::Relaxed);
@@ -236,7 +232,7 @@ impl Life {
     async fn turn(&mut self, owner: &mut Owner) -> io::Result<Option<End>> {
         let deadline = self.pending.deadline(owner.settings.silence);
         let mut buffer = [0; 16 * 1024];
-        let (mut reader, mut writer) = self.socket.split();
+        let (mut reader, writer) = self.socket.split();
         tokio::select! {
             read = reader.read(&mut buffer) => {
                 let length = read?;
@@ -246,11 +242,7 @@ impl Life {
                 self.inbox.extend(&buffer[..length]);
                 Ok(self.take_answers().err().map(|Unexpected| End::Hostile))
             }
-            written = writer.write(&self.out), if !self.out.is_empty() => {
-                let length = written?;
-                self.out.drain(..length);
-                Ok(None)
-            }
+            written = self.out.write(writer.as_ref()), if !self.out.is_empty() => written.map(|()| None),
             command = owner.inbox.recv(), if self.pending.len() < QUEUE => match command {
                 None => Ok(Some(End::Closed)),
                 Some(command) => {
@@ -270,7 +262,7 @@ impl Life {
 
     fn post(&mut self, command: Command) {
         self.pending.push(&command.message, command.patience, command.answer, self.clock);
-        frame::append(&command.message, &mut self.out);
+        self.out.push(&command.message, command.descriptor);
     }
 
     fn take_answers(&mut self) -> Result<(), Unexpected> {

@@ -8,11 +8,13 @@
 //! that was not made ends the host; the proxy never blocks on one.
 
 mod host;
+mod outgoing;
 mod pending;
 
 use edgehook_contract::viewer::Event;
+use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
-    viewer::{Outcome, Problem, ProblemKind, Program, ToHost},
+    viewer::{Outcome, Problem, ProblemKind, Program, StoreLink, ToHost},
     wire::{Blob, Wire as _},
 };
 use host::{Command, HostHandle};
@@ -20,6 +22,8 @@ use pending::Answer;
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    io,
+    os::fd::OwnedFd,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -75,6 +79,8 @@ pub struct ViewerFunction {
     pub state_memory: u64,
     /// Memory that a run may allocate beyond it, in bytes.
     pub memory: u64,
+    /// The key value store that it may read, and the id by which it asks for it.
+    pub store: Option<(StoreId, String)>,
 }
 
 impl ViewerFunction {
@@ -88,6 +94,10 @@ impl ViewerFunction {
 /// The number of a loaded function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FunctionId(u32);
+
+/// The number of a key value store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreId(u32);
 
 /// What one run produced.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,23 +129,47 @@ pub struct Hosts(Arc<Inner>);
 struct Inner {
     settings: HostSettings,
     hosts: Vec<HostHandle>,
-    functions: Functions,
+    held: Holdings,
     next_function: AtomicU32,
+    next_store: AtomicU32,
     next_call: AtomicU64,
 }
 
 /// What every host must hold, for those that are started later.
-type Functions = Arc<Mutex<BTreeMap<u32, Program>>>;
+#[derive(Debug, Default)]
+struct Held {
+    programs: BTreeMap<u32, Program>,
+    stores: BTreeMap<u32, Arc<OwnedFd>>,
+}
+
+type Holdings = Arc<Mutex<Held>>;
+
+impl Held {
+    /// What gives all of it to a host: stores first, so that functions find them.
+    fn commands(&self) -> Vec<Command> {
+        let stores = self.stores.iter().map(|(store, memory)| store_command(*store, memory.clone()));
+        let programs = self.programs.iter().map(|(function, program)| Command {
+            message: ToHost::Deploy { function: *function, program: program.clone() },
+            descriptor: None,
+            patience: LOAD_BUDGET,
+            answer: None,
+        });
+        stores.chain(programs).collect()
+    }
+}
+
+fn store_command(store: u32, memory: Arc<OwnedFd>) -> Command {
+    Command { message: ToHost::Store { store }, descriptor: Some(memory), patience: Duration::ZERO, answer: None }
+}
 
 impl Hosts {
     /// Starts the hosts. Must be called within a tokio runtime, whose threads they die with.
     #[must_use]
     pub fn spawn(settings: HostSettings) -> Self {
-        let functions = Functions::default();
-        let hosts =
-            (0..settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), functions.clone())).collect();
-        let (next_function, next_call) = (AtomicU32::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { settings, hosts, functions, next_function, next_call }))
+        let held = Holdings::default();
+        let hosts = (0..settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), held.clone())).collect();
+        let (next_function, next_store, next_call) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { settings, hosts, held, next_function, next_store, next_call }))
     }
 
     /// Loads a function: first in a host that is thrown away, then in all.
@@ -152,13 +186,14 @@ impl Hosts {
             budget: u32::try_from(function.budget.as_micros()).unwrap_or(u32::MAX),
             state_memory: function.state_memory,
             memory: function.memory,
+            store: function.store.as_ref().map(|(store, id)| StoreLink { number: store.0, id: id.clone() }),
         };
         trial(&inner.settings, number, &program).await?;
-        lock(&inner.functions).insert(number, program.clone());
+        lock(&inner.held).programs.insert(number, program.clone());
         for host in &inner.hosts {
             let message = ToHost::Deploy { function: number, program: program.clone() };
             let (answer, answered) = oneshot::channel();
-            host.send(Command { message, patience: LOAD_BUDGET, answer: Some(answer) }).await;
+            host.send(Command { message, descriptor: None, patience: LOAD_BUDGET, answer: Some(answer) }).await;
             // A host that died meanwhile loads the function when it is started again.
             if let Ok(Answer::Refused(problem)) = answered.await {
                 self.remove(FunctionId(number)).await;
@@ -170,11 +205,42 @@ impl Hosts {
 
     /// Forgets a function. Calls that are under way end as they would have.
     pub async fn remove(&self, function: FunctionId) {
-        lock(&self.0.functions).remove(&function.0);
+        lock(&self.0.held).programs.remove(&function.0);
+        self.tell(|| ToHost::Remove { function: function.0 }).await;
+    }
+
+    /// Says the same to all hosts, where nothing is answered.
+    async fn tell(&self, message: impl Fn() -> ToHost) {
         for host in &self.0.hosts {
-            let message = ToHost::Remove { function: function.0 };
-            host.send(Command { message, patience: Duration::ZERO, answer: None }).await;
+            let command = Command { message: message(), descriptor: None, patience: Duration::ZERO, answer: None };
+            host.send(command).await;
         }
+    }
+
+    /// A number for a new key value store, which is empty until it is published.
+    #[must_use]
+    pub fn add_store(&self) -> StoreId {
+        StoreId(self.0.next_store.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Gives a store's content to all hosts: the block of an [`edgehook_kvs::Snapshot`]. Calls that are made after this
+    /// returns see it or a later one; publish the versions of one store one after the other.
+    ///
+    /// # Errors
+    /// The system has no memory for it; hosts keep the version before.
+    pub async fn publish(&self, store: StoreId, content: &Snapshot<Vec<u8>>) -> io::Result<()> {
+        let memory = Arc::new(edgehook_sandbox::sealed(content.bytes())?);
+        lock(&self.0.held).stores.insert(store.0, memory.clone());
+        for host in &self.0.hosts {
+            host.send(store_command(store.0, memory.clone())).await;
+        }
+        Ok(())
+    }
+
+    /// Forgets a store. Runs that read it end as they would have.
+    pub async fn remove_store(&self, store: StoreId) {
+        lock(&self.0.held).stores.remove(&store.0);
+        self.tell(|| ToHost::RemoveStore { store: store.0 }).await;
     }
 
     /// Runs a function once.
@@ -182,7 +248,7 @@ impl Hosts {
     /// # Errors
     /// The function was not run. A run that failed is an `Ok` whose outcome says so.
     pub async fn invoke(&self, function: FunctionId, event: &Event) -> Result<Run, CallError> {
-        let budget = lock(&self.0.functions).get(&function.0).map_or(0, |program| program.budget);
+        let budget = lock(&self.0.held).programs.get(&function.0).map_or(0, |program| program.budget);
         let patience = Duration::from_micros(u64::from(budget));
         // A call whose host died before it started goes to another one, once.
         for _ in 0..2 {
@@ -197,7 +263,7 @@ impl Hosts {
                 event: Blob(encoded),
             };
             let (answer, answered) = oneshot::channel();
-            if !host.try_send(Command { message, patience, answer: Some(answer) }) {
+            if !host.try_send(Command { message, descriptor: None, patience, answer: Some(answer) }) {
                 return Err(CallError::Throttled);
             }
             // Longer than any run may take, and than a fresh host needs to be ready: there is no host.
@@ -234,7 +300,7 @@ async fn trial(settings: &HostSettings, function: u32, program: &Program) -> Res
     let host = HostHandle::spawn_once(settings.clone());
     let (answer, answered) = oneshot::channel();
     let message = ToHost::Deploy { function, program: program.clone() };
-    host.send(Command { message, patience: LOAD_BUDGET, answer: Some(answer) }).await;
+    host.send(Command { message, descriptor: None, patience: LOAD_BUDGET, answer: Some(answer) }).await;
     match answered.await {
         Ok(Answer::Loaded) => Ok(()),
         Ok(Answer::Refused(problem) | Answer::Died(problem)) => Err(problem),
@@ -247,8 +313,8 @@ async fn trial(settings: &HostSettings, function: u32, program: &Program) -> Res
     }
 }
 
-fn lock(functions: &Functions) -> std::sync::MutexGuard<'_, BTreeMap<u32, Program>> {
-    functions.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(held: &Holdings) -> std::sync::MutexGuard<'_, Held> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn now() -> u64 {

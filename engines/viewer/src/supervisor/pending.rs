@@ -69,7 +69,7 @@ impl Pending {
         let identity = match message {
             ToHost::Invoke { call, .. } => Identity::Call(*call),
             ToHost::Deploy { function, .. } => Identity::Load(*function),
-            ToHost::Remove { .. } => return,
+            ToHost::Remove { .. } | ToHost::Store { .. } | ToHost::RemoveStore { .. } => return,
         };
         self.queue.push_back(Waiting { identity, patience, answer });
         if self.queue.len() == 1 {

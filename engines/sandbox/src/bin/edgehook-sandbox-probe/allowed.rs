@@ -3,6 +3,7 @@
 //! Absent on purpose: engines. This is the work below them: memory, threads that are there, the socket, a timer,
 //! panics.
 
+use edgehook_sandbox::{Receiver, SharedBytes};
 use libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::{
@@ -90,6 +91,7 @@ pub(crate) fn attempt(name: &str, text: &str, channel: &mut UnixStream, prepared
         "timer" => timer(prepared),
         "lookups" => lookups(),
         "echo" => echo(channel),
+        "shared" => shared(channel),
         "panic_caught" => panic_caught(),
         "panic" => panic!("on purpose"),
         "abort" => abort(),
@@ -172,6 +174,22 @@ fn echo(channel: &mut UnixStream) -> io::Result<()> {
     let mut line = vec![0; 64 << 10];
     channel.read_exact(&mut line)?;
     channel.write_all(&line)
+}
+
+/// Reads memory that comes over the channel, and cannot write to it.
+fn shared(channel: &mut UnixStream) -> io::Result<()> {
+    let mut receiver = Receiver::default();
+    let (mut buffer, wrong) = ([0; 16], |what: &str| io::Error::other(what.to_owned()));
+    receiver.receive(&*channel, &mut buffer)?;
+    let descriptor = receiver.descriptor().ok_or_else(|| wrong("no descriptor came"))?;
+    let bytes = SharedBytes::map(&descriptor)?;
+    if &*bytes != b"shared" {
+        return Err(wrong("other bytes came"));
+    }
+    // SAFETY: the mapping keeps its place and its bytes whatever comes of this.
+    let opened =
+        unsafe { libc::mprotect(bytes.as_ptr().cast_mut().cast(), bytes.len(), libc::PROT_READ | libc::PROT_WRITE) };
+    if opened == 0 { Err(wrong("it can be written to")) } else { Ok(()) }
 }
 
 fn panic_caught() -> io::Result<()> {

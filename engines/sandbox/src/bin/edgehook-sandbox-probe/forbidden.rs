@@ -190,10 +190,12 @@ fn of_memory() -> Vec<Call> {
     };
     let page = page.addr();
     let runnable = (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC) as usize;
+    let writable = (libc::PROT_READ | libc::PROT_WRITE) as usize;
     let anonymous = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize;
     vec![
         call("mmap_exec", libc::SYS_mmap, [0, 4096, runnable, anonymous, usize::MAX, 0]),
         call("mmap_file", libc::SYS_mmap, [0, 4096, libc::PROT_READ as usize, libc::MAP_PRIVATE as usize, INPUT, 0]),
+        call("mmap_to_write", libc::SYS_mmap, [0, 4096, writable, libc::MAP_SHARED as usize, INPUT, 0]),
         call("mprotect_exec", libc::SYS_mprotect, [page, 4096, runnable]),
         call("pkey_mprotect", libc::SYS_pkey_mprotect, [page, 4096, runnable, usize::MAX]),
         call("memfd_create", libc::SYS_memfd_create, [c"x".as_ptr().addr(), 0]),

@@ -1,0 +1,164 @@
+//! The keys of `[function.NAME]` that only Lambda functions have (experience.md 3.5).
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::{Code, Problem};
+use crate::secret::Secret;
+use crate::section::Section;
+
+/// Language of a Lambda function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// JavaScript on the built-in engine.
+    JavaScript,
+    /// Python.
+    Python,
+}
+
+/// The settings of a Lambda function.
+#[derive(Debug, Clone)]
+pub struct LambdaSettings {
+    /// Language of the script.
+    pub language: Language,
+    /// Exported function that is called.
+    pub handler: String,
+    /// From the hook's start, queue and cold start included, 1 to 30 s.
+    pub timeout: Duration,
+    /// Memory limit, bytes.
+    pub memory: u64,
+    /// Environment variables; at most 4 KB together.
+    pub env: IndexMap<String, Secret>,
+    /// Most environments at a time; `None`: only the node's limit; 0: switched off.
+    pub reserved_concurrency: Option<u32>,
+    /// Idle environments end after this.
+    pub idle_timeout: Duration,
+    /// How origins that it names are checked.
+    pub origin_rules: OriginRules,
+    /// What becomes of headers that describe a body it replaced.
+    pub replaced_body_headers: ReplacedBodyHeaders,
+}
+
+/// How an origin that a function names is checked (lambda-edge.md 2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginRules {
+    /// As CloudFront does.
+    Aws,
+    /// IP addresses and any port besides; time-outs are moved into range.
+    Relaxed,
+}
+
+/// What becomes of headers that described a body which origin-response replaced (lambda-edge.md 3.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplacedBodyHeaders {
+    /// They go, unless the function set them.
+    Drop,
+    /// They stay.
+    Keep,
+}
+
+const MIN_MEMORY: u64 = 1 << 20;
+/// Names and values of `env` together, bytes (lambda-edge.md 6.3).
+const MAX_ENV: usize = 4_096;
+/// Variables that the environment sets itself (lambda-edge.md 6.3). Names that begin with `_` break the name rule already.
+const RESERVED_ENV: [&str; 16] = [
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+/// Reads them.
+pub(crate) fn read(section: &Section<'_>, language: Language) -> LambdaSettings {
+    if let Some(engine) = section.value("engine") {
+        if language == Language::Python {
+            let problem = Problem::new(Code::Conflict, engine.key_span, "`engine` belongs to runtime nodejs");
+            section.cx.report(problem.label("the runtime is python").help("remove it"));
+        } else if let Some(text) = engine.text() {
+            text.choice(section.cx, &[("boa", ())], &["node"]);
+        }
+    }
+    let default_handler = match language {
+        Language::JavaScript => "handler",
+        Language::Python => "lambda_handler",
+    };
+    let rules = [("aws", OriginRules::Aws), ("relaxed", OriginRules::Relaxed)];
+    let kept = [("drop", ReplacedBodyHeaders::Drop), ("keep", ReplacedBodyHeaders::Keep)];
+    LambdaSettings {
+        language,
+        handler: section.parsed("handler", handler).unwrap_or_else(|| default_handler.to_owned()),
+        timeout: section
+            .duration("timeout", Duration::from_secs(1)..=Duration::from_secs(30))
+            .unwrap_or(Duration::from_secs(10)),
+        memory: section.size("memory", MIN_MEMORY..=u64::MAX).unwrap_or(128 << 20),
+        env: env(section),
+        reserved_concurrency: section.count("reserved_concurrency", 0..=10_000),
+        idle_timeout: section
+            .duration("idle_timeout", Duration::from_secs(1)..=Duration::from_hours(24))
+            .unwrap_or(Duration::from_mins(5)),
+        origin_rules: section.choice("origin_rules", &rules, &[]).unwrap_or(OriginRules::Aws),
+        replaced_body_headers: section.choice("replaced_body_headers", &kept, &[]).unwrap_or(ReplacedBodyHeaders::Drop),
+    }
+}
+
+/// A name in the script's exports. `path/file.export` needs a folder as `file`, which is not available.
+fn handler(text: &str) -> Result<String, String> {
+    let mut chars = text.chars();
+    let starts_well = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '$');
+    if starts_well && chars.all(|c| c.is_alphanumeric() || c == '_' || c == '$') {
+        Ok(text.to_owned())
+    } else {
+        Err("the name of one export, without the file's name".to_owned())
+    }
+}
+
+fn env(section: &Section<'_>) -> IndexMap<String, Secret> {
+    let Some(value) = section.value("env") else { return IndexMap::new() };
+    let mut env = IndexMap::new();
+    let mut bytes = 0;
+    for (name, item) in value.map("a table of variable names and texts").unwrap_or_default() {
+        section.cx.hide(item.span.clone());
+        let Some(text) = item.text() else { continue };
+        bytes += name.len() + text.value.len();
+        if let Err(label) = variable(&name) {
+            let message = format!("`{name}` cannot be an environment variable");
+            section.cx.report(Problem::new(Code::BadName, item.key_span, message).label(label));
+        } else if text.value.contains('\0') {
+            item.report(
+                Code::BadValue,
+                format!("`{}` contains a zero byte", item.name),
+                "environment variables end there",
+            );
+        } else {
+            env.insert(name, Secret::new(text.value));
+        }
+    }
+    if bytes > MAX_ENV {
+        let message = format!("`env` has {bytes} bytes of names and values; at most {MAX_ENV}");
+        section.cx.report(Problem::new(Code::OutOfRange, value.key_span, message).label("too much in all"));
+    }
+    env
+}
+
+fn variable(name: &str) -> Result<(), String> {
+    if RESERVED_ENV.contains(&name) {
+        return Err("set by the environment itself".to_owned());
+    }
+    let fits = name.len() >= 2
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if fits { Ok(()) } else { Err("2 or more letters, digits and `_`, a letter first".to_owned()) }
+}
