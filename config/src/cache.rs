@@ -17,6 +17,8 @@ pub struct CacheSettings {
     pub keep: Duration,
     /// Times where the cache policy writes none.
     pub ttl: Ttl,
+    /// Viewers see the fields with purge tags.
+    pub forward_tags: bool,
 }
 
 /// Bounds and default of freshness: `min` ≤ `default` ≤ `max`.
@@ -50,6 +52,7 @@ pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
         max_object: section.size("max_object", 0..=u64::MAX).unwrap_or(memory / OBJECT_SHARE),
         keep: section.duration("keep", Duration::ZERO..=MAX_TTL).unwrap_or(Duration::from_hours(24)),
         ttl: ttl(section, DEFAULT_TTL),
+        forward_tags: section.choice("tag_fields", &[("strip", false), ("forward", true)], &[]).unwrap_or(false),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct CachePolicy {
     pub headers: Selection,
     /// Cookies in the key; names compare with case.
     pub cookies: Selection,
+    /// One more header with purge tags, in lower case.
+    pub tags: Option<String>,
 }
 
 /// Which of a request's parameters, headers or cookies are meant. Lists are not empty and name nothing twice.
@@ -70,7 +72,7 @@ pub(crate) fn managed(name: &str) -> Option<CachePolicy> {
         }
         _ => return None,
     };
-    Some(CachePolicy { name: name.to_owned(), ttl, query, headers, cookies })
+    Some(CachePolicy { name: name.to_owned(), ttl, query, headers, cookies, tags: None })
 }
 
 pub(crate) fn read(name: &str, section: &Section<'_>, inherited: Ttl) -> Option<CachePolicy> {
@@ -91,6 +93,7 @@ pub(crate) fn read(name: &str, section: &Section<'_>, inherited: Ttl) -> Option<
         query: selection("query", query),
         headers: selection("headers", headers),
         cookies: selection("cookies", cookies),
+        tags: section.parsed("tags", address::header_name),
     })
 }
 

@@ -286,7 +286,7 @@ const KEYS: &[Key] = &[
     planned(Table::Cache, "cache_groups", "RFC 9875"),
     planned(Table::Cache, "no_vary_search", "No-Vary-Search"),
     planned(Table::Cache, "cloudfront_min_ttl", "ttl.min beats no-store, private, no-cache"),
-    planned(Table::Cache, "tag_fields", "purge tags towards viewers"),
+    row(Table::Cache, "tag_fields", "purge tags towards viewers"),
     planned(Table::Cache, "forward", "request fields sent to origins"),
     planned(Table::Cache, "rewrite", "extent of request normalisation"),
     planned(Table::Cache, "reject_encoded_delimiters", "refuse encoded delimiters in paths"),
@@ -315,7 +315,7 @@ const KEYS: &[Key] = &[
     row(Table::CachePolicy, "headers", "headers in the key and sent"),
     row(Table::CachePolicy, "cookies", "cookies in the key and sent"),
     planned(Table::CachePolicy, "encodings", "Accept-Encoding buckets"),
-    planned(Table::CachePolicy, "tags", "one more header with purge tags"),
+    row(Table::CachePolicy, "tags", "one more header with purge tags"),
     planned(Table::CachePolicy, "signed_names", "parameters that mark a signed query"),
 
     row(Table::Query, "include", "only these"),

@@ -10,7 +10,9 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    pub(crate) fn new(value: String) -> Self {
+    /// Keeps a text secret from now on.
+    #[must_use]
+    pub fn new(value: String) -> Self {
         Self(value)
     }
 

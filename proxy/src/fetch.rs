@@ -133,7 +133,8 @@ impl Fetch {
         let outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, extent)?;
         let length = body_length(&request.headers, &body);
         let exchanged = self.exchange(request, keyed, outgoing, (body, length), record).await?;
-        let Exchanged { answer, generated } = exchanged;
+        let Exchanged { mut answer, generated } = exchanged;
+        self.behavior.policy.tags.strip(&mut answer.head.headers);
         let length = match answer.delimited {
             Delimited::Length(length) => Some(length),
             _ => None,

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// A running edge. Ended when dropped.
 pub(crate) struct Edge {
     child: Child,
-    folder: TempDir,
+    folder: Option<TempDir>,
     output: Arc<Mutex<String>>,
     proxies: Vec<(String, SocketAddr)>,
 }
@@ -80,7 +80,7 @@ impl Edge {
         let output = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
-        let mut edge = Self { child, folder, output, proxies: Vec::new() };
+        let mut edge = Self { child, folder: Some(folder), output, proxies: Vec::new() };
         edge.proxies = eventually("the edge serves", || {
             let text = edge.output();
             if let Some(status) = edge.child.try_wait().unwrap() {
@@ -132,12 +132,17 @@ impl Edge {
 
     /// Its folder.
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        self.folder.as_ref().unwrap().path()
+    }
+
+    /// Starts `edgehook serve` once more in the folder of one that has ended.
+    pub(crate) fn again(mut self) -> Self {
+        Self::run(self.folder.take().unwrap(), &["serve", "--config", "edge.toml"])
     }
 
     /// Writes a file in its folder, as an editor does: a new file in the place of the old one.
     pub(crate) fn save(&self, name: &str, text: &str) {
-        let (file, fresh) = (self.folder.path().join(name), self.folder.path().join(format!("{name}.new")));
+        let (file, fresh) = (self.folder().join(name), self.folder().join(format!("{name}.new")));
         fs::write(&fresh, text).unwrap();
         fs::rename(fresh, file).unwrap();
     }

@@ -23,6 +23,7 @@ mod lambda_origins;
 mod lambda_vectors;
 mod listeners;
 mod origins;
+mod purge;
 mod serve;
 mod shadow;
 mod signed_urls;

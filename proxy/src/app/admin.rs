@@ -1,19 +1,20 @@
-//! The admin API, as far as this version has one: `GET /status` and `GET /experiments`.
+//! The admin API: `GET /status`, `GET /experiments`, `POST /purge`.
 //!
 //! It listens on an address of its own, loopback by default, and cannot be reached through the public listeners. Off loopback
-//! it answers only to who sends the configured token, unless the configuration says `insecure`.
+//! it answers only to who sends the token, unless the configuration says `insecure`. Changes need the token on loopback too,
+//! except in `dev`, and a field that no form on a web page can send (experience.md 8).
 
-use super::ListenError;
+use super::{ListenError, purge, token};
 use crate::edge::Edge;
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderName, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{get, post},
 };
-use edgehook_config::{Address, AdminListen, Config, Secret};
+use edgehook_config::{Address, AdminListen, Config, Mode, Secret};
 use serde_json::{Value, json};
 use std::{io, sync::Arc, time::Instant};
 use tokio::net::{TcpListener, UnixListener};
@@ -29,12 +30,24 @@ struct Api {
 struct Gate {
     /// Names under which the API may be asked for, against name rebinding; empty on a Unix socket.
     hosts: Vec<String>,
-    /// Needed when present.
+    /// Needed for changes when present.
     token: Option<Secret>,
+    /// Needed for everything else, too.
+    guarded: bool,
+    /// Why there is no token where one is needed.
+    problem: Option<String>,
 }
 
+/// The field that changes have to have, with any value.
+const CHANGE: HeaderName = HeaderName::from_static("x-edgehook-admin");
+
 /// Binds the admin address and serves it on a task of its own; returns where it can be reached.
-pub(super) async fn serve(config: &Config, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
+pub(super) async fn serve(
+    config: &Config,
+    mode: Mode,
+    edge: Arc<Edge>,
+    next_free: bool,
+) -> Result<String, ListenError> {
     let failed = |address: String| move |error| ListenError::Bind { address, error };
     match &config.admin.listen {
         AdminListen::Tcp(address) => {
@@ -42,8 +55,9 @@ pub(super) async fn serve(config: &Config, edge: Arc<Edge>, next_free: bool) -> 
             let listener = listener.map_err(failed(format!("{address} ([admin] listen)")))?;
             let local = listener.local_addr().map_err(failed(address.to_string()))?;
             let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), address.host.clone()];
-            let token = config.admin.token.clone().filter(|_| !address.is_loopback() && !config.admin.insecure);
-            let router = router(edge, Gate { hosts, token });
+            let open = config.admin.insecure || (mode == Mode::Dev && address.is_loopback());
+            let (token, problem) = if open { (None, None) } else { token_or_why(config) };
+            let router = router(edge, Gate { hosts, token, guarded: !open && !address.is_loopback(), problem });
             tokio::spawn(async move { axum::serve(listener, router).await });
             Ok(format!("http://{local}"))
         }
@@ -56,9 +70,24 @@ pub(super) async fn serve(config: &Config, edge: Arc<Edge>, next_free: bool) -> 
                 std::fs::create_dir_all(folder).map_err(failed(folder.display().to_string()))?;
             }
             let listener = UnixListener::bind(path).map_err(failed(path.display().to_string()))?;
-            let router = router(edge, Gate { hosts: Vec::new(), token: None });
+            let token = config.admin.token.clone();
+            let router = router(edge, Gate { hosts: Vec::new(), token, guarded: false, problem: None });
             tokio::spawn(async move { axum::serve(listener, router).await });
             Ok(format!("unix:{}", path.display()))
+        }
+    }
+}
+
+fn token_or_why(config: &Config) -> (Option<Secret>, Option<String>) {
+    match token::of(config) {
+        Ok(token) => (token, None),
+        Err(error) => {
+            let problem = format!(
+                "no admin token can be kept in {} ({error}); changes are refused; mend that or write [admin] token",
+                config.server.state_dir.display()
+            );
+            tracing::warn!("{problem}");
+            (None, Some(problem))
         }
     }
 }
@@ -82,9 +111,11 @@ async fn bind(address: &Address, next_free: bool) -> io::Result<TcpListener> {
 
 fn router(edge: Arc<Edge>, gate: Gate) -> Router {
     let api = Api { edge, started: Instant::now(), gate: Arc::new(gate) };
+    let purging = Router::new().route("/purge", post(purge::purge)).with_state(Arc::clone(&api.edge));
     Router::new()
         .route("/status", get(status))
         .route("/experiments", get(experiments))
+        .merge(purging)
         .layer(middleware::from_fn_with_state(api.clone(), admit))
         .with_state(api)
 }
@@ -96,13 +127,20 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response
     if !api.gate.hosts.is_empty() && !api.gate.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return (StatusCode::MISDIRECTED_REQUEST, "this host name is not served here\n").into_response();
     }
-    if let Some(token) = &api.gate.token {
+    let change = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(token) = api.gate.token.as_ref().filter(|_| change || api.gate.guarded) {
         let sent = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
         let sent = sent.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();
         if !same(sent, token.expose().as_bytes()) {
             return (StatusCode::UNAUTHORIZED, "send the admin token as \"Authorization: Bearer TOKEN\"\n")
                 .into_response();
         }
+    }
+    if let Some(problem) = api.gate.problem.as_ref().filter(|_| change) {
+        return (StatusCode::FORBIDDEN, format!("{problem}\n")).into_response();
+    }
+    if change && !request.headers().contains_key(CHANGE) {
+        return (StatusCode::FORBIDDEN, format!("changes need the field {CHANGE}, and a JSON body\n")).into_response();
     }
     next.run(request).await
 }

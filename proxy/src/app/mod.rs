@@ -8,8 +8,10 @@ mod auth;
 mod experiments;
 mod functions;
 mod listen;
+mod purge;
 mod roles;
 mod site;
+mod token;
 
 pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
@@ -17,16 +19,26 @@ pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
 pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
 pub use site::SiteError;
+pub(crate) use token::{path as token_path, read as read_token};
 
-use crate::{auth::Authorizer, cache::Cache, edge::Edge, experiment::Tallies, site::Site};
+use crate::{
+    auth::Authorizer,
+    cache::{Cache, Now},
+    edge::Edge,
+    experiment::Tallies,
+    site::Site,
+};
 use auth::KeySets;
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
 use functions::Functions;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 /// What outlives a reload.
@@ -62,8 +74,11 @@ impl Runtime {
             settings.hosts = hosts as usize;
         }
         let concurrency = Concurrency::new(config.server.environments as usize);
+        let cache = Cache::new(site::cache_limits(config));
+        keep_purges(&cache, config);
+        tokio::spawn(sweep(cache.clone()));
         Self {
-            cache: Cache::new(site::cache_limits(config)),
+            cache,
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
             key_sets: KeySets::default(),
             tallies: Tallies::default(),
@@ -107,11 +122,36 @@ pub(crate) fn authorizer(from: &edgehook_config::Authorizer, config: &Config) ->
     auth::authorizer(from, config, &KeySets::default(), true)
 }
 
-/// Serves the admin API, as far as this version has one, until the process ends; with `next_free` on the next port that is
-/// free. Returns where.
+/// Records purges in the state directory, if that can be used. Without, they hold as long as this process runs, and so does
+/// what they cover.
+fn keep_purges(cache: &Cache, config: &Config) {
+    let journal = config.server.state_dir.join("purge.log");
+    if let Err(error) = cache.attach_journal(&journal) {
+        tracing::warn!("purges are not recorded in {}: {error}", journal.display());
+    }
+}
+
+/// How often purged answers are removed from memory; lookups know without.
+const SWEEP: Duration = Duration::from_secs(60);
+
+async fn sweep(cache: Cache) {
+    let mut due = tokio::time::interval(SWEEP);
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = due.tick() => {}
+            () = cache.sweep_is_urgent() => {}
+        }
+        let cache = cache.clone();
+        // A sweep that panicked is no reason to stop sweeping.
+        let _ = tokio::task::spawn_blocking(move || cache.sweep(Now::read())).await;
+    }
+}
+
+/// Serves the admin API until the process ends; with `next_free` on the next port that is free. Returns where.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve_admin(config: &Config, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
-    admin::serve(config, edge, next_free).await
+pub async fn serve_admin(config: &Config, mode: Mode, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
+    admin::serve(config, mode, edge, next_free).await
 }

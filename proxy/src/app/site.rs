@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     auth::Admission,
-    cache::{Cache, CacheLimits, CachePolicy, Selection, Ttl},
+    cache::{Cache, CacheLimits, CachePolicy, Selection, TagRules, Ttl},
     experiment::Tallies,
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
@@ -268,7 +268,14 @@ fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, S
     let Some(name) = &behavior.cache_policy else {
         let max = config.cache.ttl.max.max(Duration::from_secs(1));
         let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
-        return Ok(CachePolicy { ttl, query: Selection::All, headers: Selection::None, cookies: Selection::None });
+        let tags = TagRules { field: None, forward: config.cache.forward_tags };
+        return Ok(CachePolicy {
+            ttl,
+            query: Selection::All,
+            headers: Selection::None,
+            cookies: Selection::None,
+            tags,
+        });
     };
     let policy = config.cache_policies.get(name);
     let policy = policy.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
@@ -277,7 +284,13 @@ fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, S
         query: selection(&policy.query),
         headers: selection(&policy.headers),
         cookies: selection(&policy.cookies),
+        tags: TagRules { field: tag_field(policy)?, forward: config.cache.forward_tags },
     })
+}
+
+fn tag_field(policy: &config::CachePolicy) -> Result<Option<HeaderName>, SiteError> {
+    let unusable = |_| SiteError::Header("tags".to_owned());
+    policy.tags.as_deref().map(|name| HeaderName::try_from(name).map_err(unusable)).transpose()
 }
 
 fn selection(selection: &config::Selection) -> Selection {

@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::{Now, date, freshness::Freshness, policy::Lent, vary::Variant};
+use super::{Now, date, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
 use crate::body::{Body, BodyError};
 
 /// What an entry costs beyond its bytes: allocations, table slots, bookkeeping. An estimate, on the high side.
@@ -38,6 +38,9 @@ pub(crate) struct Meta {
     /// When the head arrived or was last confirmed.
     pub(crate) received: Now,
     pub(crate) lent: Option<Lent>,
+    pub(crate) tags: Tags,
+    /// The number of the last purge before the origin was asked.
+    pub(crate) asked_at: u64,
 }
 
 impl Meta {
@@ -60,7 +63,7 @@ impl Meta {
     fn weight(&self) -> usize {
         let fields: usize =
             self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD).sum();
-        fields + self.variant.weight()
+        fields + self.variant.weight() + self.tags.weight()
     }
 }
 
@@ -71,12 +74,34 @@ pub(crate) struct Entry {
     pub(crate) body: StoredBody,
     /// Milliseconds of the cache's life at which it was last used.
     used: AtomicU64,
+    /// The number of the last purge that it was held against.
+    checked: AtomicU64,
 }
 
 impl Entry {
     /// Puts head and body together. `used`: milliseconds of the cache's life.
     pub(crate) fn new(meta: Meta, body: StoredBody, used: u64) -> Self {
-        Self { meta, body, used: AtomicU64::new(used) }
+        let checked = AtomicU64::new(meta.asked_at);
+        Self { meta, body, used: AtomicU64::new(used), checked }
+    }
+
+    /// Up to which number no purge covers it.
+    pub(crate) fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Acquire)
+    }
+
+    /// Notes that no purge up to this number covers it.
+    pub(crate) fn note_checked(&self, number: u64) {
+        self.checked.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// The same response, expired at that age and held against all purges up to `number`.
+    pub(crate) fn expired(&self, age: Duration, number: u64) -> Self {
+        let mut meta = self.meta.clone();
+        meta.freshness.lifetime = meta.freshness.lifetime.min(age);
+        let expired = Self::new(meta, self.body.clone(), self.last_used());
+        expired.note_checked(number);
+        expired
     }
 
     /// Notes a use.

@@ -69,7 +69,7 @@ impl Fill {
 
     /// Reads the origin's body to its end on a task of its own.
     pub(crate) fn spawn(self, body: Body) {
-        tokio::spawn(self.run(body));
+        super::spawn(self.run(body));
     }
 
     async fn run(self, mut body: Body) {

@@ -64,6 +64,8 @@ pub(crate) struct Flight {
     pub(crate) key: Key,
     /// Whether others may wait for its head.
     pub(crate) joinable: bool,
+    /// The number of the last purge before the origin was asked.
+    asked_at: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -84,11 +86,16 @@ enum Phase {
 }
 
 impl Flight {
-    /// A flight that has just begun.
-    pub(crate) fn new(key: Key, joinable: bool, request: Arc<HeaderMap>) -> Arc<Self> {
+    /// A flight that has just begun, after the purge of that number.
+    pub(crate) fn new(key: Key, joinable: bool, request: Arc<HeaderMap>, purges: u64) -> Arc<Self> {
         let state = State { phase: Phase::Asking, request, waiters: VecDeque::new(), failed_once: false };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, key, joinable, state: Mutex::new(state) })
+        Arc::new(Self { id, key, joinable, asked_at: AtomicU64::new(purges), state: Mutex::new(state) })
+    }
+
+    /// The number of the last purge before the origin was asked: what it says is no newer.
+    pub(crate) fn asked_at(&self) -> u64 {
+        self.asked_at.load(Ordering::SeqCst)
     }
 
     /// Waits for the head, if the flight can be joined and has none yet. `same` compares the two requests.
@@ -140,9 +147,16 @@ impl Lead {
         Arc::clone(&self.inner)
     }
 
-    /// Makes a promoted follower's request the one that later ones are compared with.
-    pub(crate) fn adopt(&self, request: Arc<HeaderMap>) {
+    /// Makes a promoted follower's request the one that later ones are compared with. It asks anew, after the purge of
+    /// that number.
+    pub(crate) fn adopt(&self, request: Arc<HeaderMap>, purges: u64) {
+        self.flight.asked_at.store(purges, Ordering::SeqCst);
         lock(&self.flight.state).request = request;
+    }
+
+    /// The number of the last purge before the origin was asked.
+    pub(crate) fn asked_at(&self) -> u64 {
+        self.flight.asked_at()
     }
 
     /// Whether the answer may be stored: no invalidation came in between.
@@ -229,7 +243,8 @@ pub(crate) struct Licence {
 impl Licence {
     /// Stores, unless an invalidation revoked the right; says whether it did.
     pub(crate) fn commit(self, entry: Arc<Entry>, replaced: Option<&Arc<Entry>>) -> bool {
-        self.inner.store.commit(&self.flight, entry, replaced)
+        super::point();
+        self.inner.commit(&self.flight, entry, replaced)
     }
 
     /// The cache that the flight belongs to.

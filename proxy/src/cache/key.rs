@@ -132,6 +132,21 @@ impl Key {
         UrlKey(self.clone())
     }
 
+    /// That part, taken apart again.
+    pub(crate) fn url_parts(&self) -> UrlParts<'_> {
+        let mut rest = self.bytes.get(1..self.url_length).unwrap_or_default();
+        let mut part = || {
+            let (length, behind) = rest.split_first_chunk::<8>()?;
+            let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+            let (part, behind) = behind.split_at_checked(length)?;
+            rest = behind;
+            std::str::from_utf8(part).ok()
+        };
+        part(); // the namespace: an URL is the same in all of them
+        let mut next = || part().unwrap_or_default(); // never missing: the one constructor writes them all
+        UrlParts { scheme: next(), host: next(), path: next(), query: next() }
+    }
+
     /// The hash of that part.
     pub(crate) fn url_hash(&self) -> u64 {
         self.url_hash
@@ -162,6 +177,19 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({:016x})", self.hash)
     }
+}
+
+/// A URL as it stands in a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UrlParts<'a> {
+    /// `http` or `https`.
+    pub(crate) scheme: &'a str,
+    /// Canonical, with the port if it has one.
+    pub(crate) host: &'a str,
+    /// Canonical.
+    pub(crate) path: &'a str,
+    /// As far as it is keyed; empty: none.
+    pub(crate) query: &'a str,
 }
 
 /// The URL part of a key as a key of its own.

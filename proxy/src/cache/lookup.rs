@@ -15,8 +15,10 @@ use super::{
     Cache, CachePolicy, Inner, KeyedRequest, Now,
     entry::Entry,
     flight::{Cause, Flight, Lead, Shared, Signal},
+    key::Key,
     marks::Mark,
     policy::Selection,
+    purge::Verdict,
     range::ByteRange,
     serve::{Served, Source, Wish, serve},
     status::{BypassReason, Outcome, Report},
@@ -92,6 +94,7 @@ impl Ask<'_> {
         Facts {
             headers: Arc::new(self.headers.clone()),
             ttl: self.policy.ttl,
+            tags: self.policy.tags.clone(),
             cookies_forwarded: self.unkeyed_cookies || self.policy.cookies != Selection::None,
         }
     }
@@ -115,7 +118,8 @@ pub enum Lookup {
 /// The first decision.
 enum Begin {
     Done(Lookup),
-    Wait(oneshot::Receiver<Signal>),
+    /// For the head of another's answer, having come after the purge of that number.
+    Wait(oneshot::Receiver<Signal>, u64),
 }
 
 impl Cache {
@@ -131,9 +135,9 @@ impl Cache {
         let deadline = now.mono + WAIT_LIMIT;
         let mut at = now;
         loop {
-            let receiver = match self.begin(ask, at) {
+            let (receiver, arrived) = match self.begin(ask, at) {
                 Begin::Done(lookup) => return lookup,
-                Begin::Wait(receiver) => receiver,
+                Begin::Wait(receiver, arrived) => (receiver, arrived),
             };
             let Ok(signal) = timeout_at(deadline, receiver).await else {
                 return Lookup::Bypass(BypassReason::LockTimeout);
@@ -142,7 +146,9 @@ impl Cache {
             at = Now { wall: now.wall + waited, mono: now.mono + waited };
             match signal {
                 Ok(Signal::Ready(shared)) => {
-                    if let Some(served) = join(&shared, ask, at) {
+                    if self.may_share(&shared, &ask.keyed.key, arrived)
+                        && let Some(served) = join(&shared, ask, at)
+                    {
                         return Lookup::Hit(Box::new(served));
                     }
                 }
@@ -157,7 +163,8 @@ impl Cache {
     fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
         let group = self.inner.store.group(&ask.keyed.key)?;
         let entry = group.select(ask.headers).filter(|entry| entry.meta.is_fresh(now))?;
-        Some(self.hit(entry, ask, now))
+        super::point();
+        if self.inner.vet(&ask.keyed.key, entry) == Verdict::Keep { Some(self.hit(entry, ask, now)) } else { None }
     }
 
     fn hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Served {
@@ -168,8 +175,9 @@ impl Cache {
     fn begin(&self, ask: &Ask<'_>, now: Now) -> Begin {
         let inner = &self.inner;
         let mark = inner.marks.of(&ask.keyed.key, now.mono);
+        super::point();
         inner.store.with_slot(&ask.keyed.key, |slot| {
-            let found = Found::new(inner, ask, now);
+            let found = Found::new(inner, slot, ask, now);
             if let Some(entry) = found.entry.as_ref().filter(|entry| entry.meta.is_fresh(now)) {
                 return Begin::Done(Lookup::Hit(Box::new(self.hit(entry, ask, now)))); // stored a moment ago
             }
@@ -178,7 +186,7 @@ impl Cache {
             }
             let incomplete = ask.needs_complete();
             if incomplete != Some(BypassReason::Range)
-                && let Some(served) = running(slot, ask, now)
+                && let Some(served) = running(inner, slot, ask, now)
             {
                 return Begin::Done(Lookup::Hit(Box::new(served)));
             }
@@ -205,8 +213,9 @@ impl Cache {
             let same = |leader: &HeaderMap| {
                 variants.iter().all(|known| known.counterpart(ask.headers) == known.counterpart(leader))
             };
-            if let Some(receiver) = slot.flights(key).find_map(|flight| flight.join(same)) {
-                return Begin::Wait(receiver);
+            let current = |flight: &&Arc<Flight>| self.inner.is_flight_current(flight);
+            if let Some(receiver) = slot.flights(key).filter(current).find_map(|flight| flight.join(same)) {
+                return Begin::Wait(receiver, found.purges);
             }
         }
         Begin::Done(Lookup::Miss(Box::new(self.lead(slot, found, mark, ask, together))))
@@ -214,7 +223,7 @@ impl Cache {
 
     fn lead(&self, slot: &mut Slot, found: Found, mark: Option<Mark>, ask: &Ask<'_>, joinable: bool) -> FetchTicket {
         let facts = ask.facts();
-        let flight = Flight::new(ask.keyed.key.clone(), joinable, Arc::clone(&facts.headers));
+        let flight = Flight::new(ask.keyed.key.clone(), joinable, Arc::clone(&facts.headers), found.purges);
         slot.admit(Arc::clone(&flight));
         let lead = Lead::new(Arc::clone(&self.inner), flight);
         FetchTicket::new(lead, facts, found.reason()).validating(found.entry).marked(mark, joinable)
@@ -223,24 +232,39 @@ impl Cache {
     /// A follower in the place of a leader that is gone.
     fn promoted(&self, lead: Lead, ask: &Ask<'_>, now: Now) -> Lookup {
         let facts = ask.facts();
-        lead.adopt(Arc::clone(&facts.headers));
-        let found = Found::new(&self.inner, ask, now);
+        let found = self.find(ask, now);
+        lead.adopt(Arc::clone(&facts.headers), found.purges);
         Lookup::Miss(Box::new(FetchTicket::new(lead, facts, found.reason()).validating(found.entry)))
     }
 
     /// A ticket that nobody waits for, for a follower whose leader's answer cannot be shared.
     fn alone(&self, ask: &Ask<'_>, now: Now) -> Lookup {
         self.inner.store.with_slot(&ask.keyed.key, |slot| {
-            let found = Found::new(&self.inner, ask, now);
+            let found = Found::new(&self.inner, slot, ask, now);
             Lookup::Miss(Box::new(self.lead(slot, found, Some(Mark::HitForMiss), ask, false)))
         })
     }
 
     fn failed(&self, cause: Cause, ask: &Ask<'_>, now: Now) -> Lookup {
-        let found = Found::new(&self.inner, ask, now);
-        found
+        self.find(ask, now)
             .stand_in(Some(Mark::OriginFailed), ask, now)
             .map_or(Lookup::Failed(cause), |served| Lookup::Hit(Box::new(served)))
+    }
+
+    fn find(&self, ask: &Ask<'_>, now: Now) -> Found {
+        self.inner.store.with_slot(&ask.keyed.key, |slot| Found::new(&self.inner, slot, ask, now))
+    }
+
+    /// Whether a request that came after the purge `arrived` may have another's answer: the origin was asked after it too,
+    /// or no purge covers the answer.
+    fn may_share(&self, shared: &Shared, key: &Key, arrived: u64) -> bool {
+        match shared {
+            Shared::Filling(filling) => arrived <= filling.meta.asked_at || self.inner.is_current(key, &filling.meta),
+            Shared::Confirmed(entry, ..) => {
+                arrived <= entry.meta.asked_at || self.inner.vet(key, entry) == Verdict::Keep
+            }
+            Shared::StandIn(entry) => self.inner.vet(key, entry) != Verdict::Gone,
+        }
     }
 }
 
@@ -248,14 +272,19 @@ impl Cache {
 struct Found {
     group: Option<Arc<Group>>,
     entry: Option<Arc<Entry>>,
+    /// The number of the last purge before this was found.
+    purges: u64,
 }
 
 impl Found {
-    fn new(inner: &Inner, ask: &Ask<'_>, now: Now) -> Self {
+    fn new(inner: &Inner, slot: &mut Slot, ask: &Ask<'_>, now: Now) -> Self {
+        // In this order: what a purge takes away meanwhile is then never taken for newer than the purge.
+        let purges = inner.purges.number();
+        inner.tidy(slot, &ask.keyed.key, now);
         let group = inner.store.group(&ask.keyed.key);
         let kept = |entry: &&Arc<Entry>| entry.meta.freshness.is_kept(inner.limits.keep, entry.meta.resident(now));
         let entry = group.as_ref().and_then(|group| group.select(ask.headers).filter(kept).cloned());
-        Self { group, entry }
+        Self { group, entry, purges }
     }
 
     fn reason(&self) -> MissReason {
@@ -295,8 +324,10 @@ fn stand_in(entry: &Entry, ask: &Ask<'_>, now: Now) -> Option<Served> {
 }
 
 /// A body on its way that suits this request.
-fn running(slot: &Slot, ask: &Ask<'_>, now: Now) -> Option<Served> {
-    let mut fillings = slot.flights(&ask.keyed.key).filter_map(|flight| flight.filling());
+fn running(inner: &Inner, slot: &Slot, ask: &Ask<'_>, now: Now) -> Option<Served> {
+    let key = &ask.keyed.key;
+    let fillings = slot.flights(key).filter_map(|flight| flight.filling());
+    let mut fillings = fillings.filter(|filling| inner.is_current(key, &filling.meta));
     fillings.find_map(|filling| join(&Shared::Filling(filling), ask, now))
 }
 

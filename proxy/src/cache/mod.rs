@@ -3,7 +3,7 @@
 //! Use: make a [`KeyedRequest`], [`Cache::lookup`], and either send what was [`Served`], or fetch with the
 //! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
 //! concept: `key`, `cache_control`, `date`, `vary`, `conditional`, `range` read messages; `policy` and `freshness`
-//! decide and are pure; `entry`, `store`, `marks` keep; `flight`, `buffer`, `fill` share running fetches; `serve`,
+//! decide and are pure; `entry`, `store`, `marks` keep; `tags`, `purge`, `sweep` forget; `flight`, `buffer`, `fill` share running fetches; `serve`,
 //! `ticket`, `status` make answers. Deliberately absent: HTTP versions, connections, functions, and configuration
 //! beyond [`CachePolicy`] and [`CacheLimits`].
 
@@ -20,10 +20,13 @@ mod key;
 mod lookup;
 mod marks;
 mod policy;
+mod purge;
 mod range;
 mod serve;
 mod status;
 mod store;
+mod sweep;
+mod tags;
 mod ticket;
 mod vary;
 
@@ -36,7 +39,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 pub use self::{
     conditional::Validators,
@@ -44,11 +47,14 @@ pub use self::{
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
+    purge::{Kind as PurgeKind, Recorded, Scope},
     serve::Served,
     status::{BypassReason, Forwarded, Outcome, Report},
+    sweep::{PurgeOrder, Purged},
+    tags::TagRules,
     ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StoreResult},
 };
-use self::{marks::Marks, store::Store};
+use self::{marks::Marks, purge::Purges, store::Store};
 
 /// A moment on both clocks: dates of messages are compared with the wall, durations are counted on the monotonic one.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +95,9 @@ pub struct Cache {
 pub(crate) struct Inner {
     store: Store,
     marks: Marks,
+    purges: Purges,
+    /// Rung when purges have piled up.
+    sweeper: Notify,
     limits: CacheLimits,
     /// The first moment that was seen; uses are dated from it.
     epoch: OnceLock<Instant>,
@@ -107,8 +116,8 @@ impl Cache {
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
         let limits = CacheLimits { max_object: limits.max_object.min(limits.memory), ..limits };
-        let inner = Inner { store: Store::new(limits.memory), marks: Marks::new(), limits, epoch: OnceLock::new() };
-        Self { inner: Arc::new(inner) }
+        let (store, marks, purges) = (Store::new(limits.memory), Marks::new(), Purges::default());
+        Self { inner: Arc::new(Inner { store, marks, purges, sweeper: Notify::new(), limits, epoch: OnceLock::new() }) }
     }
 
     /// Removes everything under the URL of `key` (all variants, whatever their keyed fields and cookies) and makes sure
@@ -128,4 +137,18 @@ impl Cache {
     pub fn weight(&self) -> u64 {
         self.inner.store.weight()
     }
+}
+
+/// Starts a task of the cache's own.
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    #[cfg(test)]
+    let Err(task) = tests::model::spawn(task) else { return };
+    tokio::spawn(task);
+}
+
+/// A place between two steps at which the model of interleavings lets others run; nothing outside of it.
+#[inline]
+pub(crate) fn point() {
+    #[cfg(test)]
+    tests::model::point();
 }

@@ -14,6 +14,7 @@ use super::{
     cache_control::{CacheControl, MAX_SECONDS, Scope},
     date,
     freshness::{Freshness, initial_age},
+    tags::TagRules,
     vary::Variant,
 };
 
@@ -87,6 +88,8 @@ pub struct CachePolicy {
     pub headers: Selection,
     /// Cookies in the key.
     pub cookies: Selection,
+    /// Purge tags.
+    pub tags: TagRules,
 }
 
 impl CachePolicy {
@@ -118,8 +121,10 @@ pub enum NoStoreReason {
     Oversize,
     /// The end of the body cannot be verified.
     CloseDelimited,
-    /// The URL was invalidated after this request had begun.
+    /// It was purged, or its URL invalidated, after this request had begun.
     Purged,
+    /// It has more purge tags than are kept, so that a purge might miss it.
+    TagLimit,
 }
 
 impl NoStoreReason {
@@ -137,6 +142,7 @@ impl NoStoreReason {
             Self::Oversize => "oversize",
             Self::CloseDelimited => "close-delimited",
             Self::Purged => "purged",
+            Self::TagLimit => "tag-limit",
         }
     }
 }

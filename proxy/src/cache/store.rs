@@ -45,6 +45,11 @@ impl Group {
         self.entries.last()
     }
 
+    /// All variants.
+    pub(crate) fn entries(&self) -> &[Arc<Entry>] {
+        &self.entries
+    }
+
     fn weight(&self, key: &Key) -> u64 {
         let entries: usize = self.entries.iter().map(|entry| entry.weight()).sum();
         (entries + key.weight()) as u64
@@ -58,7 +63,7 @@ pub(crate) struct Slot {
     /// Fills that others may join: at their head, or at the body that is coming in.
     flights: Vec<Arc<Flight>>,
     /// Fills that nobody can join (yet), by id: there may be thousands, and nobody has to look through them.
-    lone: HashSet<u64>,
+    lone: HashMap<u64, Arc<Flight>>,
 }
 
 impl Slot {
@@ -72,25 +77,25 @@ impl Slot {
         if flight.joinable {
             self.flights.push(flight);
         } else {
-            self.lone.insert(flight.id);
+            self.lone.insert(flight.id, flight);
         }
     }
 
     /// Shows a fill that nobody could join to everybody, unless its licence was revoked.
     pub(crate) fn show(&mut self, flight: &Arc<Flight>) {
-        if self.lone.remove(&flight.id) {
+        if self.lone.remove(&flight.id).is_some() {
             self.flights.push(Arc::clone(flight));
         }
     }
 
     /// Whether the fill may (still) store.
     pub(crate) fn licenses(&self, flight: &Flight) -> bool {
-        self.lone.contains(&flight.id) || self.flights.iter().any(|known| known.id == flight.id)
+        self.lone.contains_key(&flight.id) || self.flights.iter().any(|known| known.id == flight.id)
     }
 
     /// Takes the fill out; it can neither be joined nor store any more.
     pub(crate) fn dismiss(&mut self, flight: &Flight) {
-        if !self.lone.remove(&flight.id) {
+        if self.lone.remove(&flight.id).is_none() {
             self.flights.retain(|known| known.id != flight.id);
         }
     }
@@ -149,13 +154,19 @@ impl Store {
         result
     }
 
-    /// Stores what a fill brought, if it still may, and ends the fill. `replaced` goes, as does the same variant's old
-    /// response.
-    pub(crate) fn commit(&self, flight: &Arc<Flight>, entry: Arc<Entry>, replaced: Option<&Arc<Entry>>) -> bool {
+    /// Stores what a fill brought, if it still may and no purge covers it, and ends the fill. `replaced` goes, as does the
+    /// same variant's old response.
+    pub(crate) fn commit(
+        &self,
+        flight: &Arc<Flight>,
+        entry: Arc<Entry>,
+        replaced: Option<&Arc<Entry>>,
+        purged: impl FnOnce() -> bool,
+    ) -> bool {
         let key = &flight.key;
         let weight = entry.weight() as u64;
         let stored = self.with_slot(key, |slot| {
-            let licensed = slot.licenses(flight);
+            let licensed = slot.licenses(flight) && !purged();
             slot.dismiss(flight);
             if licensed {
                 let old = self.objects.get(key);
@@ -175,6 +186,34 @@ impl Store {
             self.settle(weight);
         }
         stored
+    }
+
+    /// Looks through what is stored under a key whose slot the caller has: `revise` keeps an entry, puts another in its
+    /// place, or drops it.
+    pub(crate) fn revise(&self, slot: &mut Slot, key: &Key, mut revise: impl FnMut(&Arc<Entry>) -> Option<Arc<Entry>>) {
+        let Some(group) = self.objects.get(key) else { return };
+        let entries: Vec<Arc<Entry>> = group.entries.iter().filter_map(&mut revise).collect();
+        if entries.is_empty() {
+            slot.keys.remove(key);
+            self.objects.invalidate(key);
+        } else if !entries.iter().map(Arc::as_ptr).eq(group.entries.iter().map(Arc::as_ptr)) {
+            self.objects.insert(key.clone(), Arc::new(Group { entries }));
+        }
+    }
+
+    /// All keys under which something is stored, and what; what comes or goes meanwhile may be missing.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (Arc<Key>, Arc<Group>)> {
+        self.objects.iter()
+    }
+
+    /// The least number of a purge that a running fill which may store began after.
+    pub(crate) fn oldest_flight(&self) -> Option<u64> {
+        let of_shard = |shard: &Mutex<Shard>| {
+            let shard = lock(shard);
+            let flights = shard.values().flat_map(|slot| slot.flights.iter().chain(slot.lone.values()));
+            flights.map(|flight| flight.asked_at()).min()
+        };
+        self.shards.iter().filter_map(of_shard).min()
     }
 
     /// Removes one stored response, if it is still there.

@@ -22,6 +22,7 @@ use super::{
     policy::{self, Delimited, Exchange, Lent, NoStoreReason, Plan, Ttl},
     serve::{self, Served, Source, Wish},
     status::{Forwarded, Outcome, Report},
+    tags::{TagRules, Tags},
     vary::Variant,
 };
 use crate::body::{self, Body};
@@ -107,6 +108,7 @@ pub enum Settlement {
 pub(crate) struct Facts {
     pub(crate) headers: Arc<HeaderMap>,
     pub(crate) ttl: Ttl,
+    pub(crate) tags: TagRules,
     pub(crate) cookies_forwarded: bool,
 }
 
@@ -168,6 +170,9 @@ impl FetchTicket {
     #[must_use]
     pub fn settle(mut self, mut answer: OriginAnswer, now: Now) -> Settlement {
         strip_hop_by_hop(&mut answer.head.headers);
+        let tags = Tags::of(&answer.head.headers, &self.facts.tags).map_err(|_| NoStoreReason::TagLimit);
+        let tagged = Tags::present(&answer.head.headers, &self.facts.tags);
+        self.facts.tags.strip(&mut answer.head.headers);
         if answer.head.status == StatusCode::NOT_MODIFIED
             && let Some(validators) = self.validators()
         {
@@ -176,7 +181,8 @@ impl FetchTicket {
                 self.lead.inner().store.discard(self.lead.key(), &stale);
                 return Settlement::Refetch(Box::new(self));
             }
-            return Settlement::Answer(Box::new(self.confirm(&stale, &answer, now)));
+            let tags = if tagged { tags } else { Ok(stale.meta.tags.clone()) };
+            return Settlement::Answer(Box::new(self.confirm(&stale, &answer, tags, now)));
         }
         let endless = self.mark == Some(Mark::Oversize) && answer.delimited == Delimited::Chunked;
         let verdict = if endless {
@@ -184,8 +190,8 @@ impl FetchTicket {
         } else {
             policy::judge(&self.exchange(&answer.head, answer.delimited, answer.sent_at, now))
         };
-        Settlement::Answer(Box::new(match verdict {
-            Ok(plan) => self.fill(answer, plan, now),
+        Settlement::Answer(Box::new(match verdict.and_then(|plan| Ok((plan, tags?))) {
+            Ok((plan, tags)) => self.fill(answer, plan, tags, now),
             Err(reason) => self.refuse(answer, reason, now),
         }))
     }
@@ -257,12 +263,12 @@ impl FetchTicket {
     }
 
     /// Stores a full answer as it comes.
-    fn fill(self, answer: OriginAnswer, plan: Plan, now: Now) -> Settled {
+    fn fill(self, answer: OriginAnswer, plan: Plan, tags: Tags, now: Now) -> Settled {
         let OriginAnswer { mut head, body, delimited, sent_at } = answer;
         let inner = self.lead.inner();
         plan.strip.iter().for_each(|name| drop(head.headers.remove(name)));
-        let licensed = self.lead.is_licensed();
-        let meta = self.meta(head.status, head.headers.clone(), &plan, now);
+        let meta = self.meta(head.status, head.headers.clone(), &plan, tags, now);
+        let licensed = self.lead.is_licensed() && inner.is_current(self.lead.key(), &meta);
         let outcome = match self.reason {
             _ if !licensed => Outcome::Uncacheable,
             MissReason::Stale => Outcome::Expired,
@@ -308,7 +314,13 @@ impl FetchTicket {
     }
 
     /// Renews the stored response by the origin's 304 and answers from it.
-    fn confirm(self, stale: &Arc<Entry>, answer: &OriginAnswer, now: Now) -> Settled {
+    fn confirm(
+        self,
+        stale: &Arc<Entry>,
+        answer: &OriginAnswer,
+        tags: Result<Tags, NoStoreReason>,
+        now: Now,
+    ) -> Settled {
         let inner = self.lead.inner();
         let mut merged = stale.meta.headers.clone();
         merged.remove(header::DATE); // of the old answer; the new one's, or the receipt time, takes its place
@@ -319,9 +331,9 @@ impl FetchTicket {
         head.headers = merged;
         let exchange = self.exchange(&head, Delimited::Length(stale.body.length()), answer.sent_at, now);
         let age = initial_age(&answer.head.headers, exchange.delay);
-        let verdict = policy::judge(&exchange);
+        let verdict = policy::judge(&exchange).and_then(|plan| tags.clone().map(|_| plan));
         let plan = verdict.clone().unwrap_or_else(|_| Plan::expired());
-        let mut meta = self.meta(head.status, head.headers, &plan, now);
+        let mut meta = self.meta(head.status, head.headers, &plan, tags.unwrap_or_default(), now);
         meta.freshness.initial_age = age;
         let entry = Arc::new(Entry::new(meta, stale.body.clone(), inner.uptime(now)));
 
@@ -364,11 +376,12 @@ impl FetchTicket {
         Settled { head: served.head, body: served.body, length: served.length, result, report }
     }
 
-    fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, now: Now) -> Meta {
+    fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, tags: Tags, now: Now) -> Meta {
         plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
         let variant = Variant::of(&headers, &self.facts.headers);
         add_date(&mut headers, now);
-        Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent }
+        let asked_at = self.lead.asked_at();
+        Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent, tags, asked_at }
     }
 }
 

@@ -115,7 +115,7 @@ impl Session {
         let listener = move |record: &Record| output.result(&line::request(record, SystemTime::now(), output.color()));
         let edge = Arc::new(Edge::new(prepared.site, Some(Arc::new(listener))));
         // Without an admin address one can still develop.
-        let admin = app::serve_admin(&config, edge.clone(), true).await;
+        let admin = app::serve_admin(&config, Mode::Dev, edge.clone(), true).await;
         watch.follow(sources(&config), origin_folders(&config));
         let ports = Ports::write(&config, &servers, admin.as_deref().ok());
         self.introduce(&config, &servers, &admin.map_or_else(|why| format!("off: {why}"), |at| format!("{at}/status")));

@@ -1,24 +1,20 @@
 //! `edgehook experiment status`: how the experiments of a running node are doing.
 
-use super::{
-    Exit, NodeArguments,
-    node::{Node, NodeError},
-    output::Output,
-};
+use super::{Exit, NodeArguments, output::Output};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 pub(super) async fn status(name: Option<&str>, json: bool, node: &NodeArguments, output: &Output) -> Exit {
-    let answer = match Node::find(node, output) {
-        Ok(node) => node.get("/experiments").await,
-        Err(problem) => Err(problem),
-    };
-    let answer = match answer {
-        Ok(answer) => answer,
+    let node = match node.node(output) {
+        Ok(node) => node,
         Err(problem) => {
-            output.error(&problem.to_string());
-            return if matches!(problem, NodeError::Unknown(_)) { Exit::Invalid } else { Exit::Unreachable };
+            output.error(&problem);
+            return Exit::Invalid;
         }
+    };
+    let answer = match node.call("GET", "/experiments", None).await {
+        Ok(answer) => answer,
+        Err(problem) => return problem.report(output),
     };
     let known = answer["experiments"].as_array().cloned().unwrap_or_default();
     let shown: Vec<&Value> = known.iter().filter(|known| name.is_none_or(|name| known["name"] == name)).collect();

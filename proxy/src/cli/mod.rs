@@ -13,6 +13,7 @@ mod jwt;
 mod line;
 mod node;
 mod output;
+mod purge;
 mod serve;
 mod sign;
 mod watch;
@@ -96,6 +97,8 @@ enum Verb {
     Jwt(jwt::JwtVerb),
     /// Make a signed URL, or signed cookies.
     Sign(sign::SignArguments),
+    /// Make a running node forget what it has stored.
+    Purge(purge::PurgeArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
     /// Experiments of a running node.
@@ -125,7 +128,7 @@ struct NodeArguments {
     /// The node's admin API, http://ADDRESS or unix:PATH [default: that of the configuration]
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
-    /// File with the admin token [default: the token of the configuration]
+    /// File with the admin token [default: the token of the configuration, or the one that the node made]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -190,6 +193,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
         Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
         Verb::Sign(arguments) => sign::run(&arguments, output),
+        Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
             runtime.block_on(experiment::status(name.as_deref(), json, &node, output))

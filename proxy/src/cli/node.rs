@@ -1,121 +1,180 @@
-//! Talking to a running node: one GET to its admin API.
+//! A running node, as verbs of the command line talk to it: one request to its admin API, one JSON answer.
 //!
-//! HTTP/1.0 by hand, so that an answer ends with its connection and `hyper` stays where it belongs.
+//! Address and token come from `--admin` and `--token-file`, else from the configuration. Deliberately absent: what is
+//! asked, and connections that stay.
 
-use super::{NodeArguments, find_config, output::Output};
-use edgehook_config::{AdminListen, Config, Mode};
+use super::{Exit, NodeArguments, find_config, output::Output};
+use crate::app;
+use edgehook_config::{AdminListen, Mode, Secret};
 use serde_json::Value;
-use std::io;
+use std::{io, path::PathBuf, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
 };
 
-/// Longest answer that is read, bytes.
-const ANSWER_LIMIT: u64 = 16 * 1024 * 1024;
+/// Bytes of an answer at most.
+const MAX_ANSWER: u64 = 256 << 20;
+/// Longest wait for an answer. Counting in a large cache takes a while.
+const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Where a node's admin API is.
-enum Place {
-    Tcp(String),
-    Unix(String),
-}
-
-/// A node.
+/// A node to talk to.
+#[derive(Debug)]
 pub(super) struct Node {
-    place: Place,
-    token: Option<String>,
+    address: Address,
+    token: Option<Secret>,
 }
 
-/// Why a node did not answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
+enum Address {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// Why a node did not do what it was asked.
+#[derive(Debug)]
 pub(super) enum NodeError {
-    /// There is no configuration that says where it is, or it says nothing usable.
-    #[error("{0}")]
-    Unknown(String),
-    /// It cannot be reached.
-    #[error("the admin API at {0} cannot be reached: {1}")]
-    Unreachable(String, io::Error),
-    /// It answered with an error.
-    #[error("the admin API at {0} says {1}")]
-    Refused(String, String),
+    /// It cannot be reached, or refuses the token: exit code 3.
+    Unreachable(String),
+    /// It refused the request, for this reason.
+    Refused(String),
+}
+
+impl NodeError {
+    /// Tells the user, and how that ends the verb.
+    pub(super) fn report(&self, output: &Output) -> Exit {
+        match self {
+            Self::Unreachable(text) => {
+                output.error(text);
+                Exit::Unreachable
+            }
+            Self::Refused(text) => {
+                output.error(text);
+                Exit::Invalid
+            }
+        }
+    }
+}
+
+impl NodeArguments {
+    /// The node that is meant; the error is for the user.
+    pub(super) fn node(&self, output: &Output) -> Result<Node, String> {
+        let config = find_config(self.config.config.as_deref());
+        let loaded = match config.as_deref().map(|file| (file, edgehook_config::load(file, Mode::Check))) {
+            Some((_, Ok(loaded))) => Some(loaded.config),
+            Some((file, Err(problems))) if self.admin.is_none() => {
+                output.notice(problems.render(output.color()).trim_end());
+                return Err(format!("{} does not pass; name the node with --admin URL", file.display()));
+            }
+            _ => None,
+        };
+        let address = match (&self.admin, &loaded) {
+            (Some(url), _) => Address::parse(url)?,
+            (None, Some(config)) => match &config.admin.listen {
+                AdminListen::Tcp(address) => Address::Tcp(address.to_string()),
+                AdminListen::Unix(path) => Address::Unix(path.clone()),
+            },
+            (None, None) => {
+                return Err("no configuration that says where the node is; name the node with --admin URL, \
+                            or its configuration with --config FILE"
+                    .to_owned());
+            }
+        };
+        let token = match (&self.token_file, &loaded) {
+            (Some(file), _) => Some(app::read_token(file).map_err(|error| format!("{}: {error}", file.display()))?),
+            (None, Some(config)) => {
+                config.admin.token.clone().or_else(|| app::read_token(&app::token_path(config)).ok())
+            }
+            (None, None) => None,
+        };
+        Ok(Node { address, token })
+    }
+}
+
+impl Address {
+    fn parse(url: &str) -> Result<Self, String> {
+        if let Some(path) = url.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        let rest = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+        if rest.contains(['/', '@', ' ']) || rest.starts_with("https:") {
+            return Err(format!("{url} is no admin address; write http://HOST:PORT or unix:PATH"));
+        }
+        Ok(Self::Tcp(if rest.contains(':') { rest.to_owned() } else { format!("{rest}:9901") }))
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "http://{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 impl Node {
-    /// The node that the arguments name, or that of the configuration.
-    pub(super) fn find(arguments: &NodeArguments, output: &Output) -> Result<Self, NodeError> {
-        let mut token = match &arguments.token_file {
-            None => None,
-            Some(file) => match std::fs::read_to_string(file) {
-                Ok(token) => Some(token.trim().to_owned()),
-                Err(error) => return Err(NodeError::Unknown(format!("{}: {error}", file.display()))),
-            },
-        };
-        if let Some(place) = &arguments.admin {
-            return Ok(Self { place: place_of(place)?, token });
-        }
-        let none = "no edge.toml here or in a parent folder; name the node with --admin URL";
-        let file =
-            find_config(arguments.config.config.as_deref()).ok_or_else(|| NodeError::Unknown(none.to_owned()))?;
-        let loaded = edgehook_config::load(&file, Mode::Check).map_err(|problems| {
-            output.notice(problems.render(output.color()).trim_end());
-            NodeError::Unknown(format!("{} does not pass; name the node with --admin URL", file.display()))
-        })?;
-        if token.is_none() {
-            token = loaded.config.admin.token.as_ref().map(|token| token.expose().to_owned());
-        }
-        Ok(Self { place: configured(&loaded.config), token })
-    }
-
-    /// GET `path`, answered with JSON.
-    pub(super) async fn get(&self, path: &str) -> Result<Value, NodeError> {
-        let (shown, answer) = match &self.place {
-            Place::Tcp(authority) => {
-                let exchange = async { self.exchange(TcpStream::connect(authority).await?, authority, path).await };
-                (format!("http://{authority}"), exchange.await)
+    /// Sends a request with a JSON body, if there is one, and reads the JSON answer.
+    pub(super) async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, NodeError> {
+        let asked = tokio::time::timeout(PATIENCE, self.exchange(method, path, body));
+        let (status, text) = match asked.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                return Err(NodeError::Unreachable(format!("no node answers at {}: {error}", self.address)));
             }
-            Place::Unix(socket) => {
-                let exchange = async { self.exchange(UnixStream::connect(socket).await?, "localhost", path).await };
-                (format!("unix:{socket}"), exchange.await)
-            }
+            Err(_) => return Err(NodeError::Unreachable(format!("{} does not answer", self.address))),
         };
-        let answer = answer.map_err(|error| NodeError::Unreachable(shown.clone(), error))?;
-        let refused = |text: &str| NodeError::Refused(shown.clone(), text.trim().to_owned());
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| refused("something that is not HTTP"))?;
-        match head.split(' ').nth(1) {
-            Some("200") => serde_json::from_str(body).map_err(|error| refused(&error.to_string())),
-            Some(status) => Err(refused(&format!("{status}: {body}"))),
-            None => Err(refused("something that is not HTTP")),
+        let reason = text.trim();
+        match status {
+            200..300 => serde_json::from_str(&text)
+                .map_err(|_| NodeError::Unreachable(format!("{} is no admin API of edgehook", self.address))),
+            401 | 403 | 421 => Err(NodeError::Unreachable(format!("{} refuses: {reason}", self.address))),
+            _ => Err(NodeError::Refused(reason.to_owned())),
         }
     }
 
-    async fn exchange(
-        &self,
-        mut stream: impl AsyncRead + AsyncWrite + Unpin,
-        host: &str,
-        path: &str,
-    ) -> io::Result<String> {
-        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(ANSWER_LIMIT).read_to_end(&mut answer).await?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+    async fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, String)> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let host = match &self.address {
+            Address::Tcp(address) => address.clone(),
+            Address::Unix(_) => "localhost".to_owned(),
+        };
+        // HTTP/1.0, so that the answer ends with the connection and is not chunked.
+        let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\nx-edgehook-admin: 1\r\n");
+        if let Some(token) = &self.token {
+            head.push_str(&format!("authorization: Bearer {}\r\n", token.expose()));
+        }
+        if !body.is_empty() {
+            head.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+        }
+        let request = format!("{head}\r\n{body}");
+        match &self.address {
+            Address::Tcp(address) => converse(TcpStream::connect(address).await?, &request).await,
+            Address::Unix(path) => converse(UnixStream::connect(path).await?, &request).await,
+        }
     }
 }
 
-fn place_of(url: &str) -> Result<Place, NodeError> {
-    if let Some(socket) = url.strip_prefix("unix:") {
-        return Ok(Place::Unix(socket.to_owned()));
-    }
-    let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-    let authority = authority.filter(|authority| !authority.is_empty() && !authority.contains(['/', '@']));
-    let wanted = || NodeError::Unknown(format!("{url}: write http://ADDRESS:PORT or unix:PATH"));
-    authority.map(|authority| Place::Tcp(authority.to_owned())).ok_or_else(wanted)
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<(u16, String)> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("that is no HTTP"))?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.ok_or_else(|| io::Error::other("that is no HTTP"))?, body.to_owned()))
 }
 
-fn configured(config: &Config) -> Place {
-    match &config.admin.listen {
-        AdminListen::Tcp(address) => Place::Tcp(address.to_string()),
-        AdminListen::Unix(path) => Place::Unix(path.display().to_string()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let parse = |url: &str| Address::parse(url).map(|address| address.to_string());
+        assert_eq!(parse("http://127.0.0.1:9901/"), Ok("http://127.0.0.1:9901".to_owned()));
+        assert_eq!(parse("edge.internal"), Ok("http://edge.internal:9901".to_owned()));
+        assert_eq!(parse("unix:/run/e.sock"), Ok("unix:/run/e.sock".to_owned()));
+        assert!(parse("https://a").is_err() && parse("http://a/x").is_err());
     }
 }

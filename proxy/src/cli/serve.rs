@@ -40,7 +40,7 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
         tracing::error!("{problem}; its requests get 503 until it is mended");
     }
     let edge = Arc::new(Edge::new(site, None));
-    let admin = app::serve_admin(config, edge.clone(), false).await?;
+    let admin = app::serve_admin(config, Mode::Serve, edge.clone(), false).await?;
     let version = env!("CARGO_PKG_VERSION");
     output.result(&format!("edgehook {version}  config {} (#1)  {}", file.display(), check::summary(config)));
     for bound in &servers.bound {

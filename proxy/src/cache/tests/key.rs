@@ -4,11 +4,11 @@ use http::HeaderValue;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::cache::policy::Ttl;
+use crate::cache::{TagRules, policy::Ttl};
 
 fn policy(query: Selection, headers: Selection, cookies: Selection) -> CachePolicy {
     let ttl = Ttl { min: Default::default(), default: Default::default(), max: std::time::Duration::from_secs(1) };
-    CachePolicy { ttl, query, headers, cookies }
+    CachePolicy { ttl, query, headers, cookies, tags: TagRules::default() }
 }
 
 fn all() -> CachePolicy {

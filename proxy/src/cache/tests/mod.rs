@@ -2,7 +2,9 @@
 
 mod collapse;
 mod invalidation;
+pub(super) mod model;
 mod negotiation;
+mod purging;
 mod ranges;
 mod streaming;
 mod validation;
@@ -45,6 +47,7 @@ pub(super) fn policy() -> CachePolicy {
         query: Selection::All,
         headers: Selection::None,
         cookies: Selection::None,
+        tags: TagRules::default(),
     }
 }
 

@@ -224,7 +224,14 @@ fn selections_and_the_switch() {
         assert_eq!((selection.takes("a"), selection.takes("A"), selection.takes("b")), (a, upper, b), "{selection:?}");
         assert_eq!(selection.takes_ignoring_case("A"), a, "{selection:?}");
     }
-    let policy = |ttl| CachePolicy { ttl, query: Selection::None, headers: Selection::None, cookies: Selection::None };
+    let none = Selection::None;
+    let policy = |ttl| CachePolicy {
+        ttl,
+        query: none.clone(),
+        headers: none.clone(),
+        cookies: none.clone(),
+        tags: TagRules::default(),
+    };
     assert!(policy(ttl(0, 0, 0)).is_disabled());
     assert!(!policy(ttl(0, 0, 1)).is_disabled());
 }

@@ -11,12 +11,19 @@ use crate::cache::{
     entry::{Meta, StoredBody},
     key::{KeyInput, KeyedRequest},
     policy::{CachePolicy, Plan, Selection, Ttl},
+    tags::{TagRules, Tags},
     vary::Variant,
 };
 
 fn key(path: &str) -> Key {
     let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max: Duration::ZERO };
-    let policy = CachePolicy { ttl, query: Selection::None, headers: Selection::None, cookies: Selection::None };
+    let policy = CachePolicy {
+        ttl,
+        query: Selection::None,
+        headers: Selection::None,
+        cookies: Selection::None,
+        tags: TagRules::default(),
+    };
     let headers = HeaderMap::new();
     let input =
         KeyInput { namespace: "", scheme: "http", host: "a", path, query: None, headers: &headers, buckets: &[] };
@@ -31,14 +38,16 @@ fn entry(size: usize) -> Arc<Entry> {
         variant: Variant::default(),
         received: Now::read(),
         lent: None,
+        tags: Tags::default(),
+        asked_at: 0,
     };
     Arc::new(Entry::new(meta, StoredBody::new(vec![Bytes::from(vec![0_u8; size])]), 0))
 }
 
 fn put(store: &Store, key: &Key, size: usize) -> bool {
-    let flight = Flight::new(key.clone(), true, Arc::default());
+    let flight = Flight::new(key.clone(), true, Arc::default(), 0);
     store.with_slot(key, |slot| slot.admit(Arc::clone(&flight)));
-    store.commit(&flight, entry(size), None)
+    store.commit(&flight, entry(size), None, || false)
 }
 
 fn slots(store: &Store) -> usize {
@@ -62,11 +71,11 @@ fn memory_is_bounded_and_the_index_follows() {
 #[test]
 fn a_flight_that_is_not_in_its_slot_stores_nothing() {
     let store = Store::new(1 << 20);
-    let flight = Flight::new(key("/"), true, Arc::default());
-    assert!(!store.commit(&flight, entry(1), None));
+    let flight = Flight::new(key("/"), true, Arc::default(), 0);
+    assert!(!store.commit(&flight, entry(1), None, || false));
     store.with_slot(&flight.key, |slot| slot.admit(Arc::clone(&flight)));
     assert_eq!(store.invalidate(&flight.key), 0);
-    assert!(!store.commit(&flight, entry(1), None));
+    assert!(!store.commit(&flight, entry(1), None, || false));
     assert!(store.group(&flight.key).is_none());
     assert_eq!(slots(&store), 0, "nothing is left behind");
 }

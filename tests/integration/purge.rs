@@ -1,0 +1,176 @@
+//! Purging a running edge: the admin API, the verb, and what survives the end of the process.
+
+use crate::harness::{Answer, Client, Edge, Origin, Reply, binary};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::{
+    process::{Command, Output},
+    sync::Mutex,
+};
+
+/// An origin whose answers count up, tagged by the first segment of the path.
+fn origin() -> Origin {
+    let count = Mutex::new(0);
+    Origin::start(move |seen| {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        let tag = seen.target.split('/').nth(1).unwrap_or_default().to_owned();
+        let headers = [("cache-control", "max-age=600"), ("surrogate-key", tag.as_str()), ("cache-tag", "Everything")];
+        Answer::new(200, &headers, &count.to_string())
+    })
+}
+
+fn config(origin: &Origin) -> String {
+    format!(
+        "[origin.app]\nurl = \"{}\"\n[cache_policy.p]\nquery = {{ include = [\"page\"] }}\n\
+         [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"p\"\n",
+        origin.url()
+    )
+}
+
+pub(crate) fn admin(edge: &Edge) -> String {
+    let output = edge.output();
+    output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim().to_owned()
+}
+
+pub(crate) fn purge(edge: &Edge, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(["purge", "--config", "edge.toml", "--admin", &admin(edge)]).args(arguments);
+    command.current_dir(edge.folder()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap().trim().to_owned()
+}
+
+fn api(edge: &Edge, headers: &[(&str, &str)], body: &str) -> Reply {
+    let address = admin(edge).strip_prefix("http://").unwrap().parse().unwrap();
+    let mut all = vec![("host", "localhost")];
+    all.extend(headers);
+    Client::connect(address).request("POST", "/purge", &all, body.as_bytes())
+}
+
+fn token(edge: &Edge) -> String {
+    let token = std::fs::read_to_string(edge.folder().join(".edgehook/admin-token")).unwrap();
+    format!("Bearer {}", token.trim())
+}
+
+#[test]
+fn each_scope_takes_what_it_names() {
+    let origin = origin();
+    let edge = Edge::start(&config(&origin), &[]);
+    let states = |targets: &[&str]| -> Vec<String> {
+        targets.iter().map(|target| edge.get(target).x_cache().to_owned()).collect()
+    };
+    let all = ["/a/1", "/a/2?page=1", "/b/1"];
+    states(&all);
+    assert_eq!(states(&all), ["Hit", "Hit", "Hit"]);
+    assert_eq!(said(&purge(&edge, &["https://www.example.com/a/1"])), "purged as #1");
+    assert_eq!(states(&all), ["Hit", "Hit", "Hit"], "the other scheme");
+    assert_eq!(said(&purge(&edge, &["--wait", "www.example.com/a/./%31"])), "purged as #2: 1 stored response");
+    assert_eq!(states(&all), ["Miss", "Hit", "Hit"]);
+    assert_eq!(said(&purge(&edge, &["--wait", "/a/2?page=1&utm=x"])), "purged as #3: 1 stored response");
+    assert_eq!(states(&all), ["Hit", "Miss", "Hit"], "the query as it is keyed");
+    assert_eq!(said(&purge(&edge, &["--wait", "/a/*"])), "purged as #4: 2 stored responses");
+    assert_eq!(states(&all), ["Miss", "Miss", "Hit"]);
+    said(&purge(&edge, &["--prefix", "http://www.example.com/b"]));
+    assert_eq!(states(&all), ["Hit", "Hit", "Miss"]);
+    said(&purge(&edge, &["--tag", "a"]));
+    assert_eq!(states(&all), ["Miss", "Miss", "Hit"]);
+    said(&purge(&edge, &["#EVERYTHING"]));
+    assert_eq!(states(&all), ["Miss", "Miss", "Miss"], "Cache-Tag compares in any case");
+    said(&purge(&edge, &["--host", "WWW.example.com"]));
+    assert_eq!(states(&all), ["Miss", "Miss", "Miss"]);
+    said(&purge(&edge, &["--all"]));
+    assert_eq!(states(&all), ["Miss", "Miss", "Miss"]);
+    assert_eq!(states(&all), ["Hit", "Hit", "Hit"]);
+    assert_eq!(edge.get("/a/1").header("surrogate-key"), "", "tags are not for viewers");
+}
+
+#[test]
+fn soft_purges_dry_runs_and_json() {
+    let origin = Origin::start(|seen| match seen.header("if-none-match") {
+        Some(_) => Answer::raw("HTTP/1.1 304 X\r\netag: \"1\"\r\ncache-control: max-age=600\r\n\r\n"),
+        None => Answer::new(200, &[("cache-control", "max-age=600"), ("etag", "\"1\"")], "x"),
+    });
+    let edge = Edge::start(&config(&origin), &[]);
+    edge.get("/");
+    assert_eq!(said(&purge(&edge, &["--all", "--dry-run"])), "would purge 1 stored response");
+    let counted: Value = serde_json::from_str(&said(&purge(&edge, &["/x", "--dry-run", "--json"]))).unwrap();
+    assert_eq!((&counted["schema"], &counted["objects"], &counted["sequence"]), (&1.into(), &0.into(), &Value::Null));
+    assert_eq!(edge.get("/").x_cache(), "Hit", "nothing has been purged");
+    let purged: Value =
+        serde_json::from_str(&said(&purge(&edge, &["--all", "--soft", "--json", "--durable"]))).unwrap();
+    assert_eq!(
+        (&purged["sequence"], &purged["soft"], &purged["recorded"]),
+        (&1.into(), &true.into(), &"synced".into())
+    );
+    assert_eq!(edge.get("/").x_cache(), "RefreshHit", "validated, not fetched");
+    assert_eq!(edge.get("/").x_cache(), "Hit");
+}
+
+#[test]
+fn the_root_object_goes_with_the_root() {
+    let origin = origin();
+    let server = "listen = [\"http://127.0.0.1:0\"]\ndefault_root_object = \"index.html\"";
+    let edge = Edge::with_server(server, &config(&origin), &[]);
+    edge.get("/");
+    assert_eq!(said(&purge(&edge, &["--wait", "/"])), "purged as #1: 1 stored response");
+    assert_eq!(edge.get("/").x_cache(), "Miss");
+}
+
+#[test]
+fn only_who_has_the_token_may_purge_and_no_web_page() {
+    let origin = origin();
+    let edge = Edge::start(&config(&origin), &[]);
+    let (all, token) = ("{\"all\":true}", token(&edge));
+    let json = ("content-type", "application/json");
+    assert_eq!(api(&edge, &[json, ("x-edgehook-admin", "1")], all).status, 401);
+    assert_eq!(api(&edge, &[json, ("x-edgehook-admin", "1"), ("authorization", "Bearer x")], all).status, 401);
+    let with_token = [("authorization", token.as_str()), json];
+    assert_eq!(api(&edge, &with_token, all).status, 403, "no form can send the field");
+    let plain = [("authorization", token.as_str()), ("x-edgehook-admin", "1"), ("content-type", "text/plain")];
+    assert_eq!(api(&edge, &plain, all).status, 415);
+    let right = [("authorization", token.as_str()), ("x-edgehook-admin", "1"), json];
+    for (body, status) in
+        [(all, 200), ("{\"urls\":[\"/../x\"]}", 400), ("{}", 400), ("{\"url\":[\"/\"]}", 422), ("{", 400)]
+    {
+        assert_eq!(api(&edge, &right, body).status, status, "{body}");
+    }
+    let wrong = edge.folder().join("wrong");
+    std::fs::write(&wrong, "nothing\n").unwrap();
+    assert_eq!(purge(&edge, &["--all", "--token-file", "wrong"]).status.code(), Some(3));
+    assert_eq!(purge(&edge, &[]).status.code(), Some(2));
+    assert_eq!(purge(&edge, &["ftp://x"]).status.code(), Some(2));
+    let nobody = Command::new(binary()).args(["purge", "--all", "--admin", "http://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(nobody.status.code(), Some(3));
+    assert!(!edge.output().contains(&token["Bearer ".len()..]), "it is in no log");
+}
+
+#[test]
+fn a_purge_that_was_answered_survives_the_end_of_the_process() {
+    let origin = origin();
+    let mut edge = Edge::start(&config(&origin), &[]);
+    said(&purge(&edge, &["/a"]));
+    said(&purge(&edge, &["--tag", "b"]));
+    edge.signal(Signal::SIGKILL);
+    edge.end();
+    let edge = edge.again();
+    assert_eq!(said(&purge(&edge, &["/a"])), "purged as #3", "numbers go on");
+}
+
+#[test]
+fn over_a_unix_socket_the_files_permissions_decide() {
+    let origin = origin();
+    let folder = crate::harness::edge::folder(&[]);
+    let text = format!(
+        "version = 1\n[server]\nlisten = [\"http://127.0.0.1:0\"]\n[admin]\nlisten = \"unix:admin.sock\"\n{}",
+        config(&origin)
+    );
+    std::fs::write(folder.path().join("edge.toml"), text).unwrap();
+    let edge = Edge::run(folder, &["serve", "--config", "edge.toml"]);
+    edge.get("/a");
+    let output = Command::new(binary()).args(["purge", "--all", "--wait"]).current_dir(edge.folder()).output().unwrap();
+    assert_eq!(said(&output), "purged as #1: 1 stored response");
+}
