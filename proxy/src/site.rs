@@ -149,7 +149,10 @@ impl Site {
         let chosen = find(&request.path).ok_or(Refusal::UnknownHost)?;
         match gate::loosened(&request.path) {
             Loosened::Same => {}
-            Loosened::AboveRoot => return Err(Refusal::BadTarget.into()),
+            Loosened::AboveRoot if self.behaviors.iter().any(|behavior| behavior.is_guarded()) => {
+                return Err(Refusal::BadTarget.into());
+            }
+            Loosened::AboveRoot => {}
             Loosened::Other(path) => {
                 // An origin that decodes more would serve what another behavior guards (security.md C07).
                 let other = find(&path).filter(|other| other.is_guarded());

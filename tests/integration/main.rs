@@ -17,6 +17,7 @@ mod functions;
 mod gate;
 mod hooks;
 mod init;
+mod jwt;
 mod lambda;
 mod lambda_bodies;
 mod lambda_origins;

@@ -3,6 +3,7 @@
 mod attacks;
 mod claims;
 mod keys;
+mod timing;
 mod wycheproof;
 
 use super::{Algorithm, Key, KeySet, Rules};
