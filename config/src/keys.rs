@@ -15,6 +15,8 @@ pub enum Table {
     Server,
     /// `tls` of `[server]`, alone or in a list.
     Tls,
+    /// `edge_location` of `[server]`.
+    EdgeLocation,
     /// `[limits]`
     Limits,
     /// `[admin]`
@@ -79,6 +81,7 @@ impl Table {
             Self::File => "the top level",
             Self::Server => "[server]",
             Self::Tls => "tls",
+            Self::EdgeLocation => "edge_location",
             Self::Limits => "[limits]",
             Self::Admin => "[admin]",
             Self::Cache => "[cache]",
@@ -227,7 +230,7 @@ const KEYS: &[Key] = &[
     planned(Table::Server, "header_prefix", "prefix of request headers that the edge adds"),
     row(Table::Server, "distribution_id", "distribution id in function events and logs"),
     row(Table::Server, "account_id", "account id in function ARNs"),
-    planned(Table::Server, "edge_location", "edge location in events and X-Amz-Cf-Pop"),
+    row(Table::Server, "edge_location", "cf.edgeLocation and X-Amz-Cf-Pop"),
     row(Table::Server, "default_root_object", "file that stands in for `/`"),
     row(Table::Server, "state_dir", "folder of admin token, stores and logs"),
     row(Table::Server, "allow_private_origins", "private origins that functions may choose"),
@@ -241,6 +244,10 @@ const KEYS: &[Key] = &[
     row(Table::Tls, "min_version", "lowest TLS version, 1.2 or 1.3"),
     planned(Table::Tls, "acme", "certificates from an ACME authority"),
     planned(Table::Tls, "client_ca", "who may sign viewers' certificates"),
+
+    row(Table::EdgeLocation, "name", "three letters, such as an airport's"),
+    row(Table::EdgeLocation, "region", "expected regional cache, such as us-west-2"),
+    row(Table::EdgeLocation, "server_ip", "this edge's address"),
 
     row(Table::Limits, "handshake_timeout", "TLS handshake"),
     row(Table::Limits, "header_timeout", "first byte and whole request head"),

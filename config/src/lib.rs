@@ -59,7 +59,7 @@ pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
 pub use secret::Secret;
-pub use server::{Certificate, Listen, PrivateOrigin, Server, TlsVersion};
+pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
 
 /// What the file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

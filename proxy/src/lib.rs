@@ -12,6 +12,7 @@ pub mod body;
 pub mod cache;
 pub mod cli;
 pub mod deliver;
+pub mod directed;
 pub mod edge;
 pub mod experiment;
 pub mod fault;

@@ -15,6 +15,7 @@ use crate::{
     auth,
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
+    directed,
     experiment::{self, Taken},
     fault::Fault,
     fetch::{Answer, Fetch},
@@ -23,6 +24,7 @@ use crate::{
     record::Record,
     site::{Behavior, Site},
 };
+use edgehook_contract::viewer::OriginChoice;
 use http::Response;
 use std::{
     sync::Arc,
@@ -60,14 +62,20 @@ pub async fn run(
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
-    let Taken { behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
+    let Taken { mut behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
 
-    if let Some(function) = &behavior.viewer_request {
+    if let Some(function) = behavior.viewer_request.clone() {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
-        match hooks::viewer_request(function, include, &id, request, body, record).await? {
-            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(function))),
-            Flow::Continue(changed) => request = changed,
+        let judge = |choice: &OriginChoice| directed::check(site, choice);
+        match hooks::viewer_request(&function, include, &id, request, body, &judge, record).await? {
+            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(&function))),
+            Flow::Continue(bound) => {
+                request = bound.request;
+                if let Some(choice) = bound.origin {
+                    behavior = Arc::new(directed::apply(site, &behavior, &choice)?);
+                }
+            }
         }
     }
 
@@ -109,7 +117,7 @@ fn key(behavior: &Behavior, request: &Received, buckets: &[(String, String)]) ->
     KeyedRequest::new(
         &behavior.policy,
         &KeyInput {
-            namespace: &behavior.origin.name,
+            namespace: &behavior.origin.namespace,
             scheme: request.scheme.as_str(),
             host: &request.host.authority(),
             path: &request.path,

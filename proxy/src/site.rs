@@ -14,7 +14,7 @@ use crate::{
 use edgehook_contract::lambda;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// One loaded configuration.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Site {
     pub node: String,
     /// Last word of `X-Cache`.
     pub vendor: String,
+    /// `X-Amz-Cf-Pop`.
+    pub pop: Option<HeaderValue>,
     /// `User-Agent` towards origins when the viewer's is not forwarded.
     pub user_agent: HeaderValue,
     /// Hosts that are served; empty: all.
@@ -49,6 +51,10 @@ pub struct Site {
     pub s3: Option<Origin>,
     /// Origins that functions choose.
     pub dynamic_origins: Arc<DynamicOrigins>,
+    /// All functions by name.
+    pub functions: HashMap<String, Arc<Function>>,
+    /// All configured origins by name, for functions that choose one of them.
+    pub origins: HashMap<String, Arc<SiteOrigin>>,
 }
 
 /// What happens to requests of one host and path pattern.
@@ -60,6 +66,8 @@ pub struct Behavior {
     pub hosts: Vec<HostPattern>,
     /// Where misses go.
     pub origin: Arc<SiteOrigin>,
+    /// Where they go when that origin fails.
+    pub failover: Option<Failover>,
     /// What is cached, and under which key.
     pub policy: CachePolicy,
     /// Methods that are let through; `None`: any but CONNECT.
@@ -95,6 +103,15 @@ impl Behavior {
     }
 }
 
+/// The second origin of a group.
+#[derive(Clone, Debug)]
+pub struct Failover {
+    /// Asked when the first could not be reached, or answered with one of `statuses`.
+    pub origin: Arc<SiteOrigin>,
+    /// Statuses of the first that count as a failure.
+    pub statuses: Vec<u16>,
+}
+
 /// What becomes of cleartext requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolPolicy {
@@ -109,8 +126,10 @@ pub enum ProtocolPolicy {
 /// A configured origin.
 #[derive(Debug)]
 pub struct SiteOrigin {
-    /// Its name in the configuration.
+    /// Its name in the configuration; the address of one that a function made up.
     pub name: String,
+    /// Keeps its answers apart in the cache from those of others: its name, and what a function changed.
+    pub namespace: String,
     /// The connection to it.
     pub origin: Origin,
     /// `Host` for it.

@@ -10,6 +10,7 @@ mod architecture;
 mod authorizers;
 mod cache;
 mod check;
+mod conformance;
 mod dev;
 mod experiments;
 mod faults;

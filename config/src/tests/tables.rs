@@ -37,6 +37,15 @@ fn listeners() {
 }
 
 #[test]
+fn where_the_edge_is() {
+    let with = |value: &str| codes(&format!("[server]\nedge_location = {value}{REST}"), Mode::Check);
+    assert_eq!(with("{ name = \"FRA\", region = \"eu-central-1\", server_ip = \"2001:db8::1\" }"), [""; 0]);
+    assert_eq!(with("{ name = \"FRA\" }"), ["E110", "E110"]);
+    assert_eq!(with("{ name = \"Fra\", region = \"EU\", server_ip = \"here\" }"), ["E107", "E107", "E107"]);
+    assert_eq!(with("\"FRA\""), ["E106"]);
+}
+
+#[test]
 fn https_needs_no_certificate_in_dev() {
     let input = format!("[server]\nlisten = [\"https://127.0.0.1:8443\"]{REST}");
     assert_eq!(codes(&input, Mode::Dev), [""; 0]);

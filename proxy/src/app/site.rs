@@ -84,6 +84,8 @@ pub(super) fn build(
         number: options.number,
         node: server.name.clone().unwrap_or_else(machine_name),
         vendor: server.vendor.clone(),
+        // Three letters: always a header value.
+        pop: server.edge_location.as_ref().and_then(|edge| HeaderValue::from_str(&edge.name).ok()),
         user_agent: HeaderValue::from_str(&server.user_agent)
             .map_err(|_| SiteError::Header("[server] user_agent".to_owned()))?,
         hosts: server.hosts.iter().map(|host| HostPattern::new(host)).collect(),
@@ -97,6 +99,8 @@ pub(super) fn build(
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
+        functions: functions.clone(),
+        origins: origins.into_iter().map(|(name, origin)| (name.to_owned(), origin)).collect(),
     })
 }
 
@@ -144,6 +148,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
         keepalive_timeout: origin.keepalive_timeout,
         max_connections: origin.max_connections as usize,
         ca: origin.ca.clone(),
+        server_name: None,
         target: match target {
             OriginTarget::Dir(folder) => Target::Dir(folder.clone()),
             // The prefix is put in front by the fetch, because an origin-request function may change it.
@@ -173,6 +178,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
     };
     Ok(SiteOrigin {
         name: origin.name.clone(),
+        namespace: origin.name.clone(),
         host: HeaderValue::from_str(&place.host).map_err(|_| unusable("host"))?,
         path_prefix: place.path,
         headers,
@@ -217,6 +223,7 @@ fn behavior(
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin: named_origin(origins, &behavior.origin)?,
+        failover: None,
         policy: policy(behavior, config)?,
         methods: match &behavior.methods {
             Methods::Any => None,
