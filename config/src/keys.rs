@@ -69,6 +69,10 @@ pub enum Table {
     VariantFunctions,
     /// `force` of an experiment.
     Force,
+    /// `[geo]`
+    Geo,
+    /// `geo` of a behavior.
+    BehaviorGeo,
     /// `[dev]`
     Dev,
 }
@@ -108,6 +112,8 @@ impl Table {
             Self::Variant => "a variant",
             Self::VariantFunctions => "functions",
             Self::Force => "force",
+            Self::Geo => "[geo]",
+            Self::BehaviorGeo => "geo",
             Self::Dev => "[dev]",
         }
     }
@@ -204,7 +210,7 @@ const KEYS: &[Key] = &[
     planned(Table::File, "debug", "header and secret that ask for detailed answers"),
     planned(Table::File, "access_log", "one line per request"),
     planned(Table::File, "trace", "ring of request records"),
-    planned(Table::File, "geo", "databases for countries and networks"),
+    row(Table::File, "geo", "databases for countries and networks"),
     row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
     row(Table::File, "cache", "memory tier and node-wide times"),
     row(Table::File, "origin", "where answers come from, by name"),
@@ -411,7 +417,7 @@ const KEYS: &[Key] = &[
     row(Table::Behavior, "basic_auth", "file of names and hashed passwords"),
     row(Table::Behavior, "allow", "CIDRs of viewers let in"),
     row(Table::Behavior, "deny", "CIDRs of viewers refused"),
-    planned(Table::Behavior, "geo", "countries let in or refused"),
+    row(Table::Behavior, "geo", "countries let in or refused"),
     row(Table::Behavior, "rate_limit", "requests per viewer"),
     row(Table::Behavior, "shadow", "origin that gets copies of requests"),
     row(Table::Behavior, "shadow_percent", "share of requests copied, 0 to 100"),
@@ -431,7 +437,7 @@ const KEYS: &[Key] = &[
     row(Table::Scope, "path", "pattern of the viewer's path"),
     row(Table::Scope, "header", "headers and the values they must have"),
     row(Table::Scope, "cookie", "cookies and the values they must have"),
-    planned(Table::Scope, "country", "countries of the viewer's address"),
+    row(Table::Scope, "country", "countries of the viewer's address"),
     row(Table::Cookie, "max_age", "lifetime, the browser's session without it"),
     row(Table::Cookie, "same_site", "strict, lax or none"),
     row(Table::Cookie, "secure", "over https only"),
@@ -455,6 +461,10 @@ const KEYS: &[Key] = &[
     row(Table::RateLimit, "per", "address, header:NAME or claim:NAME"),
     row(Table::RateLimit, "rate", "requests per time, such as 10/s"),
     row(Table::RateLimit, "burst", "requests at once"),
+    row(Table::Geo, "database", "MaxMind database of countries or cities"),
+    row(Table::Geo, "asn_database", "MaxMind database of networks"),
+    row(Table::BehaviorGeo, "allow", "countries let in"),
+    row(Table::BehaviorGeo, "deny", "countries refused"),
 
     row(Table::Dev, "origin", "folder or URL for an origin"),
 ];

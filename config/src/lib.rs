@@ -21,6 +21,7 @@ mod document;
 mod expand;
 mod experiment;
 mod function;
+mod geo;
 mod key_group;
 mod keys;
 mod kvs;
@@ -52,6 +53,7 @@ pub use cache_policy::{CachePolicy, Selection};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
+pub use geo::{Countries, Geo};
 pub use key_group::KeyGroup;
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::Kvs;
@@ -84,6 +86,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[cache]`
     pub cache: CacheSettings,
+    /// `[geo]`
+    pub geo: Geo,
     /// `[s3] endpoint`: where S3 origins that functions choose are asked; `None`: at their own names.
     pub s3_endpoint: Option<OriginUrl>,
     /// `[origin.NAME]`, in file order.

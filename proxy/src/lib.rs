@@ -14,6 +14,7 @@ pub mod cli;
 pub mod deliver;
 pub mod directed;
 pub mod edge;
+pub mod edge_fields;
 pub mod experiment;
 pub mod fault;
 pub mod fetch;

@@ -16,6 +16,7 @@ use crate::{
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
     directed,
+    edge_fields::{self, Moment},
     experiment::{self, Taken},
     fault::Fault,
     fetch::{Answer, Fetch},
@@ -62,8 +63,9 @@ pub async fn run(
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
-    let Taken { mut behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
+    let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
+    edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
     if let Some(function) = behavior.viewer_request.clone() {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
@@ -78,6 +80,8 @@ pub async fn run(
             }
         }
     }
+
+    edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
     let keyed = key(&behavior, &request, &buckets);
     let ask = Ask {

@@ -1,6 +1,6 @@
 //! What is known of one request when it is answered: one struct, one place that counts and logs it.
 
-use crate::{cache::Report, experiment::Exposure};
+use crate::{cache::Report, edge_fields::Arrival, experiment::Exposure};
 use edgehook_contract::HookPoint;
 use http::{Method, StatusCode};
 use std::{
@@ -113,6 +113,8 @@ pub struct Record {
     pub start: Instant,
     /// The viewer's address.
     pub viewer: IpAddr,
+    /// How it came.
+    pub arrival: Arrival,
     /// The method.
     pub method: Method,
     /// Host as asked for.

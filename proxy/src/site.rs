@@ -1,8 +1,10 @@
 //! One loaded configuration, ready to serve: immutable, swapped as a whole, shared by every request that began under it.
 
 use crate::{
+    access::Countries,
     auth::{Admission, Guard},
     cache::{Cache, CachePolicy},
+    edge_fields::{Asked, GeoDatabases},
     experiment::Experiment,
     fault::{Fault, Refusal},
     gate::{self, Loosened, Received},
@@ -39,6 +41,10 @@ pub struct Site {
     pub https_port: Option<u16>,
     /// Development: loopback names stand for any host, answers are marked.
     pub dev: bool,
+    /// Where addresses are.
+    pub geo: Option<GeoDatabases>,
+    /// Some behavior asks for the order of a request's fields.
+    pub keeps_header_order: bool,
     /// Experiments in order.
     pub experiments: Vec<Arc<Experiment>>,
     /// Behaviors in order.
@@ -74,6 +80,10 @@ pub struct Behavior {
     pub methods: Option<Vec<String>>,
     /// What becomes of cleartext requests.
     pub protocol: ProtocolPolicy,
+    /// Fields about viewers that its policies ask for.
+    pub asked: Asked,
+    /// Countries of viewers that are let in or refused.
+    pub countries: Option<Countries>,
     /// Addresses that are let in; empty: all.
     pub allow: Vec<IpNet>,
     /// Addresses that are not.

@@ -12,6 +12,7 @@ mod cache;
 mod check;
 mod conformance;
 mod dev;
+mod edge_fields;
 mod experiments;
 mod faults;
 mod functions;

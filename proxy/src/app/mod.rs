@@ -25,7 +25,6 @@ use crate::{
     auth::Authorizer,
     cache::{Cache, Now},
     edge::Edge,
-    experiment::Tallies,
     site::Site,
 };
 use auth::KeySets;
@@ -46,8 +45,7 @@ use std::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
-    key_sets: KeySets,
-    tallies: Tallies,
+    kept: site::Kept,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -80,8 +78,7 @@ impl Runtime {
         Self {
             cache,
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
-            key_sets: KeySets::default(),
-            tallies: Tallies::default(),
+            kept: site::Kept::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -103,7 +100,7 @@ impl Runtime {
             https_port: self.https_port,
             fetch_keys: self.mode != Mode::Check,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.key_sets, &self.tallies, options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }

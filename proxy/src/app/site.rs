@@ -6,8 +6,10 @@ use super::{
     functions::FunctionProblem,
 };
 use crate::{
+    access::Countries,
     auth::Admission,
     cache::{Cache, CacheLimits, CachePolicy, Selection, TagRules, Ttl},
+    edge_fields::{Asked, GeoError, OpenDatabases},
     experiment::Tallies,
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
@@ -28,6 +30,9 @@ pub enum SiteError {
     /// An origin's settings cannot be used.
     #[error("{0}")]
     Origin(#[from] OriginBuildError),
+    /// A database of places or networks cannot be used.
+    #[error("[geo] {0}")]
+    Geo(#[from] GeoError),
     /// Functions cannot be loaded.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Functions(Vec<FunctionProblem>),
@@ -40,6 +45,14 @@ pub enum SiteError {
     /// A name that the checked configuration promised is not there.
     #[error("the configuration names {0}, which it does not define")]
     Missing(String),
+}
+
+/// What a configuration takes over from the one before it.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    tallies: Tallies,
+    databases: OpenDatabases,
+    key_sets: KeySets,
 }
 
 /// What does not stand in the file.
@@ -61,12 +74,11 @@ pub(super) fn build(
     config: &Config,
     functions: &HashMap<String, Arc<Function>>,
     cache: Cache,
-    key_sets: &KeySets,
-    tallies: &Tallies,
+    kept: &Kept,
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
-    let authorizers = auth::authorizers(config, key_sets, options.fetch_keys)?;
+    let authorizers = auth::authorizers(config, &kept.key_sets, options.fetch_keys)?;
     let mut origins = HashMap::new();
     for origin in config.origins.values() {
         let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
@@ -93,7 +105,9 @@ pub(super) fn build(
         enforce_https: options.enforce_https,
         https_port: options.https_port,
         dev: options.dev,
-        experiments: experiments::build(config, &origins, functions, tallies)?,
+        geo: kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
+        keeps_header_order: behaviors.iter().any(|behavior| behavior.asked.needs_header_order()),
+        experiments: experiments::build(config, &origins, functions, &kept.tallies)?,
         behaviors,
         guard: auth::guard(config),
         cache,
@@ -218,13 +232,19 @@ fn behavior(
     functions: &HashMap<String, Arc<Function>>,
 ) -> Result<Behavior, SiteError> {
     let attached = |name: &Option<String>| attached(functions, name);
+    let policy = policy(behavior, config)?;
     let shadow = behavior.shadow.as_ref().map(|name| named_origin(origins, name)).transpose()?;
     Ok(Behavior {
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin: named_origin(origins, &behavior.origin)?,
         failover: None,
-        policy: policy(behavior, config)?,
+        asked: asked(&policy),
+        policy,
+        countries: behavior.countries.as_ref().map(|countries| match countries {
+            config::Countries::Allow(list) => Countries::Allow(list.clone()),
+            config::Countries::Deny(list) => Countries::Deny(list.clone()),
+        }),
         methods: match &behavior.methods {
             Methods::Any => None,
             Methods::List(list) => Some(list.clone()),
@@ -245,6 +265,14 @@ fn behavior(
         origin_response: attached(&behavior.origin_response)?,
         shadow: shadow.map(|origin| Arc::new(Shadow::new(origin, behavior.shadow_percent))),
     })
+}
+
+/// The fields about viewers that the cache policy puts in the key, and so in the request.
+fn asked(policy: &CachePolicy) -> Asked {
+    match &policy.headers {
+        Selection::Include(names) => Asked::among(names.iter().map(String::as_str)),
+        _ => Asked::default(),
+    }
 }
 
 pub(super) fn named_origin(origins: &HashMap<&str, Arc<SiteOrigin>>, name: &str) -> Result<Arc<SiteOrigin>, SiteError> {
