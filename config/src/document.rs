@@ -64,12 +64,12 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let geo = geo::read(&section("geo", Table::Geo));
 
     let sections = named(&root, "origin", Table::Origin);
-    let origins = collect(&sections, origin::read);
+    let origins = collect(&sections, |name, section| origin::read(name, section, cache.rules.profile));
     let origin_names = names(&sections);
     let s3_endpoint = origin::s3_endpoint(&section("s3", Table::S3));
 
     let sections = named(&root, "cache_policy", Table::CachePolicy);
-    let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.ttl));
+    let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.rules.ttl));
     let policy_names = names(&sections);
     check_keyed(&geo, &sections, &cache_policies);
 
@@ -102,6 +102,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
             authorizers: authorizer_sections.keys().map(|name| (name.as_str(), places(name))).collect(),
             key_groups: group_sections.keys().map(String::as_str).collect(),
         },
+        cache: &cache.rules,
     };
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();

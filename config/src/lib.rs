@@ -15,6 +15,7 @@ mod authorizer;
 mod behavior;
 mod cache;
 mod cache_policy;
+mod cache_rules;
 mod context;
 mod diagnostic;
 mod document;
@@ -50,6 +51,7 @@ pub use authorizer::{Algorithm, Authorizer, ClaimMatcher, Comparison, JwksUrl, K
 pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
 pub use cache::{CacheSettings, Ttl};
 pub use cache_policy::{CachePolicy, Selection};
+pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targeted};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};

@@ -9,6 +9,7 @@ mod admission;
 mod architecture;
 mod authorizers;
 mod cache;
+mod caching_rules;
 mod check;
 mod conformance;
 mod dev;

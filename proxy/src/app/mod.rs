@@ -5,6 +5,7 @@
 
 mod admin;
 mod auth;
+mod caching;
 mod experiments;
 mod functions;
 mod listen;

@@ -53,6 +53,7 @@ async fn fetch(origin: Origin, target: String, user_agent: HeaderValue) -> Resul
         headers,
         body: body::empty(),
         body_length: BodyLength::None,
+        interim: None,
     };
     let response = origin.send(request).await.map_err(|error| error.to_string())?;
     if response.head.status != StatusCode::OK {

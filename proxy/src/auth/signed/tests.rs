@@ -37,6 +37,8 @@ fn request(url: &str, cookies: &[(String, &str)], viewer: &str) -> Option<Receiv
         headers,
         viewer: viewer.parse().ok()?,
         version: Version::HTTP_11,
+        has_body: false,
+        interim: None,
     })
 }
 
