@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use toml::de::DeTable;
 
+use crate::access::Gates;
 use crate::behavior::{self, Declared};
 use crate::cache_policy::{self, MANAGED};
 use crate::cache_policy::{CachePolicy, Selection};
@@ -15,8 +16,8 @@ use crate::geo::Geo;
 use crate::keys::{Family, Table};
 use crate::section::{Section, Value};
 use crate::{
-    Config, Dev, Loaded, admin, cache, error_response, experiment, function, geo, kvs, limits, origin, origin_group,
-    routing, server,
+    Config, Dev, Loaded, admin, authorizer, cache, error_response, experiment, function, geo, key_group, kvs, limits,
+    origin, origin_group, routing, server,
 };
 
 /// Checks a file and sorts the outcome.
@@ -85,6 +86,12 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let sections = named(&root, "function", Table::Function);
     let (functions, families) = functions(&sections, &store_names);
 
+    let group_sections = named(&root, "key_group", Table::KeyGroup);
+    let key_groups = collect(&group_sections, key_group::read);
+    let authorizer_sections = named(&root, "authorizer", Table::Authorizer);
+    let authorizers = collect(&authorizer_sections, authorizer::read);
+    let places = |name: &str| authorizers.get(name).map_or(&[][..], |authorizer| &authorizer.token);
+
     let declared = Declared {
         geo: &geo,
         origins: known.clone(),
@@ -92,6 +99,10 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         cache_policies: policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
         hosts: &server.hosts,
+        gates: Gates {
+            authorizers: authorizer_sections.keys().map(|name| (name.as_str(), places(name))).collect(),
+            key_groups: group_sections.keys().map(String::as_str).collect(),
+        },
         cache: &cache.rules,
     };
     let drafts: Vec<_> =
@@ -114,6 +125,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         functions,
         kvs,
         origin_groups,
+        key_groups,
+        authorizers,
         behaviors,
     })
 }
