@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use toml::de::DeTable;
 
+use crate::access::Gates;
 use crate::behavior::{self, Declared};
 use crate::cache_policy::{self, MANAGED};
 use crate::cache_policy::{CachePolicy, Selection};
@@ -12,7 +13,10 @@ use crate::experiment::Experiment;
 use crate::geo::Geo;
 use crate::keys::Table;
 use crate::section::{Section, Value};
-use crate::{Config, Dev, Loaded, admin, cache, experiment, function, geo, kvs, limits, origin, routing, server};
+use crate::{
+    Config, Dev, Loaded, admin, authorizer, cache, experiment, function, geo, key_group, kvs, limits, origin, routing,
+    server,
+};
 
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
@@ -82,12 +86,22 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         function
     });
 
+    let group_sections = named(&root, "key_group", Table::KeyGroup);
+    let key_groups = collect(&group_sections, key_group::read);
+    let authorizer_sections = named(&root, "authorizer", Table::Authorizer);
+    let authorizers = collect(&authorizer_sections, authorizer::read);
+    let places = |name: &str| authorizers.get(name).map_or(&[][..], |authorizer| &authorizer.token);
+
     let declared = Declared {
         geo: &geo,
         origins: origin_names.iter().map(String::as_str).collect(),
         cache_policies: policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
         hosts: &server.hosts,
+        gates: Gates {
+            authorizers: authorizer_sections.keys().map(|name| (name.as_str(), places(name))).collect(),
+            key_groups: group_sections.keys().map(String::as_str).collect(),
+        },
         cache: &cache.rules,
     };
     let drafts: Vec<_> =
@@ -108,6 +122,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         cache_policies,
         functions,
         kvs,
+        key_groups,
+        authorizers,
         experiments,
         behaviors,
         dev,
