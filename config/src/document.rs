@@ -53,6 +53,7 @@ fn syntax<'c>(cx: &Context<'c>) -> (toml::Spanned<DeTable<'c>>, bool) {
     (document, sound)
 }
 
+#[allow(clippy::too_many_lines, reason = "one thought: every table in the order in which names become known")]
 fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let empty = DeTable::new();
     let root = Section::open(cx, Table::File, "the top level", 0..0, document);

@@ -44,7 +44,7 @@ pub struct Key {
 }
 
 enum Material {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -68,7 +68,7 @@ impl Key {
         if secret.len() < least {
             return Err(KeyError::ShortSecret(algorithm, least));
         }
-        Ok(Self { kid, algorithm, material: Material::Secret(hmac::Key::new(hash, secret)) })
+        Ok(Self { kid, algorithm, material: Material::Secret(Box::new(hmac::Key::new(hash, secret))) })
     }
 
     /// The public key in a PEM file.
