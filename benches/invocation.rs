@@ -1,8 +1,11 @@
 //! Viewer functions in the isolate host, without socket and supervisor: what an invocation costs from the decoded frame to the
 //! encoded answer, and the rewind alone.
 //!
-//! `cargo bench -p edgehook-viewer --bench invocation`. Times are CPU time of one thread that does nothing else, so ratios within
-//! one run are what counts on a busy machine.
+//! `cargo bench -p edgehook-viewer --bench invocation`: CPU time of the one thread that does it all. On a busy machine caches are
+//! shared, so that ratios within one run count for more than the figures.
+//!
+//! `cargo bench -p edgehook-viewer --bench invocation -- --instructions`: instructions instead of time, counted by valgrind where
+//! there is one; they are the same on every machine.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +14,10 @@
     reason = "a benchmark fails by panicking, and prints"
 )]
 
-use criterion::{Criterion, Throughput};
+use criterion::{
+    Criterion, Throughput,
+    measurement::{Measurement, ValueFormatter, WallTime},
+};
 use edgehook_contract::{
     Header, HookPoint, RequestMessage,
     viewer::{Context, Event, Returned, Runtime},
@@ -23,7 +29,8 @@ use edgehook_protocol::{
     wire::{Blob, Wire as _},
 };
 use edgehook_viewer::host::Bare;
-use std::time::Duration;
+use nix::time::{ClockId, clock_gettime};
+use std::{env, process::Command, time::Duration};
 
 #[global_allocator]
 static ALLOCATOR: IsolateAlloc = IsolateAlloc;
@@ -103,28 +110,74 @@ fn check(frame: &[u8]) {
     };
 }
 
-fn invocations(criterion: &mut Criterion, host: &mut Bare<'_>) {
+/// CPU time of the calling thread, which others on the machine cannot take.
+struct CpuTime;
+
+impl CpuTime {
+    fn now() -> Duration {
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
+    }
+}
+
+impl Measurement for CpuTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        Self::now()
+    }
+
+    fn end(&self, start: Duration) -> Duration {
+        Self::now() - start
+    }
+
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        *one + *other
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        WallTime.to_f64(value)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
+/// The functions that are measured, with the number of headers in their events.
+fn cases() -> Vec<(String, String, usize)> {
+    let asynchronous = REWRITE.replace("function handler", "async function handler");
+    let mut cases = vec![("untouched, 8 headers".to_owned(), UNTOUCHED.to_owned(), 8)];
+    for headers in [8, 20, 60] {
+        cases.push((format!("sync, {headers} headers"), REWRITE.to_owned(), headers));
+        cases.push((format!("async, {headers} headers"), asynchronous.clone(), headers));
+    }
+    cases
+}
+
+/// Loads a function and runs it until nothing is new to it; a call to repeat.
+fn loaded(host: &mut Bare<'_>, source: &str, headers: usize) -> ToHost {
+    let mut out = Vec::new();
+    host.answer(ToHost::Deploy { function: 1, program: program(source) }, &mut out);
+    let call = call(&event(headers));
+    for _ in 0..100 {
+        out.clear();
+        host.answer(call.clone(), &mut out);
+        check(&out);
+    }
+    call
+}
+
+fn invocations(criterion: &mut Criterion<CpuTime>, host: &mut Bare<'_>) {
     let mut group = criterion.benchmark_group("invocation");
     group.throughput(Throughput::Elements(1));
-    let asynchronous = REWRITE.replace("function handler", "async function handler");
-    for (name, source, headers) in [
-        ("untouched, 8 headers", UNTOUCHED, 8),
-        ("sync, 8 headers", REWRITE, 8),
-        ("async, 8 headers", asynchronous.as_str(), 8),
-        ("sync, 20 headers", REWRITE, 20),
-        ("async, 20 headers", asynchronous.as_str(), 20),
-        ("sync, 60 headers", REWRITE, 60),
-        ("async, 60 headers", asynchronous.as_str(), 60),
-    ] {
-        let mut out = Vec::new();
-        host.answer(ToHost::Deploy { function: 1, program: program(source) }, &mut out);
-        let call = call(&event(headers));
-        for _ in 0..100 {
-            out.clear();
-            host.answer(call.clone(), &mut out);
-            check(&out);
-        }
-        group.bench_function(name, |bencher| {
+    for (name, source, headers) in cases() {
+        let (call, mut out) = (loaded(host, &source, headers), Vec::new());
+        group.bench_function(&name, |bencher| {
             bencher.iter(|| {
                 out.clear();
                 host.answer(call.clone(), &mut out);
@@ -138,7 +191,7 @@ fn invocations(criterion: &mut Criterion, host: &mut Bare<'_>) {
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJzb21lb25lIiwiZXhwIjo0MTAyNDQ0ODAwfQ.Mdil3CJd3sPTmPy35YOTrj3SsiNu9gB0x7CJ_7wIH4w";
 
 /// The check of an HS256 token: all in JavaScript, and with the module `crypto`.
-fn tokens(criterion: &mut Criterion, host: &mut Bare<'_>) {
+fn tokens(criterion: &mut Criterion<CpuTime>, host: &mut Bare<'_>) {
     let mut group = criterion.benchmark_group("token");
     let by_header = include_str!("../edge-functions/hs256-token/hs256-token.js");
     let by_query = include_str!("../edge-functions/verify-jwt/verify-jwt.js");
@@ -176,7 +229,7 @@ fn check_passed(frame: &[u8]) {
 }
 
 /// A run that writes to as many pages as an invocation does, and nothing else.
-fn rewind(criterion: &mut Criterion, thread: &edgehook_isolate::GuestThread) {
+fn rewind(criterion: &mut Criterion<CpuTime>, thread: &edgehook_isolate::GuestThread) {
     let mut group = criterion.benchmark_group("rewind");
     for pages in [0_usize, 20] {
         let mut out = OutBuffer::new(4096).unwrap();
@@ -195,9 +248,51 @@ fn rewind(criterion: &mut Criterion, thread: &edgehook_isolate::GuestThread) {
     }
 }
 
+/// Instructions of one run of this executable, or why they were not counted.
+fn counted(case: usize, calls: usize) -> Result<u64, String> {
+    let this = env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(this);
+    command.args(["--count", &case.to_string(), &calls.to_string()]);
+    let output = command.output().map_err(|error| format!("valgrind: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let collected = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    collected.filter(|_| output.status.success()).ok_or(said)
+}
+
+fn instructions() {
+    for (number, (name, ..)) in cases().iter().enumerate() {
+        match counted(number, 1000).and_then(|first| Ok(counted(number, 3000)? - first)) {
+            Ok(instructions) => println!("{name}: {} instructions for each invocation", instructions / 2000),
+            Err(why) => return println!("SKIPPED, instructions cannot be counted here: {why}"),
+        }
+    }
+}
+
+/// Runs one case so often, and nothing else.
+fn count(case: usize, calls: usize) {
+    on_guest_thread(ThreadConfig::default(), |thread| {
+        let mut host = Bare::new(thread).unwrap();
+        let (_, source, headers) = cases().swap_remove(case);
+        let (call, mut out) = (loaded(&mut host, &source, headers), Vec::new());
+        for _ in 0..calls {
+            out.clear();
+            host.answer(call.clone(), &mut out);
+        }
+    })
+    .unwrap();
+}
+
 fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    let numbers: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    match numbers[..] {
+        [case, calls] if arguments.iter().any(|argument| argument == "--count") => return count(case, calls),
+        _ if arguments.iter().any(|argument| argument == "--instructions") => return instructions(),
+        _ => {}
+    }
     let done = on_guest_thread(ThreadConfig::default(), |thread| {
-        let mut criterion = Criterion::default().configure_from_args();
+        let mut criterion = Criterion::default().with_measurement(CpuTime).configure_from_args();
         rewind(&mut criterion, thread);
         let mut host = Bare::new(thread).unwrap();
         invocations(&mut criterion, &mut host);

@@ -8,6 +8,9 @@
 //! meantime, the handler sets the timer anew for what is left. The timer is left running after a run that ended in time: the next
 //! one sets it only if it would fire too late, so under load most runs set none. A signal that finds no run does nothing.
 //!
+//! Reading a thread's CPU time is a system call, and half a microsecond. A *loose* stage does without: it is for work that does not
+//! depend on what the guest's author wrote, and its limit is counted from the timer's first look at it.
+//!
 //! Absent on purpose: what to rewind afterwards.
 
 use crate::{control::Control, signals, verdict::Verdict};
@@ -35,6 +38,18 @@ unsafe extern "C" {
     fn edgehook_guard_leave(buffer: *mut c_void) -> !;
 }
 
+/// The limit of a loose stage at which the timer has not looked yet, in ns.
+const NOT_BEGUN: u64 = u64::MAX;
+
+/// How closely a stage's CPU time is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watching {
+    /// From its first instruction to its last, and its use is told.
+    Closely,
+    /// A run away is ended within twice the budget; what is used is not told.
+    Loosely,
+}
+
 /// How a guarded section ended.
 pub(crate) type Exit = Verdict;
 
@@ -43,14 +58,14 @@ pub(crate) type Exit = Verdict;
 pub(crate) struct Watch {
     armed: AtomicBool,
     exit: Cell<Exit>,
-    /// Thread CPU time at which the section began, in ns.
-    began: AtomicU64,
-    /// Thread CPU time at which it ended by itself, in ns.
-    ended: AtomicU64,
-    /// Thread CPU time at which the stage began, in ns.
+    /// CPU time of the stages before this one, in ns.
+    used: AtomicU64,
+    /// Thread CPU time at which the stage began, in ns; of a loose one, at which the timer first looked.
     stage_began: AtomicU64,
-    /// Thread CPU time at which the stage must have ended, in ns.
+    /// Thread CPU time at which the stage must have ended, in ns; [`NOT_BEGUN`].
     limit: AtomicU64,
+    /// CPU time that the stage may use, in ns.
+    budget: AtomicU64,
     stage: AtomicU32,
     /// Monotonic time at which the timer fires, in ns; 0 when it is not set.
     fires_at: AtomicU64,
@@ -64,10 +79,10 @@ impl Default for Watch {
         Self {
             armed: AtomicBool::new(false),
             exit: Cell::new(Exit::Finished),
-            began: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
+            used: AtomicU64::new(0),
             stage_began: AtomicU64::new(0),
             limit: AtomicU64::new(0),
+            budget: AtomicU64::new(0),
             stage: AtomicU32::new(0),
             fires_at: AtomicU64::new(0),
             timer: Cell::new(ptr::null_mut()),
@@ -101,43 +116,53 @@ impl Watch {
     }
 
     /// Starts the first stage of a section. The first thing that its body does.
-    pub(crate) fn begin(&self, control: &Control, budget: Duration) {
-        let now = thread_time();
-        self.began.store(now, Relaxed);
+    pub(crate) fn begin(&self, control: &Control, budget: Duration, watching: Watching) {
         self.stage.store(0, Relaxed);
-        self.arm(control, now, budget);
+        self.used.store(0, Relaxed);
+        self.arm(control, None, budget, watching);
     }
 
     /// Ends the stage, which must have kept its budget, and starts another with one of its own; the CPU time that the
-    /// old one used.
-    pub(crate) fn next_stage(&self, control: &Control, budget: Duration) -> Duration {
-        let now = thread_time();
-        if now > self.limit.load(Relaxed) {
-            control.leave(Exit::Time);
-        }
-        let used = now.saturating_sub(self.stage_began.load(Relaxed));
+    /// old one used, if it was watched.
+    pub(crate) fn next_stage(&self, control: &Control, budget: Duration, watching: Watching) -> Duration {
+        let now = self.end_stage(control);
+        let used = now.map_or(0, |now| now.saturating_sub(self.stage_began.load(Relaxed)));
         self.armed.store(false, Relaxed);
         compiler_fence(SeqCst);
+        self.used.fetch_add(used, Relaxed);
         self.stage.fetch_add(1, Relaxed);
-        self.arm(control, now, budget);
+        self.arm(control, now, budget, watching);
         Duration::from_nanos(used)
     }
 
     /// Ends the section from its inside, unless the last stage overran.
     pub(crate) fn finish(&self, control: &Control) {
-        let now = thread_time();
-        if now > self.limit.load(Relaxed) {
-            control.leave(Exit::Time);
+        if let Some(now) = self.end_stage(control) {
+            self.used.fetch_add(now.saturating_sub(self.stage_began.load(Relaxed)), Relaxed);
         }
-        self.ended.store(now, Relaxed);
         compiler_fence(SeqCst);
         self.armed.store(false, Relaxed);
     }
 
-    fn arm(&self, control: &Control, now: u64, budget: Duration) {
+    /// Ends the run if the stage overran; otherwise the time, if the stage needed it.
+    fn end_stage(&self, control: &Control) -> Option<u64> {
+        if self.limit.load(Relaxed) == NOT_BEGUN {
+            return None;
+        }
+        let now = thread_time();
+        if now > self.limit.load(Relaxed) {
+            control.leave(Exit::Time);
+        }
+        Some(now)
+    }
+
+    fn arm(&self, control: &Control, now: Option<u64>, budget: Duration, watching: Watching) {
         let budget = nanoseconds(budget);
-        self.stage_began.store(now, Relaxed);
-        self.limit.store(now.saturating_add(budget), Relaxed);
+        self.budget.store(budget, Relaxed);
+        match watching {
+            Watching::Loosely => self.limit.store(NOT_BEGUN, Relaxed),
+            Watching::Closely => self.count_from(now.unwrap_or_else(thread_time)),
+        }
         self.expect(budget);
         compiler_fence(SeqCst);
         self.armed.store(true, Relaxed);
@@ -146,6 +171,11 @@ impl Watch {
         if self.fires_at.load(Relaxed) == 0 {
             self.look(control);
         }
+    }
+
+    fn count_from(&self, now: u64) {
+        self.stage_began.store(now, Relaxed);
+        self.limit.store(now.saturating_add(self.budget.load(Relaxed)).min(NOT_BEGUN - 1), Relaxed);
     }
 
     /// Sees to it that the timer fires within `wait` ns.
@@ -181,7 +211,11 @@ impl Watch {
     }
 
     fn look(&self, control: &Control) {
-        let left = self.limit.load(Relaxed).saturating_sub(thread_time());
+        let now = thread_time();
+        if self.limit.load(Relaxed) == NOT_BEGUN {
+            self.count_from(now);
+        }
+        let left = self.limit.load(Relaxed).saturating_sub(now);
         if left == 0 {
             control.leave(Exit::Time);
         } else {
@@ -189,10 +223,13 @@ impl Watch {
         }
     }
 
-    /// After a section that ended like this: its CPU time.
+    /// After a section that ended like this: the CPU time of its stages that were watched.
     pub(crate) fn used(&self, exit: Exit) -> Duration {
-        let ended = if exit == Exit::Finished { self.ended.load(Relaxed) } else { thread_time() };
-        Duration::from_nanos(ended.saturating_sub(self.began.load(Relaxed)))
+        let mut used = self.used.load(Relaxed);
+        if exit != Exit::Finished && self.limit.load(Relaxed) != NOT_BEGUN {
+            used += thread_time().saturating_sub(self.stage_began.load(Relaxed));
+        }
+        Duration::from_nanos(used)
     }
 
     /// After a section: the stage in which it ended, counted from 0.

@@ -3,7 +3,8 @@
 use crate::{
     control::Control,
     dirty::Tracked,
-    guard, mapping,
+    guard::{self, Watching},
+    mapping,
     out::{Full, OutBuffer},
     snapshot::{Image, Statics},
     thread::{self, GuestThread},
@@ -52,7 +53,13 @@ impl Turn<'_> {
     /// So building an event, the handler itself and reading its outcome each get a budget of their own. Does not return
     /// if the old stage overran.
     pub fn stage(&mut self, cpu: Duration) -> Duration {
-        self.control.watch.next_stage(self.control, cpu)
+        self.control.watch.next_stage(self.control, cpu, Watching::Closely)
+    }
+
+    /// Like [`Turn::stage`], for work that does not depend on what the guest's author wrote: its CPU time is not told, and it may
+    /// use up to twice `cpu`; which saves the system call that looks at the clock.
+    pub fn loose_stage(&mut self, cpu: Duration) -> Duration {
+        self.control.watch.next_stage(self.control, cpu, Watching::Loosely)
     }
 }
 
@@ -156,13 +163,14 @@ impl<G: 'static> Isolate<G> {
         };
         let mut guest: Option<*mut G> = None;
         let place = &raw mut guest;
-        let ended = perform(control, &thread.statics, &entry, limits.cpu, out, |turn: &mut Turn<'_>| {
-            if let Ok(guest) = init(turn) {
-                let guest = Box::into_raw(Box::new(guest));
-                // SAFETY: the frame of `load` is below this one and does not touch the place meanwhile.
-                unsafe { place.write(Some(guest)) };
-            }
-        });
+        let ended =
+            perform(control, &thread.statics, &entry, (limits.cpu, Watching::Closely), out, |turn: &mut Turn<'_>| {
+                if let Ok(guest) = init(turn) {
+                    let guest = Box::into_raw(Box::new(guest));
+                    // SAFETY: the frame of `load` is below this one and does not touch the place meanwhile.
+                    unsafe { place.write(Some(guest)) };
+                }
+            });
         if ended.report.verdict != Verdict::Finished {
             return Err(LoadError::Stopped(ended.report));
         }
@@ -205,6 +213,24 @@ impl<G: 'static> Isolate<G> {
     where
         F: FnOnce(&mut G, &mut Turn<'_>) + Copy + Send,
     {
+        self.run_watched(budget, Watching::Closely, out, step)
+    }
+
+    /// Like [`Isolate::run`], with a first stage that is loose ([`Turn::loose_stage`]).
+    ///
+    /// # Panics
+    /// As [`Isolate::run`] does.
+    pub fn run_from_loose<F>(&mut self, budget: Budget, out: &mut OutBuffer, step: F) -> Report
+    where
+        F: FnOnce(&mut G, &mut Turn<'_>) + Copy + Send,
+    {
+        self.run_watched(budget, Watching::Loosely, out, step)
+    }
+
+    fn run_watched<F>(&mut self, budget: Budget, watching: Watching, out: &mut OutBuffer, step: F) -> Report
+    where
+        F: FnOnce(&mut G, &mut Turn<'_>) + Copy + Send,
+    {
         self.check();
         let guest = self.guest;
         let limit = self.end.saturating_add(budget.memory.min(self.allowance)).min(self.arena.0.end);
@@ -214,11 +240,12 @@ impl<G: 'static> Isolate<G> {
             lay_out: Some(&self.image),
             capture: None,
         };
-        let mut ended = perform(self.control, &self.statics, &entry, budget.cpu, out, |turn: &mut Turn<'_>| {
-            // SAFETY: allocated by `load` in the arena, which is as it was then; no other reference exists, since each
-            // run's ends with it.
-            step(unsafe { &mut *guest }, turn);
-        });
+        let mut ended =
+            perform(self.control, &self.statics, &entry, (budget.cpu, watching), out, |turn: &mut Turn<'_>| {
+                // SAFETY: allocated by `load` in the arena, which is as it was then; no other reference exists, since each
+                // run's ends with it.
+                step(unsafe { &mut *guest }, turn);
+            });
         ended.report.memory = ended.peak - self.end;
         self.soiled = self.soiled.max(ended.soiled);
         self.rewind();
@@ -332,7 +359,7 @@ struct Ended {
 /// The data of one guarded section, which lies on the host's part of the stack.
 struct Section<'out, F> {
     turn: Turn<'out>,
-    budget: Duration,
+    budget: (Duration, Watching),
     step: F,
 }
 
@@ -341,7 +368,7 @@ fn perform<F: FnOnce(&mut Turn<'_>) + Copy>(
     control: &'static Control,
     statics: &Statics,
     entry: &Entry<'_>,
-    budget: Duration,
+    budget: (Duration, Watching),
     out: &mut OutBuffer,
     step: F,
 ) -> Ended {
@@ -388,7 +415,7 @@ unsafe extern "C" fn body<F: FnOnce(&mut Turn<'_>) + Copy>(section: *mut c_void)
     // SAFETY: `perform` passes its section, which outlives the guarded section and is used by nobody else meanwhile.
     let section = unsafe { &mut *section.cast::<Section<'_, F>>() };
     let control = section.turn.control;
-    control.watch.begin(control, section.budget);
+    control.watch.begin(control, section.budget.0, section.budget.1);
     let step = section.step;
     // The hook ends a panicking run at once. This catches what passes by it: a hook that was replaced, an unwinding
     // that was resumed.

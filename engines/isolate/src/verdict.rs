@@ -60,7 +60,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// In which stage it ended, counted from 0 (see [`crate::Turn::stage`]).
     pub stage: u32,
-    /// CPU time of the guest thread from the first stage's beginning to the end of the last.
+    /// CPU time of the guest thread in all stages that were not loose.
     pub cpu: Duration,
     /// Most bytes that the run's blocks took at once, beyond the snapshot.
     pub memory: usize,

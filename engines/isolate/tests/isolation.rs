@@ -76,6 +76,7 @@ fn main() -> ExitCode {
             ("hostile::the_kernels_state_stays", hostile::the_kernels_state_stays),
             ("time::budgets_are_cpu_time", time::budgets_are_cpu_time),
             ("time::stages_have_budgets_of_their_own", time::stages_have_budgets_of_their_own),
+            ("time::loose_stages_end_too", time::loose_stages_end_too),
             ("time::a_thread_that_waits_is_not_charged", time::a_thread_that_waits_is_not_charged),
             ("time::expiry_at_the_very_end", time::expiry_at_the_very_end),
             ("time::no_budget_at_all", time::no_budget_at_all),

@@ -4,7 +4,7 @@ use nix::{
     time::{ClockId, clock_getcpuclockid, clock_gettime},
     unistd::Pid,
 };
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 /// The CPU clock of one process: user and system time of all its threads.
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +24,27 @@ impl CpuClock {
     }
 }
 
+/// Whether a thread of the process runs or waits for a processor. A process that should be working and is not is stopped or
+/// stuck, and one that is gone is not either.
+#[must_use]
+pub fn wants_cpu(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        // The state follows the name, which stands in parentheses and may hold anything.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_runs_wants_cpu() {
+        assert!(wants_cpu(std::process::id()));
+        assert!(!wants_cpu(u32::MAX));
+    }
 
     #[test]
     fn own_clock_moves_with_work() {

@@ -16,7 +16,7 @@ mod pass;
 mod process;
 mod shared;
 
-pub use clock::CpuClock;
+pub use clock::{CpuClock, wants_cpu};
 pub use confine::{Confinement, LayerState, Layers, OPEN_FILES, confine_host};
 pub use limits::{set_memory_limit, set_open_file_limit};
 pub use pass::{Receiver, send_with};

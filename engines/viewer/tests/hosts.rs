@@ -7,7 +7,7 @@ use edgehook_contract::{
     viewer::{Context, Event, OriginDirective, Query, Returned, ReturnedRequest},
 };
 use edgehook_protocol::viewer::{Outcome, Problem, ProblemKind};
-use edgehook_viewer::supervisor::{FunctionId, HostSettings, Hosts, Run, Surroundings, ViewerFunction};
+use edgehook_viewer::supervisor::{CallError, FunctionId, HostSettings, Hosts, Run, Surroundings, ViewerFunction};
 use std::time::Duration;
 
 fn hosts(count: usize) -> Hosts {
@@ -182,7 +182,7 @@ async fn reading_a_result_runs_none_of_its_code() {
             "response.statusCode must be a plain value, got a getter or setter",
         ),
         (
-            "Object.defineProperty(event.request.headers, 'x-a', { get() { while (true) {} } }); return event.request;",
+            "Object.defineProperty(event.request.headers, 'x-a', { enumerable: true, get() { while (true) {} } }); return event.request;",
             "request.headers[\"x-a\"] must be a plain value, got a getter or setter",
         ),
         (
@@ -242,6 +242,7 @@ async fn parts_that_were_left_alone_are_not_sent_back() {
         "q[1] = { value: '1' }",
         "q.a.multiValue = [{ value: '1' }, { value: '2' }]",
         "q.a = q.b",
+        "Object.defineProperty(q, 'a', { enumerable: false })",
     ] {
         let edited = returned(&format!("var q = r.querystring; {edit}")).await;
         assert!(matches!(&edited.query, Some(Query::Fields(_))), "{edit}: {edited:?}");
@@ -310,6 +311,49 @@ async fn failures_carry_message_and_line() {
         failed("function handler() { return setTimeout; }").await.message,
         "ReferenceError: setTimeout is not defined"
     );
+}
+
+#[tokio::test]
+async fn a_stopped_run_has_its_line() {
+    for (source, kind, lines) in [
+        (
+            "function handler(event) {\n  var n = 0;\n  while (true) {\n    n += event.request.uri.length;\n  }\n}",
+            ProblemKind::Time,
+            3..=4,
+        ),
+        (
+            "function inner(list) {\n  for (;;) {\n    list.push('x'.repeat(1000) + list.length);\n  }\n}\n
+             function handler(event) {\n  console.log('kept');\n  return inner([]);\n}",
+            ProblemKind::Memory,
+            2..=3,
+        ),
+        (
+            "function handler(event) {\n  var s = 'a'.repeat(40) + '!';\n  var t = s;\n  return /^(a+)+$/.test(t);\n}",
+            ProblemKind::Time,
+            2..=4,
+        ),
+    ] {
+        let hosts = hosts(1);
+        let mut program = function(source);
+        // Runs with a large budget are not retraced; the second loop has to reach its limit of memory in this one.
+        program.budget = Duration::from_millis(5);
+        program.memory = if kind == ProblemKind::Memory { 256 * 1024 } else { program.memory };
+        // Where the machine is so busy that repeating a run takes twice as long as the run, its place stays unknown.
+        let mut found = None;
+        for _ in 0..50 {
+            let id = hosts.deploy(&program).await.unwrap();
+            let run = hosts.invoke(id, &request(None)).await.unwrap();
+            let Outcome::Failed(problem) = &run.outcome else { panic!("{run:?}") };
+            assert_eq!(problem.kind, kind, "{run:?}");
+            assert_eq!(run.logs.len(), usize::from(kind == ProblemKind::Memory), "logged once: {run:?}");
+            hosts.remove(id).await;
+            found = problem.line;
+            if found.is_some() {
+                break;
+            }
+        }
+        assert!(found.is_some_and(|line| lines.contains(&line)), "{source}: {found:?}");
+    }
 }
 
 #[tokio::test]
@@ -476,17 +520,106 @@ async fn calls_behind_a_runaway_are_answered_elsewhere() {
     }
 }
 
+fn signal(process: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Brings a process to a standstill.
+async fn stop(process: u32) {
+    signal(process, "-STOP");
+    let state = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat")).unwrap();
+    // The signal has been sent; each thread stops when it gets to it.
+    while !std::fs::read_dir(format!("/proc/{process}/task"))
+        .unwrap()
+        .flatten()
+        .all(|task| state(task).contains(") T "))
+    {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until so many host processes run, all of which hold every function.
+async fn all_up(hosts: &Hosts, count: usize) {
+    while hosts.ready() < count {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
-async fn a_host_killed_from_outside_is_replaced() {
+async fn a_spare_takes_the_place_of_a_host_that_died() {
     let hosts = hosts(1);
     let id = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    for _ in 0..5 {
+        all_up(&hosts, 2).await;
+        let before = hosts.processes();
+        edgehook_sandbox::kill_group(before[0]);
+        // Nobody waits for the new process: what the dead one never read goes to the spare.
+        for _ in 0..3 {
+            let run = hosts.invoke(id, &request(None)).await.unwrap();
+            assert!(matches!(run.outcome, Outcome::Returned(_)), "{run:?}");
+        }
+        all_up(&hosts, 2).await;
+        assert_ne!(hosts.processes()[0], before[0]);
+        assert_eq!(hosts.processes()[1], before[1], "the spare itself is not disturbed");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_stands_still_is_killed_and_its_unread_call_runs_elsewhere() {
+    let hosts = hosts(1);
+    let id = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    all_up(&hosts, 2).await;
     let before = hosts.processes();
-    edgehook_sandbox::kill_group(before[0]);
-    // The first call may still meet the dying host; the one after it cannot.
-    let _ = hosts.invoke(id, &request(None)).await;
+    stop(before[0]).await;
     let run = hosts.invoke(id, &request(None)).await.unwrap();
     assert!(matches!(run.outcome, Outcome::Returned(_)), "{run:?}");
-    assert_ne!(hosts.processes(), before);
+    all_up(&hosts, 2).await;
+    assert_ne!(hosts.processes()[0], before[0]);
+}
+
+#[tokio::test]
+async fn more_calls_than_may_wait_are_turned_away_at_once() {
+    let mut settings = HostSettings::new(env!("CARGO_BIN_EXE_edgehook-isolate-host").into(), Vec::new());
+    // So long that the host which stands still below is not killed for it.
+    (settings.hosts, settings.silence) = (1, Duration::from_secs(600));
+    let hosts = Hosts::spawn(settings);
+    let id = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    all_up(&hosts, 2).await;
+    let host = hosts.processes()[0];
+    stop(host).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..300 {
+        let hosts = hosts.clone();
+        calls.spawn(async move { hosts.invoke(id, &request(None)).await });
+    }
+    // The first to end are those that were turned away; the others wait for the host.
+    for _ in 0..300 - 256 {
+        assert_eq!(calls.join_next().await.unwrap().unwrap(), Err(CallError::Throttled));
+    }
+    signal(host, "-CONT");
+    while let Some(run) = calls.join_next().await {
+        assert!(matches!(run.unwrap().unwrap().outcome, Outcome::Returned(_)));
+    }
+}
+
+#[tokio::test]
+async fn runaways_keep_to_the_spare() {
+    let hosts = hosts(1);
+    let bad = deployed(&hosts, "function handler() { while (true) {} }").await;
+    let good = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    all_up(&hosts, 2).await;
+    let first = hosts.invoke(bad, &request(None)).await.unwrap();
+    assert!(matches!(first.outcome, Outcome::Failed(_)), "{first:?}");
+    // With the first host at a standstill, only what runs elsewhere is answered.
+    let host = hosts.processes()[0];
+    stop(host).await;
+    let second = hosts.invoke(bad, &request(None)).await.unwrap();
+    assert!(matches!(&second.outcome, Outcome::Failed(problem) if problem.kind == ProblemKind::Time), "{second:?}");
+    assert_eq!(hosts.processes()[0], host, "nobody asked the one that stands still");
+    signal(host, "-CONT");
+    let honest = hosts.invoke(good, &request(None)).await.unwrap();
+    assert!(matches!(honest.outcome, Outcome::Returned(_)), "{honest:?}");
 }
 
 #[tokio::test]

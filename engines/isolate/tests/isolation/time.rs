@@ -65,6 +65,32 @@ pub(crate) fn stages_have_budgets_of_their_own() {
     });
 }
 
+pub(crate) fn loose_stages_end_too() {
+    on_guest(|thread, out| {
+        let mut isolate = notes(thread, out);
+        let tight = Budget { cpu: Duration::from_millis(5), ..AMPLE };
+        let report = isolate.run_from_loose(tight, out, |_, _| spin());
+        assert_eq!((report.verdict, report.stage), (Verdict::Time, 0), "{report:?}");
+        // What a loose stage used is not told, and what the stage before it used still is.
+        let report = isolate.run_from_loose(AMPLE, out, |_, turn| {
+            assert!(work(200_000) > 0);
+            assert_eq!(turn.stage(Duration::from_secs(5)), Duration::ZERO);
+            assert!(work(200_000) > 0);
+            assert!(turn.loose_stage(Duration::from_secs(5)) > Duration::ZERO);
+            assert_eq!(turn.loose_stage(Duration::from_millis(5)), Duration::ZERO);
+            spin();
+        });
+        assert_eq!((report.verdict, report.stage), (Verdict::Time, 3), "{report:?}");
+        let report = isolate.run_from_loose(AMPLE, out, |_, turn| {
+            turn.stage(Duration::from_millis(2));
+            spin();
+        });
+        assert_eq!((report.verdict, report.stage), (Verdict::Time, 1), "a stage is watched closely after a loose one");
+        assert!(report.cpu >= Duration::from_millis(2), "{report:?}");
+        check_notes(&mut isolate, out);
+    });
+}
+
 pub(crate) fn a_thread_that_waits_is_not_charged() {
     on_guest(|thread, out| {
         let mut isolate = notes(thread, out);

@@ -9,7 +9,7 @@ use super::{
     modules,
     modules::kvs::{self, Store},
     outcome::{self, Given},
-    problem, program, random,
+    problem, program, random, retrace,
 };
 use boa_engine::{
     Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Source,
@@ -100,17 +100,12 @@ impl Guest {
         store: Option<&dyn Store>,
         turn: &mut Turn<'_>,
     ) {
-        self.clock.0.set(now);
-        random::seed(&mut self.context, entropy);
-        let Ok(event) = EventRef::take(&mut event) else {
-            // The proxy's own bytes; it says nothing and so answers for it.
-            return;
-        };
-        modules::begin(event.hook, &mut self.context);
-        let argument = self.form.fill(&event, &mut self.context);
+        // The proxy's own bytes; if they are no event, it gets no outcome.
+        let Ok(event) = EventRef::take(&mut event) else { return };
+        let argument = self.prepare(&event, entropy, now);
         turn.stage(stages[0]);
         let settled = settle(&self.handler, argument.into(), store, &mut self.context);
-        let cpu = turn.stage(stages[1]);
+        let cpu = turn.loose_stage(stages[1]);
         let outcome = match &settled {
             Ok(Some(value)) => match outcome::read(value, Given { event: &event, form: &self.form }) {
                 Ok(Returned::Request(mut request)) => {
@@ -137,6 +132,28 @@ impl Guest {
         let _ = turn.write(&bytes);
         // The rewind takes all of it, so nothing needs to be taken apart.
         mem::forget((settled, outcome, bytes));
+    }
+
+    /// Repeats what [`Guest::run`] did with the same arguments, to find out where it was when it was stopped.
+    pub(super) fn retrace(
+        &mut self,
+        mut event: &[u8],
+        entropy: [u8; 32],
+        now: u64,
+        slices: Option<u32>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Ok(event) = EventRef::take(&mut event) else { return };
+        let argument = self.prepare(&event, entropy, now);
+        // Whatever it throws says nothing about the run before.
+        let _ = retrace::walk(&self.handler, argument.into(), slices, &self.file, &mut self.context, turn);
+    }
+
+    fn prepare(&mut self, event: &EventRef<'_>, entropy: [u8; 32], now: u64) -> JsObject {
+        self.clock.0.set(now);
+        random::seed(&mut self.context, entropy);
+        modules::begin(event.hook, &mut self.context);
+        self.form.fill(event, &mut self.context)
     }
 
     fn failed(&mut self, error: &JsError) -> Outcome {

@@ -143,7 +143,7 @@ impl Map {
         map.shape().keys().len() == self.given.len()
             && properties.index_property_keys().next().is_none()
             && self.given.iter().all(|given| {
-                let field = properties.get(&given.key);
+                let field = properties.get(&given.key).filter(|property| property.enumerable() == Some(true));
                 let field = field.as_ref().and_then(PropertyDescriptor::value).and_then(JsValue::as_object);
                 field.is_some_and(|field| JsObject::equals(&field, &given.field) && given.is_untouched())
             })

@@ -5,13 +5,15 @@
 //! arena with a snapshot, to which it is rewound after every run, however the run ended. So every invocation finds exactly
 //! the state that the top level left, and a run that is stopped in the middle costs its own budget and nothing else.
 //!
-//! [`guest`] is what runs inside an isolate, and `program`, `modules`, `event`, `map`, `outcome`, `console`, `random`, `problem` are its parts; this module
+//! [`guest`] is what runs inside an isolate, and `program`, `modules`, `event`, `map`, `outcome`, `console`, `random`, `problem`,
+//! `retrace` are its parts; this module
 //! stays outside. Between the two go copies of bytes: the frame's in, the encoded answer out.
 //!
 //! Absent on purpose: replacement of hosts (the supervisor's), header rules (the contract's).
 
 mod console;
 mod event;
+mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guest;
@@ -21,6 +23,7 @@ mod outcome;
 mod problem;
 mod program;
 mod random;
+mod retrace;
 mod store;
 
 use edgehook_contract::HookPoint;
@@ -35,18 +38,31 @@ use edgehook_protocol::{
     wire::Wire as _,
 };
 use edgehook_sandbox::{Confinement, Receiver, SharedBytes};
+use failure::problem;
 use guest::{Guest, Said};
 use std::{
     collections::HashMap,
     io::{self, Write as _},
     os::unix::net::UnixStream,
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::Store;
 
 /// CPU time for building an event, and for reading an outcome; neither counts towards the budget (cloudfront-functions.md 8).
 const CONVERSION: Duration = Duration::from_millis(10);
+
+/// CPU time from which on a function's runs are waited for by nothing that is done already.
+const SLOW: Duration = Duration::from_micros(200);
+
+/// Most CPU time that answers which are done are kept to be sent together.
+const KEPT: Duration = Duration::from_micros(100);
+
+/// Largest budget of functions whose stopped runs are retraced: it takes up to eight budgets, all within the supervisor's patience.
+const RETRACED: Duration = Duration::from_millis(5);
+
+/// A function's stopped runs are retraced no more often.
+const RETRACED_EVERY: Duration = Duration::from_secs(1);
 
 /// Most bytes of one encoded answer: a generated body, twice a head, and the log.
 const OUT: usize = 4 * 1024 * 1024;
@@ -75,7 +91,67 @@ pub fn run() -> ExitCode {
 struct Loaded {
     isolate: Isolate<Guest>,
     program: Program,
+    /// Its last run was so long that nothing should wait for the next one.
+    slow: bool,
+    /// When a run was last repeated to find out where it was stopped.
+    retraced: Option<Instant>,
 }
+
+/// One invocation, as the frame has it.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    number: u64,
+    entropy: [u8; 32],
+    now: u64,
+    event: &'a [u8],
+}
+
+impl Loaded {
+    fn limits(&self, cpu: Duration) -> Budget {
+        Budget { cpu, memory: usize::try_from(self.program.memory).unwrap_or(usize::MAX) }
+    }
+
+    fn run(&mut self, call: Call<'_>, store: Option<&Store>, out: &mut OutBuffer) -> Report {
+        let budget = Duration::from_micros(u64::from(self.program.budget));
+        let report = self.isolate.run_from_loose(self.limits(CONVERSION), out, move |guest, turn| {
+            guest.run(call.event, call.entropy, call.now, [budget, CONVERSION], store.map(store::readable), turn);
+        });
+        self.slow = report.cpu > SLOW;
+        report
+    }
+
+    /// Where a run was stopped by time or memory, if it is worth the time to find out: not for every one of a flood.
+    fn place(&mut self, call: Call<'_>, stopped: &Report, out: &mut OutBuffer) -> Option<Place> {
+        let budget = Duration::from_micros(u64::from(self.program.budget));
+        let known = stopped.stage == 1 && matches!(stopped.verdict, Verdict::Time | Verdict::Memory);
+        let lately = self.retraced.is_some_and(|at| at.elapsed() < RETRACED_EVERY);
+        if !known || lately || budget > RETRACED {
+            return None;
+        }
+        self.retraced = Some(Instant::now());
+        let mut walk = |slices: Option<u32>, cpu: Duration, out: &mut OutBuffer| {
+            self.isolate.run(self.limits(cpu), out, move |guest, turn| {
+                guest.retrace(call.event, call.entropy, call.now, slices, turn);
+            })
+        };
+        // What ran out of memory has time; what ran out of time has no more of it.
+        let allowed = if stopped.verdict == Verdict::Memory { budget * 2 } else { budget };
+        let first = walk(None, allowed, out);
+        if first.verdict != stopped.verdict {
+            return None;
+        }
+        let slices = retrace::counted(out.bytes())?;
+        // Between two instructions that have a place there is only that of the whole function, which is the lesser one.
+        let places = [0, 1, 3].into_iter().filter_map(|back| {
+            let looked = walk(Some(slices.checked_sub(back)?), allowed * 2, out);
+            if looked.verdict == Verdict::Finished { retrace::found(out.bytes()) } else { None }
+        });
+        places.max()
+    }
+}
+
+/// Line and column in the source, counted from 1.
+type Place = (u32, u32);
 
 struct Host<'thread> {
     thread: &'thread GuestThread,
@@ -128,16 +204,20 @@ impl<'thread> Host<'thread> {
         let mut receiver = Receiver::default();
         frame::append(&FromHost::Hello { version: VERSION, layers }, &mut out);
         loop {
+            // Answers go out together, unless that would keep one waiting.
+            let mut begun = Instant::now();
             while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
+                if !out.is_empty() && (self.takes_long(&message) || begun.elapsed() > KEPT) {
+                    channel.write_all(&out)?;
+                    out.clear();
+                    begun = Instant::now();
+                }
                 match message {
                     ToHost::Store { store } => self.keep(store, &mut receiver)?,
                     message => self.answer(message, &mut out),
                 }
-                // An answer must not wait for the run behind it.
-                channel.write_all(&out)?;
-                out.clear();
                 if self.tainted {
-                    return Ok(());
+                    return channel.write_all(&out);
                 }
             }
             channel.write_all(&out)?;
@@ -146,6 +226,14 @@ impl<'thread> Host<'thread> {
                 0 => return Ok(()),
                 length => inbox.extend(&buffer[..length]),
             }
+        }
+    }
+
+    /// Whether dealing with `message` is likely to take longer than an answer that is done should wait.
+    fn takes_long(&self, message: &ToHost) -> bool {
+        match message {
+            ToHost::Invoke { function, .. } => self.functions.get(function).is_some_and(|loaded| loaded.slow),
+            _ => true,
         }
     }
 
@@ -166,7 +254,7 @@ impl<'thread> Host<'thread> {
             // Comes with a descriptor, and was dealt with where that is.
             ToHost::Store { .. } => {}
             ToHost::Invoke { call, function, entropy, now, event } => {
-                self.invoke(call, function, entropy, now, &event.0, out);
+                self.invoke(function, Call { number: call, entropy, now, event: &event.0 }, out);
             }
         }
     }
@@ -191,7 +279,7 @@ impl<'thread> Host<'thread> {
         };
         match loaded {
             Ok(isolate) => {
-                let mut loaded = Loaded { isolate, program };
+                let mut loaded = Loaded { isolate, program, slow: false, retraced: None };
                 self.warm(&mut loaded);
                 Ok(loaded)
             }
@@ -199,7 +287,7 @@ impl<'thread> Host<'thread> {
                 if let LoadError::Stopped(report) = &error {
                     self.tainted |= report.verdict.taints_host();
                 }
-                Err(load_problem(&error, self.out.bytes(), &limits))
+                Err(failure::load_problem(&error, self.out.bytes(), &limits))
             }
         }
     }
@@ -207,42 +295,39 @@ impl<'thread> Host<'thread> {
     /// Runs the function on made-up events, which is undone like any run: the first real one shall not pay for pages that are
     /// touched for the first time.
     fn warm(&mut self, loaded: &mut Loaded) {
-        let budget = Duration::from_micros(u64::from(loaded.program.budget));
-        let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
         let store = loaded.program.store.as_ref().and_then(|link| self.stores.get(&link.number));
         for hook in [HookPoint::ViewerRequest, HookPoint::ViewerResponse] {
             let mut event = Vec::new();
             guest::made_up(hook).put(&mut event);
-            let event = event.as_slice();
-            let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-                guest.run(event, [0; 32], 0, [budget, CONVERSION], store.map(store::readable), turn);
-            });
-            self.tainted |= report.verdict.taints_host();
+            let call = Call { number: 0, entropy: [0; 32], now: 0, event: &event };
+            self.tainted |= loaded.run(call, store, &mut self.out).verdict.taints_host();
         }
     }
 
-    fn invoke(&mut self, call: u64, function: u32, entropy: [u8; 32], now: u64, event: &[u8], out: &mut Vec<u8>) {
+    fn invoke(&mut self, function: u32, call: Call<'_>, out: &mut Vec<u8>) {
         let Some(loaded) = self.functions.get_mut(&function) else {
             let message = format!("function number {function} is not loaded on this host");
-            return fail(call, problem(ProblemKind::Abort, message), 0, &[], out);
+            return fail(call.number, problem(ProblemKind::Abort, message), 0, &[], out);
         };
-        let budget = Duration::from_micros(u64::from(loaded.program.budget));
-        let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
         let store = loaded.program.store.as_ref().and_then(|link| self.stores.get(&link.number));
-        let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-            guest.run(event, entropy, now, [budget, CONVERSION], store.map(store::readable), turn);
-        });
+        let report = loaded.run(call, store, &mut self.out);
         self.tainted |= report.verdict.taints_host();
         let said = Said::read(self.out.bytes());
         match (report.verdict, said.done) {
-            (Verdict::Finished, Some(done)) => append_done(call, done.cpu, done.reads, &said.logs, done.outcome, out),
+            (Verdict::Finished, Some(done)) => {
+                append_done(call.number, done.cpu, done.reads, &said.logs, done.outcome, out);
+            }
             (Verdict::Finished, None) => {
                 let message = "the result is too large to be passed on".to_owned();
-                fail(call, problem(ProblemKind::Memory, message), 0, &said.logs, out);
+                fail(call.number, problem(ProblemKind::Memory, message), 0, &said.logs, out);
             }
             _ => {
                 let cpu = u32::try_from(report.cpu.as_micros()).unwrap_or(u32::MAX);
-                fail(call, stopped(&report, &loaded.program), cpu, &said.logs, out);
+                let logs: Vec<Vec<u8>> = said.logs.iter().map(|line| line.to_vec()).collect();
+                let logs: Vec<&[u8]> = logs.iter().map(Vec::as_slice).collect();
+                let (line, column) = loaded.place(call, &report, &mut self.out).unzip();
+                let problem = Problem { line, column, ..failure::stopped(&report, &loaded.program) };
+                fail(call.number, problem, cpu, &logs, out);
             }
         }
     }
@@ -252,56 +337,4 @@ fn fail(call: u64, problem: Problem, cpu: u32, logs: &[&[u8]], out: &mut Vec<u8>
     let mut outcome = Vec::new();
     Outcome::Failed(problem).put(&mut outcome);
     append_done(call, cpu, KvsReads::default(), logs, &outcome, out);
-}
-
-fn problem(kind: ProblemKind, message: String) -> Problem {
-    Problem { kind, message, line: None, column: None }
-}
-
-/// A run that the guard ended, in words.
-fn stopped(report: &Report, program: &Program) -> Problem {
-    let message = match report.verdict {
-        Verdict::Finished | Verdict::Time => match report.stage {
-            1 => format!("over the budget of {} µs of CPU time", program.budget),
-            _ => format!("over {} µs of CPU time while converting event or result", CONVERSION.as_micros()),
-        },
-        Verdict::Memory => format!("over the allowance of {} bytes of memory per run", program.memory),
-        Verdict::Stack => "the native stack is used up".to_owned(),
-        Verdict::Abort | Verdict::Instruction | Verdict::Fault => "the engine gave up".to_owned(),
-        Verdict::Panic => format!("the engine panicked: {}", report.message.as_deref().unwrap_or("without a word")),
-    };
-    problem(kind(report.verdict), message)
-}
-
-fn kind(verdict: Verdict) -> ProblemKind {
-    match verdict {
-        Verdict::Finished | Verdict::Time => ProblemKind::Time,
-        Verdict::Memory => ProblemKind::Memory,
-        Verdict::Stack => ProblemKind::Stack,
-        Verdict::Abort | Verdict::Instruction | Verdict::Fault | Verdict::Panic => ProblemKind::Abort,
-    }
-}
-
-/// A function that could not be loaded, in words. A guest that refused has written its reason.
-fn load_problem(error: &LoadError, mut said: &[u8], limits: &Limits) -> Problem {
-    match error {
-        LoadError::Refused(_) => Problem::take(&mut said)
-            .unwrap_or_else(|_| problem(ProblemKind::Abort, "the function could not be loaded".to_owned())),
-        LoadError::Stopped(report) => {
-            let message = match report.verdict {
-                Verdict::Time => format!("loading takes more than {} ms of CPU time", limits.cpu.as_millis()),
-                Verdict::Memory => format!("loading takes more than {} bytes of memory", limits.memory),
-                Verdict::Stack => {
-                    "the native stack is used up while loading; is the source nested too deeply?".to_owned()
-                }
-                _ => format!("the engine gave up while loading: {error}"),
-            };
-            problem(kind(report.verdict), message)
-        }
-        LoadError::TooLarge(bytes) => problem(
-            ProblemKind::Memory,
-            format!("the state after loading takes {bytes} bytes, state_memory allows {}", limits.live),
-        ),
-        other => problem(ProblemKind::Abort, other.to_string()),
-    }
 }

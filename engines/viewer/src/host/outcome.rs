@@ -76,7 +76,14 @@ fn own(object: &JsObject, name: JsString, place: Place<'_>) -> Read<JsValue> {
 }
 
 fn property(object: &JsObject, key: &PropertyKey, place: Place<'_>) -> Read<JsValue> {
-    let Some(descriptor) = object.borrow().properties().get(key) else { return Ok(JsValue::undefined()) };
+    descriptor(object, key).map_or_else(|| Ok(JsValue::undefined()), |found| data_value(&found, place))
+}
+
+fn descriptor(object: &JsObject, key: &PropertyKey) -> Option<PropertyDescriptor> {
+    object.borrow().properties().get(key)
+}
+
+fn data_value(descriptor: &PropertyDescriptor, place: Place<'_>) -> Read<JsValue> {
     match descriptor.kind() {
         DescriptorKind::Data { value, .. } => Ok(value.clone().unwrap_or_default()),
         _ => invalid(format!("{place} must be a plain value, got a getter or setter")),
@@ -223,8 +230,8 @@ fn field_map(value: &JsValue, place: &str, attributes: bool) -> Read<Vec<Field>>
         };
         let place = Member { map: place, name: &name };
         // What enumeration does not show is no member: the `length` of an array.
-        let hidden = map.borrow().properties().get(&key).is_some_and(|property| is_hidden_value(&property));
-        let value = if hidden { JsValue::undefined() } else { property(&map, &key, &place)? };
+        let Some(descriptor) = descriptor(&map, &key).filter(|found| !is_hidden_value(found)) else { continue };
+        let value = data_value(&descriptor, &place)?;
         if !value.is_undefined() {
             let (first, multi) = field(&value, &place, attributes)?;
             fields.push(Field { name, first, multi });

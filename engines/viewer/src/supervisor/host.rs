@@ -3,21 +3,21 @@
 use super::{
     Holdings, HostSettings, QUEUE, lock,
     outgoing::Outgoing,
-    pending::{Answer, Pending, Unexpected},
+    pending::{Answer, Pending, Unexpected, Watched},
 };
 use edgehook_protocol::{
     VERSION,
     frame::Inbox,
     viewer::{FromHost, Problem, ProblemKind, ToHost},
 };
-use edgehook_sandbox::{Confined, CpuClock, kill_group};
+use edgehook_sandbox::{Confined, kill_group};
 use std::{
     io,
     os::fd::OwnedFd,
     process::ExitStatus,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -56,9 +56,17 @@ pub(super) struct Command {
 #[derive(Debug)]
 pub(super) struct HostHandle {
     commands: mpsc::Sender<Command>,
-    in_flight: Arc<AtomicUsize>,
-    process: Arc<AtomicU32>,
+    state: Arc<State>,
     layers: watch::Receiver<Option<Layers>>,
+}
+
+/// What others may know of a host at any moment.
+#[derive(Debug, Default)]
+struct State {
+    in_flight: AtomicUsize,
+    process: AtomicU32,
+    /// It has greeted and holds every function.
+    ready: AtomicBool,
 }
 
 /// A host's sandbox layers by name; `None` for an active one, else why it is missing.
@@ -77,20 +85,23 @@ impl HostHandle {
 
     fn with(settings: HostSettings, held: Option<Holdings>) -> Self {
         let (commands, inbox) = mpsc::channel(QUEUE);
-        let (in_flight, process) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU32::new(0)));
-        let (told, layers) = watch::channel(None);
-        let (flying, number) = (in_flight.clone(), process.clone());
-        tokio::spawn(Owner { settings, held, inbox, in_flight: flying, process: number, layers: told }.run());
-        Self { commands, in_flight, process, layers }
+        let (state, (told, layers)) = (Arc::new(State::default()), watch::channel(None));
+        tokio::spawn(Owner { settings, held, inbox, state: state.clone(), layers: told }.run());
+        Self { commands, state, layers }
     }
 
     /// Commands sent to the host or waiting to be.
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed) + self.commands.max_capacity() - self.commands.capacity()
+        self.state.in_flight.load(Ordering::Relaxed) + self.commands.max_capacity() - self.commands.capacity()
     }
 
     pub(super) fn process(&self) -> Option<u32> {
-        Some(self.process.load(Ordering::Relaxed)).filter(|&process| process != 0)
+        Some(self.state.process.load(Ordering::Relaxed)).filter(|&process| process != 0)
+    }
+
+    /// Whether the host would run a call now: it is up, and loads nothing.
+    pub(super) fn is_ready(&self) -> bool {
+        self.state.ready.load(Ordering::Relaxed)
     }
 
     /// The sandbox layers of the process, once it has greeted.
@@ -116,8 +127,7 @@ struct Owner {
     settings: HostSettings,
     held: Option<Holdings>,
     inbox: mpsc::Receiver<Command>,
-    in_flight: Arc<AtomicUsize>,
-    process: Arc<AtomicU32>,
+    state: Arc<State>,
     layers: watch::Sender<Option<Layers>>,
 }
 
@@ -141,7 +151,6 @@ impl Owner {
                 Ok(End::Closed) => return,
                 Ok(_) => pause = RESTART_PAUSE,
                 Err(error) => {
-                    self.turn_away();
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     let program = self.settings.program.display();
                     tracing::error!(%error, %program, "an isolate host cannot be started; trying again");
@@ -150,6 +159,8 @@ impl Owner {
             if self.held.is_none() {
                 return;
             }
+            // Another host can do better than this one, which has to be started, and is given what is held then.
+            self.turn_away();
             sleep(pause).await;
         }
     }
@@ -177,17 +188,18 @@ impl Owner {
         let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
         socket.set_nonblocking(true)?;
         let process = child.id().unwrap_or_default();
-        self.process.store(process, Ordering::Relaxed);
+        self.state.process.store(process, Ordering::Relaxed);
         let mut life = Life {
             socket: UnixStream::from_std(socket)?,
-            clock: CpuClock::of(process),
-            pending: Pending::default(),
+            pending: Pending::new(Watched::new(process)),
             inbox: Inbox::new(),
             out: Outgoing::default(),
+            never_read: false,
         };
         let end = life.serve(self).await;
+        self.state.ready.store(false, Ordering::Relaxed);
         kill_group(process);
-        self.process.store(0, Ordering::Relaxed);
+        self.state.process.store(0, Ordering::Relaxed);
         let last_words = last_words(child.stderr.take()).await;
         let status = child.wait().await?;
         if !matches!(end, End::Closed) {
@@ -195,8 +207,9 @@ impl Owner {
             if life.pending.len() > 0 {
                 tracing::warn!(process, reason = %problem.message, "an isolate host was lost; starting another");
             }
-            life.pending.fail(&problem);
-            self.in_flight.store(0, Ordering::Relaxed);
+            let never_read = life.never_read();
+            life.pending.fail(&problem, never_read);
+            self.state.in_flight.store(0, Ordering::Relaxed);
         }
         Ok(end)
     }
@@ -205,10 +218,11 @@ impl Owner {
 /// One process, from start to end.
 struct Life {
     socket: UnixStream,
-    clock: Option<CpuClock>,
     pending: Pending,
     inbox: Inbox,
     out: Outgoing,
+    /// The process ended with bytes unread.
+    never_read: bool,
 }
 
 impl Life {
@@ -219,11 +233,15 @@ impl Life {
             self.post(command);
         }
         loop {
-            owner.in_flight.store(self.pending.len(), Ordering::Relaxed);
+            owner.state.in_flight.store(self.pending.len(), Ordering::Relaxed);
+            owner.state.ready.store(!self.pending.is_loading(), Ordering::Relaxed);
             match self.turn(owner).await {
                 Ok(None) => {}
                 Ok(Some(end)) => return end,
-                Err(_) => return End::Died,
+                Err(error) => {
+                    self.never_read = is_reset(&error);
+                    return End::Died;
+                }
             }
         }
     }
@@ -234,6 +252,8 @@ impl Life {
         let mut buffer = [0; 16 * 1024];
         let (mut reader, writer) = self.socket.split();
         tokio::select! {
+            // An answer that has come is seen before the deadline that it kept.
+            biased;
             read = reader.read(&mut buffer) => {
                 let length = read?;
                 if length == 0 {
@@ -255,21 +275,38 @@ impl Life {
                 }
             },
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                Ok(self.pending.overdue(owner.settings.silence, self.clock).then_some(End::Silent))
+                Ok(self.pending.overdue(owner.settings.silence).then_some(End::Silent))
             }
         }
     }
 
     fn post(&mut self, command: Command) {
-        self.pending.push(&command.message, command.patience, command.answer, self.clock);
+        self.pending.push(&command.message, command.patience, command.answer);
         self.out.push(&command.message, command.descriptor);
     }
 
     fn take_answers(&mut self) -> Result<(), Unexpected> {
         while let Some(message) = self.inbox.next_message::<FromHost>().map_err(|_| Unexpected)? {
-            self.pending.settle(message, self.clock)?;
+            self.pending.settle(message)?;
         }
         Ok(())
+    }
+
+    /// Whether the process, which is dead, left something unread.
+    ///
+    /// The kernel tells: a Unix socket that is closed with bytes unread resets its peer, one that had read all of them merely
+    /// ends. What never left the proxy was not read either.
+    fn never_read(&self) -> bool {
+        let mut buffer = [0; 1024];
+        self.never_read
+            || !self.out.is_empty()
+            || loop {
+                match self.socket.try_read(&mut buffer) {
+                    Ok(0) => break false,
+                    Ok(_) => {}
+                    Err(error) => break is_reset(&error),
+                }
+            }
     }
 
     /// Waits for the greeting; returns the host's sandbox layers.
@@ -291,6 +328,10 @@ impl Life {
         };
         tokio::time::timeout(GREETING, greeting).await.ok().flatten()
     }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 /// What the process wrote to its standard error, the beginning of it. The process is dead, so this ends.

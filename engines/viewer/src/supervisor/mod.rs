@@ -2,14 +2,18 @@
 //!
 //! [`Hosts`] is the handle. Each host is owned by one task ([`host`]) that speaks to the process and answers for its calls;
 //! a call goes to the host with the fewest calls in flight. A host that dies, or stays silent beyond the running
-//! call's budget, is killed and started anew: the call that ran fails, those behind it are sent once to another host.
+//! call's budget, is killed and started anew: the call that ran fails, those behind it are sent once to another host. There
+//! is one host more than calls are spread over, loaded like the others: it takes the place of one that is missing, at
+//! once, and meanwhile runs the functions that were stopped lately, so that they keep nobody waiting but themselves.
 //!
 //! Invariants: no call waits for a host without bound; a host's bytes are decoded with limits and an answer to a call
 //! that was not made ends the host; the proxy never blocks on one.
 
+mod entropy;
 mod host;
 mod outgoing;
 mod pending;
+mod stopped;
 
 use edgehook_contract::viewer::{EdgeLocation, Event, Runtime};
 use edgehook_kvs::Snapshot;
@@ -29,8 +33,9 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use stopped::Stopped;
 use tokio::{sync::oneshot, time::timeout};
 
 /// Most calls that may wait for one host; beyond, a call is throttled.
@@ -49,7 +54,7 @@ pub struct HostSettings {
     pub program: PathBuf,
     /// Arguments that make it one.
     pub arguments: Vec<OsString>,
-    /// How many hosts; at least one.
+    /// How many hosts calls are spread over, at least one; there is a spare beside them.
     pub hosts: usize,
     /// Silence beyond a call's budget after which a host is killed.
     pub silence: Duration,
@@ -148,6 +153,7 @@ struct Inner {
     next_function: AtomicU32,
     next_store: AtomicU32,
     next_call: AtomicU64,
+    stopped: Stopped,
 }
 
 /// What every host must hold, for those that are started later.
@@ -182,9 +188,11 @@ impl Hosts {
     #[must_use]
     pub fn spawn(settings: HostSettings) -> Self {
         let held = Holdings::default();
-        let hosts = (0..settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), held.clone())).collect();
+        // The one more is the spare.
+        let hosts = (0..=settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), held.clone())).collect();
         let (next_function, next_store, next_call) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { settings, hosts, held, next_function, next_store, next_call }))
+        let stopped = Stopped::default();
+        Self(Arc::new(Inner { settings, hosts, held, next_function, next_store, next_call, stopped }))
     }
 
     /// Loads a function: first in a host that is thrown away, then in all.
@@ -224,6 +232,7 @@ impl Hosts {
     /// Forgets a function. Calls that are under way end as they would have.
     pub async fn remove(&self, function: FunctionId) {
         lock(&self.0.held).programs.remove(&function.0);
+        self.0.stopped.forget(function.0);
         self.tell(|| ToHost::Remove { function: function.0 }).await;
     }
 
@@ -268,17 +277,18 @@ impl Hosts {
     pub async fn invoke(&self, function: FunctionId, event: &Event) -> Result<Run, CallError> {
         let budget = lock(&self.0.held).programs.get(&function.0).map_or(0, |program| program.budget);
         let patience = Duration::from_micros(u64::from(budget));
+        let mut encoded = Vec::with_capacity(1024);
+        event.put(&mut encoded);
+        let mut event = Blob(encoded);
         // A call whose host died before it started goes to another one, once.
-        for _ in 0..2 {
-            let host = self.0.hosts.iter().min_by_key(|host| host.in_flight()).ok_or(CallError::NoHost)?;
-            let mut encoded = Vec::with_capacity(1024);
-            event.put(&mut encoded);
+        for attempt in 0..2 {
+            let Some(host) = self.host_for(function) else { return Err(CallError::NoHost) };
             let message = ToHost::Invoke {
                 call: self.0.next_call.fetch_add(1, Ordering::Relaxed),
                 function: function.0,
-                entropy: entropy(),
+                entropy: entropy::draw(),
                 now: now(),
-                event: Blob(encoded),
+                event: if attempt == 0 { event.clone() } else { std::mem::take(&mut event) },
             };
             let (answer, answered) = oneshot::channel();
             if !host.try_send(Command { message, descriptor: None, patience, answer: Some(answer) }) {
@@ -287,7 +297,12 @@ impl Hosts {
             // Longer than any run may take, and than a fresh host needs to be ready: there is no host.
             let Ok(answered) = timeout(LONGEST_WAIT + patience, answered).await else { return Err(CallError::NoHost) };
             match answered {
-                Ok(Answer::Ran(run)) => return Ok(run),
+                Ok(Answer::Ran(run)) => {
+                    if matches!(&run.outcome, Outcome::Failed(problem) if was_stopped(problem.kind)) {
+                        self.0.stopped.note(function.0, Instant::now());
+                    }
+                    return Ok(run);
+                }
                 Ok(Answer::Died(problem)) => {
                     return Ok(Run {
                         outcome: Outcome::Failed(problem),
@@ -302,6 +317,19 @@ impl Hosts {
         Err(CallError::NoHost)
     }
 
+    /// The host that is to run a call: of those that are ready the least loaded, the spare left out as long as none is missing.
+    fn host_for(&self, function: FunctionId) -> Option<&HostHandle> {
+        let hosts = &self.0.hosts;
+        let (ready, count) = (|| hosts.iter().filter(|host| host.is_ready()), self.0.settings.hosts.max(1));
+        if ready().count() > count && self.0.stopped.lately(function.0, Instant::now()) {
+            return ready().next_back();
+        }
+        ready()
+            .take(count)
+            .min_by_key(|host| host.in_flight())
+            .or_else(|| hosts.iter().min_by_key(|host| host.in_flight()))
+    }
+
     /// The sandbox layers of a host by name: `None` for an active one, else why it is missing. Waits for a host to be up.
     ///
     /// # Errors
@@ -311,11 +339,22 @@ impl Hosts {
         timeout(LONGEST_WAIT, host.layers()).await.ok().flatten().ok_or(CallError::NoHost)
     }
 
+    /// How many hosts would run a call now; with the spare there is one more than [`HostSettings::hosts`].
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.0.hosts.iter().filter(|host| host.is_ready()).count()
+    }
+
     /// Process ids of the hosts that run at this moment.
     #[must_use]
     pub fn processes(&self) -> Vec<u32> {
         self.0.hosts.iter().filter_map(HostHandle::process).collect()
     }
+}
+
+/// Whether the guard ended a run that failed like this, rather than the function itself.
+fn was_stopped(kind: ProblemKind) -> bool {
+    matches!(kind, ProblemKind::Time | ProblemKind::Memory | ProblemKind::Stack | ProblemKind::Abort)
 }
 
 /// Loads a function in a host of its own, so that one that crashes the engine costs no one else anything.
@@ -343,12 +382,4 @@ fn lock(held: &Holdings) -> std::sync::MutexGuard<'_, Held> {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn entropy() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    if getrandom::fill(&mut bytes).is_err() {
-        tracing::error!("the system gives no random numbers");
-    }
-    bytes
 }
