@@ -31,3 +31,4 @@ pub mod record;
 pub mod routing;
 pub mod shadow;
 pub mod site;
+pub mod stores;

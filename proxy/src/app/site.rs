@@ -16,6 +16,7 @@ use crate::{
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
     site::{Behavior, ProtocolPolicy, Site, SiteOrigin},
+    stores::StoresError,
 };
 use edgehook_config::{
     self as config, AdminListen, Config, Methods, OriginTarget, PrivateOrigin, Scheme, ViewerProtocolPolicy,
@@ -39,6 +40,9 @@ pub enum SiteError {
     /// Keys or passwords cannot be used.
     #[error("{0}")]
     Auth(String),
+    /// A key value store is not to be had.
+    #[error("{0}")]
+    Stores(#[from] StoresError),
     /// A value cannot be sent as a header.
     #[error("{0} cannot be sent as a header value")]
     Header(String),

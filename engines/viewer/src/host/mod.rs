@@ -162,7 +162,6 @@ impl<'thread> Host<'thread> {
                 frame::append(&answer, out);
             }
             ToHost::Remove { function } => drop(self.functions.remove(&function)),
-            ToHost::RemoveStore { store } => drop(self.stores.remove(&store)),
             // Comes with a descriptor, and was dealt with where that is.
             ToHost::Store { .. } => {}
             ToHost::Invoke { call, function, entropy, now, event } => {

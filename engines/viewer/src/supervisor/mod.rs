@@ -224,14 +224,9 @@ impl Hosts {
     /// Forgets a function. Calls that are under way end as they would have.
     pub async fn remove(&self, function: FunctionId) {
         lock(&self.0.held).programs.remove(&function.0);
-        self.tell(|| ToHost::Remove { function: function.0 }).await;
-    }
-
-    /// Says the same to all hosts, where nothing is answered.
-    async fn tell(&self, message: impl Fn() -> ToHost) {
         for host in &self.0.hosts {
-            let command = Command { message: message(), descriptor: None, patience: Duration::ZERO, answer: None };
-            host.send(command).await;
+            let message = ToHost::Remove { function: function.0 };
+            host.send(Command { message, descriptor: None, patience: Duration::ZERO, answer: None }).await;
         }
     }
 
@@ -253,12 +248,6 @@ impl Hosts {
             host.send(store_command(store.0, memory.clone())).await;
         }
         Ok(())
-    }
-
-    /// Forgets a store. Runs that read it end as they would have.
-    pub async fn remove_store(&self, store: StoreId) {
-        lock(&self.0.held).stores.remove(&store.0);
-        self.tell(|| ToHost::RemoveStore { store: store.0 }).await;
     }
 
     /// Runs a function once.
