@@ -8,6 +8,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod experiment;
+mod findings;
 mod init;
 mod jwt;
 mod kv;
@@ -162,6 +163,9 @@ struct DevArguments {
 struct CheckArguments {
     #[command(flatten)]
     config: ConfigArgument,
+    /// Let everything that would not pass on CloudFront count as an error.
+    #[arg(long)]
+    strict_cloudfront: bool,
     /// Let warnings count as errors.
     #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
     deny: Option<String>,

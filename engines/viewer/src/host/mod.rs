@@ -39,7 +39,7 @@ use guest::{Guest, Said};
 use std::{
     collections::HashMap,
     io::{self, Write as _},
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::ExitCode,
     time::Duration,
 };
@@ -105,6 +105,14 @@ impl<'thread> Bare<'thread> {
         self.0.answer(message, out);
     }
 
+    /// Takes a key value store, as it comes from the proxy.
+    ///
+    /// # Errors
+    /// No memory for it.
+    pub fn store(&mut self, store: u32, content: &Snapshot<Vec<u8>>) -> io::Result<()> {
+        self.0.keep(store, edgehook_sandbox::sealed(content.bytes())?)
+    }
+
     /// What a function's isolate is and has done.
     #[must_use]
     pub fn stats(&self, function: u32) -> Option<Stats> {
@@ -130,7 +138,10 @@ impl<'thread> Host<'thread> {
         loop {
             while let Some(message) = inbox.next_message::<ToHost>().map_err(io::Error::other)? {
                 match message {
-                    ToHost::Store { store } => self.keep(store, &mut receiver)?,
+                    ToHost::Store { store } => {
+                        let memory = receiver.descriptor();
+                        self.keep(store, memory.ok_or_else(|| io::Error::other("a store without its memory"))?)?;
+                    }
                     message => self.answer(message, &mut out),
                 }
                 // An answer must not wait for the run behind it.
@@ -171,9 +182,8 @@ impl<'thread> Host<'thread> {
     }
 
     /// Maps a store. What lies in the memory is looked at here, not believed; the version before is let go between two runs.
-    fn keep(&mut self, number: u32, receiver: &mut Receiver) -> io::Result<()> {
-        let descriptor = receiver.descriptor().ok_or_else(|| io::Error::other("a store without its memory"))?;
-        let store = Snapshot::parse(SharedBytes::map(descriptor)?).map_err(io::Error::other)?;
+    fn keep(&mut self, number: u32, memory: OwnedFd) -> io::Result<()> {
+        let store = Snapshot::parse(SharedBytes::map(memory)?).map_err(io::Error::other)?;
         self.stores.insert(number, store);
         Ok(())
     }
