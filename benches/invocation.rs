@@ -1,5 +1,5 @@
 //! Viewer functions in the isolate host, without socket and supervisor: what an invocation costs from the decoded frame to the
-//! encoded answer, and the rewind alone.
+//! encoded answer, and the rewind alone, and reads of a key value store.
 //!
 //! `cargo bench -p edgehook-viewer --bench invocation`: CPU time of the one thread that does it all. On a busy machine caches are
 //! shared, so that ratios within one run count for more than the figures.
@@ -23,9 +23,10 @@ use edgehook_contract::{
     viewer::{Context, Event, Returned, Runtime},
 };
 use edgehook_isolate::{Budget, Isolate, IsolateAlloc, Limits, OutBuffer, ThreadConfig, on_guest_thread};
+use edgehook_kvs::{Meta, Snapshot};
 use edgehook_protocol::{
     frame::Inbox,
-    viewer::{FromHost, Outcome, Program, ToHost},
+    viewer::{FromHost, Outcome, Program, StoreLink, ToHost},
     wire::{Blob, Wire as _},
 };
 use edgehook_viewer::host::Bare;
@@ -219,6 +220,43 @@ fn tokens(criterion: &mut Criterion<CpuTime>, host: &mut Bare<'_>) {
     }
 }
 
+/// Reads of a store with 10,000 keys: what a run costs with none, one and ten of them, so that a lookup is the difference.
+fn lookups(criterion: &mut Criterion, host: &mut Bare<'_>) {
+    let entries: Vec<(String, String)> =
+        (0..10_000).map(|n| (format!("/old/path/{n}"), format!("https://www.example.com/new/path/{n}"))).collect();
+    let list = entries.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    host.store(1, &Snapshot::encode(Meta::default(), list)).unwrap();
+    let mut group = criterion.benchmark_group("key value store");
+    for reads in [0_usize, 1, 10] {
+        let source = format!(
+            "import cf from 'cloudfront'; const store = cf.kvs();
+            async function handler(event) {{
+                var request = event.request;
+                for (var i = 0; i < {reads}; i++) {{ request.uri = await store.get('/old/path/' + (i * 977)); }}
+                request.uri = '/'; return request; }}"
+        );
+        let link = StoreLink { number: 1, id: "store".to_owned() };
+        let mut out = Vec::new();
+        host.answer(
+            ToHost::Deploy { function: 2, program: Program { store: Some(link), ..program(&source) } },
+            &mut out,
+        );
+        let ToHost::Invoke { call, entropy, now, event, .. } = call(&event(8)) else { unreachable!() };
+        let call = ToHost::Invoke { call, function: 2, entropy, now, event };
+        for _ in 0..100 {
+            out.clear();
+            host.answer(call.clone(), &mut out);
+            check(&out);
+        }
+        group.bench_function(format!("{reads} reads"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                host.answer(call.clone(), &mut out);
+            });
+        });
+    }
+}
+
 /// The request was let through, not answered.
 fn check_passed(frame: &[u8]) {
     let mut inbox = Inbox::new();
@@ -297,6 +335,7 @@ fn main() {
         let mut host = Bare::new(thread).unwrap();
         invocations(&mut criterion, &mut host);
         tokens(&mut criterion, &mut host);
+        lookups(&mut criterion, &mut host);
         criterion.final_summary();
     });
     done.unwrap();

@@ -84,7 +84,6 @@ codes! {
     Placeholder = "W201": "a ${…} reference that cannot be resolved, replaced by a placeholder",
     MixedFamilies = "W202": "both function families on one behavior's viewer hooks",
     AdminInsecure = "W203": "the admin API is open to the network without a token",
-    StoreNotReadable = "W204": "functions cannot read key value stores in this version",
     TtlRaised = "W205": "a ttl bound that is raised to the one it contradicts",
     SharedVariants = "W206": "variants that change the answer but share cache entries",
     Unreachable = "W207": "a behavior that can never match",

@@ -1,11 +1,11 @@
 //! `[kvs.NAME]`: key value stores and the data that seeds them (cloudfront-functions.md 6.4).
 //!
-//! Functions cannot read stores in this version; the file is checked all the same, and a warning says so.
+//! The form of the data file and its limits are the store's own (crate `edgehook-kvs`); here they become problems with a place.
 
-use indexmap::IndexMap;
-use serde::Deserialize;
+use edgehook_kvs::{Entries, FileError, file, limits::MAX_FILE};
 
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use crate::context::Expect;
 use crate::diagnostic::{Code, Problem};
@@ -18,50 +18,35 @@ pub struct Kvs {
     pub name: String,
     /// UUID in lower case that functions ask for; derived from the name when it is not written.
     pub id: String,
-    /// JSON file, absolute, that `data` was read from.
+    /// What it holds at first, and again when that changes; `None`: it begins empty.
+    pub seed: Option<Seed>,
+}
+
+/// The data file of a store, as it was when the configuration was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// The file, absolute.
     pub file: PathBuf,
-    /// Keys (1 to 512 bytes) and values (at most 1,024 bytes) in file order.
-    pub data: IndexMap<String, String>,
-}
-
-/// Limits of a store in bytes (cloudfront-functions.md 6.4; 1 MB = 1,024 × 1,024 there).
-const MAX_FILE: u64 = 5 << 20;
-const MAX_KEY: usize = 512;
-const MAX_VALUE: usize = 1_024;
-/// A file with more wrong entries than this needs another look altogether.
-const MAX_REPORTED: usize = 5;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    data: Vec<RawEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawEntry {
-    key: String,
-    value: String,
+    /// Its entries, within the limits of a store, in file order.
+    pub entries: Entries,
+    /// What tells this content from another.
+    pub fingerprint: u128,
 }
 
 pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<Kvs> {
-    section.cx.report(
-        Problem::new(
-            Code::StoreNotReadable,
-            section.span.clone(),
-            "functions cannot read key value stores in this version",
-        )
-        .label("checked, but not used"),
-    );
     let id = section.parsed("id", uuid).unwrap_or_else(|| derived_id(name));
-    let written = section.required("file", "file = \"kv/redirects.json\"")?;
-    let text = written.text()?;
-    let file = section.cx.existing(&text, Expect::File)?;
-    let data = if text.placeholder { IndexMap::new() } else { load(&written, &file)? };
-    Some(Kvs { name: name.to_owned(), id, file, data })
+    let seed = match section.value("file") {
+        None => None,
+        Some(written) => {
+            let text = written.text()?;
+            let file = section.cx.existing(&text, Expect::File)?;
+            if text.placeholder { None } else { Some(load(&written, file)?) }
+        }
+    };
+    Some(Kvs { name: name.to_owned(), id, seed })
 }
 
-fn load(written: &Value<'_>, file: &std::path::Path) -> Option<IndexMap<String, String>> {
+fn load(written: &Value<'_>, path: PathBuf) -> Option<Seed> {
     let refuse = |label: String| {
         written.cx.report(
             Problem::new(Code::BadStoreData, written.span.clone(), "the data of a key value store cannot be used")
@@ -69,41 +54,31 @@ fn load(written: &Value<'_>, file: &std::path::Path) -> Option<IndexMap<String, 
                 .help("{ \"data\": [ { \"key\": \"..\", \"value\": \"..\" } ] }"),
         );
     };
-    let size = std::fs::metadata(file).map(|meta| meta.len());
-    if size.as_ref().is_ok_and(|size| *size > MAX_FILE) {
-        refuse(format!("the file has more than {} bytes", MAX_FILE));
-        return None;
-    }
-    let raw: RawFile =
-        match std::fs::read(file).map_err(serde_json::Error::io).and_then(|json| serde_json::from_slice(&json)) {
-            Ok(raw) => raw,
-            Err(error) => {
-                refuse(error.to_string());
-                return None;
-            }
-        };
-    let (data, problems) = entries(raw);
-    if problems.is_empty() {
-        return Some(data);
-    }
-    problems.into_iter().take(MAX_REPORTED).for_each(refuse);
-    None
-}
-
-fn entries(raw: RawFile) -> (IndexMap<String, String>, Vec<String>) {
-    let mut data = IndexMap::with_capacity(raw.data.len());
-    let mut problems = Vec::new();
-    for (index, RawEntry { key, value }) in raw.data.into_iter().enumerate() {
-        let number = index + 1;
-        if key.is_empty() || key.len() > MAX_KEY {
-            problems.push(format!("entry {number}: a key has 1 to {MAX_KEY} bytes"));
-        } else if value.len() > MAX_VALUE {
-            problems.push(format!("entry {number}: a value has at most {MAX_VALUE} bytes"));
-        } else if data.insert(key, value).is_some() {
-            problems.push(format!("entry {number}: the key stands there already"));
+    let json = match bytes(&path) {
+        Ok(json) => json,
+        Err(error) => {
+            refuse(format!("cannot be read: {error}"));
+            return None;
+        }
+    };
+    match file::parse(&json) {
+        Ok(entries) => Some(Seed { file: path, entries, fingerprint: file::fingerprint(&json) }),
+        Err(FileError::Entries(problems)) => {
+            problems.into_iter().for_each(|(entry, why)| refuse(format!("entry {entry}: {why}")));
+            None
+        }
+        Err(error) => {
+            refuse(error.to_string());
+            None
         }
     }
-    (data, problems)
+}
+
+/// The file, or a byte more of it than there may be.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut json = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut json)?;
+    Ok(json)
 }
 
 fn uuid(text: &str) -> Result<String, String> {
@@ -129,21 +104,6 @@ fn derived_id(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn raw(entries: &[(&str, &str)]) -> RawFile {
-        let entry = |(key, value): &(&str, &str)| RawEntry { key: (*key).to_owned(), value: (*value).to_owned() };
-        RawFile { data: entries.iter().map(entry).collect() }
-    }
-
-    #[test]
-    fn limits_hold_and_one_past_them_is_refused() {
-        let (key, value) = ("k".repeat(MAX_KEY), "v".repeat(MAX_VALUE));
-        assert!(entries(raw(&[(&key, &value)])).1.is_empty());
-        assert_eq!(entries(raw(&[(&format!("{key}k"), "")])).1, ["entry 1: a key has 1 to 512 bytes"]);
-        assert_eq!(entries(raw(&[("", "")])).1, ["entry 1: a key has 1 to 512 bytes"]);
-        assert_eq!(entries(raw(&[("k", &format!("{value}v"))])).1, ["entry 1: a value has at most 1024 bytes"]);
-        assert_eq!(entries(raw(&[("k", ""), ("k", "")])).1, ["entry 2: the key stands there already"]);
-    }
 
     #[test]
     fn ids() {

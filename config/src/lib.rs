@@ -61,7 +61,7 @@ pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
 pub use geo::{Countries, Geo};
 pub use key_group::KeyGroup;
 pub use keys::{Availability, Family, Key, Table, keys};
-pub use kvs::Kvs;
+pub use kvs::{Kvs, Seed};
 pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};

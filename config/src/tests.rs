@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use crate::context::Context;
-use crate::{Availability, Code, Config, Diagnostics, Loaded, Mode, document, keys};
+use crate::{Availability, Config, Diagnostics, Loaded, Mode, document, keys};
 
 mod access;
 mod error_responses;
@@ -123,7 +123,7 @@ fn the_full_example_passes_and_uses_every_key() {
     let source = std::fs::read_to_string(examples().join("full.toml")).unwrap();
     let cx = Context::new(&source, "full.toml", examples().to_owned(), Mode::Serve, &variable);
     let loaded = document::check(&cx).unwrap_or_else(|found| panic!("{found}"));
-    assert_eq!(loaded.warnings.iter().map(|found| found.code).collect::<Vec<_>>(), [Code::StoreNotReadable]);
+    assert_eq!(loaded.warnings.warning_count(), 0);
 
     for key in keys().iter().filter(|key| key.availability == Availability::Available) {
         assert!(cx.asked.borrow().contains(&(key.table, key.name)), "{} is listed but not read", key.name);

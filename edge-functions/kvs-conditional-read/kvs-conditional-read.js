@@ -17,7 +17,8 @@ async function handler(event) {
   const request = event.request;
   try {
     const store = cf.kvs(KVS_ID);
-    const experiment = JSON.parse(await store.get(KEY));
+    const text = await store.get(KEY);
+    const experiment = JSON.parse(text);
     const cookie = request.cookies[COOKIE];
     const chosen = cookie ? cookie.value === 'b' : Math.random() < experiment.share;
     if (chosen) {

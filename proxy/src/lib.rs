@@ -33,3 +33,4 @@ pub mod record;
 pub mod routing;
 pub mod shadow;
 pub mod site;
+pub mod stores;

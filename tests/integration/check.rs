@@ -182,3 +182,51 @@ fn doctor_reports_every_layer() {
         assert!(line.contains("active") || line.contains("missing: ") || line.contains("edgehook-python"), "{line}");
     }
 }
+
+const LINTED: &str = "version = 1\n[origin.site]\ndir = \".\"\n[function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\n\
+                      [[behavior]]\npath = \"*\"\norigin = \"site\"\nviewer_request = \"f\"\n";
+
+#[test]
+fn what_cloudfront_would_reject_is_a_warning_with_line_and_caret() {
+    let source = "function handler(event) {\n  for (const key of []) { console.log(key); }\n  if (event.x) { setTimeout(handler, 1); }\n  return event.request;\n}\n";
+    let folder = folder(&[("edge.toml", LINTED), ("f.js", source)]);
+    let (code, result, errors) = edgehook(folder.path(), &["check"]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(result.contains("edge.toml: ok"), "{result}");
+    for expected in [
+        "warning[C001]: Token \"of\" not supported in this version\n --> f.js:2:18\n",
+        "2 |   for (const key of []) { console.log(key); }\n  |                  ^^ no `for...of` in CloudFront Functions",
+        "warning[C004]: `setTimeout` does not exist in cloudfront-js-2.0\n --> f.js:3:18\n",
+    ] {
+        assert!(errors.contains(expected), "{expected} is not in:\n{errors}");
+    }
+    assert_eq!(edgehook(folder.path(), &["check", "--deny", "warnings"]).0, Some(2));
+    let (code, result, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront"]);
+    assert_eq!((code, result.as_str()), (Some(2), ""), "{errors}");
+    assert!(errors.contains("error[C001]") && errors.contains("2 problems for CloudFront"), "{errors}");
+    std::fs::write(folder.path().join("f.js"), "function handler(event) { return event.request; }").unwrap();
+    let (code, _, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront", "--deny", "warnings"]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_size_that_cloudfront_takes_is_a_warning_and_mixed_families_are_refused_when_strict() {
+    let head = "function handler(event) { return event.request; } //";
+    let size = |bytes: usize| format!("{head}{}", "x".repeat(bytes - head.len()));
+    let folder = folder(&[("edge.toml", LINTED), ("f.js", &size(10_240))]);
+    assert_eq!(edgehook(folder.path(), &["check"]).2, "");
+    std::fs::write(folder.path().join("f.js"), size(10_241)).unwrap();
+    let (code, _, errors) = edgehook(folder.path(), &["check"]);
+    assert_eq!(code, Some(0));
+    assert!(errors.contains("warning[C006]: the source has 10241 bytes, CloudFront takes 10240"), "{errors}");
+    let mixed = LINTED.replace("viewer_request", "viewer_response = \"g\"\nviewer_request")
+        + "[function.g]\nruntime = \"nodejs\"\nfile = \"g.js\"\n";
+    std::fs::write(folder.path().join("edge.toml"), mixed).unwrap();
+    std::fs::write(folder.path().join("f.js"), size(100)).unwrap();
+    let handler = "exports.handler = async (event) => event.Records[0].cf.response;";
+    std::fs::write(folder.path().join("g.js"), handler).unwrap();
+    assert_eq!(edgehook(folder.path(), &["check"]).0, Some(0));
+    let (code, _, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront"]);
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("1 problem for CloudFront"), "{errors}");
+}

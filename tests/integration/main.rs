@@ -23,6 +23,7 @@ mod gate;
 mod hooks;
 mod init;
 mod jwt;
+mod kvs;
 mod lambda;
 mod lambda_bodies;
 mod lambda_origins;

@@ -271,7 +271,7 @@ fn cache_policies() {
 
 #[test]
 fn key_value_stores() {
-    assert_snapshot!(check_part("[kvs.a]\nfile = \"functions/rewrite.js\"\nid = \"1\"\n[kvs.b]"), @r#"
+    assert_snapshot!(check_part("[kvs.a]\nfile = \"functions/rewrite.js\"\nid = \"1\"\n[kvs.b]\nfile = 1"), @r#"
     error[E119]: the data of a key value store cannot be used
      --> edge.toml:2:8
       |
@@ -286,27 +286,13 @@ fn key_value_stores() {
     3 | id = "1"
       |      ^^^ not a UUID such as 0b9a4d3e-52c1-4f7e-9a53-0c5f0f1c7a10
 
-    error[E110]: [kvs.b] needs `file`
-     --> edge.toml:4:6
+    error[E106]: `file` must be text
+     --> edge.toml:5:8
       |
-    4 | [kvs.b]
-      |      ^ no `file` here
-      |
-    help: file = "kv/redirects.json"
+    5 | file = 1
+      |        ^ this is a number
 
-    warning[W204]: functions cannot read key value stores in this version
-     --> edge.toml:1:6
-      |
-    1 | [kvs.a]
-      |      ^ checked, but not used
-
-    warning[W204]: functions cannot read key value stores in this version
-     --> edge.toml:4:6
-      |
-    4 | [kvs.b]
-      |      ^ checked, but not used
-
-    3 errors, 2 warnings
+    3 errors, 0 warnings
     "#);
 }
 
@@ -318,10 +304,10 @@ fn a_key_value_store_of_the_largest_size_and_one_byte_more() {
     let mut json = r#"{ "data": [] }"#.to_owned();
     json.push_str(&" ".repeat((5 << 20) - json.len()));
     std::fs::write(&file, &json).unwrap();
-    assert_eq!(codes(&input, Mode::Serve), ["W204"]);
+    assert_eq!(codes(&input, Mode::Serve), [""; 0]);
     json.push(' ');
     std::fs::write(&file, &json).unwrap();
-    assert_eq!(codes(&input, Mode::Serve), ["E119", "W204"]);
+    assert_eq!(codes(&input, Mode::Serve), ["E119"]);
 }
 
 #[test]

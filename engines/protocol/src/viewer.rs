@@ -46,11 +46,6 @@ pub enum ToHost {
         /// Number that programs name.
         store: u32,
     },
-    /// Forget a store. Not answered.
-    RemoveStore {
-        /// Which store.
-        store: u32,
-    },
 }
 
 /// A viewer function as it is loaded.
@@ -200,7 +195,6 @@ wire_enum!(ToHost {
     1 => Invoke { call, function, entropy, now, event },
     2 => Remove { function },
     3 => Store { store },
-    4 => RemoveStore { store },
 });
 /// Appends the frame of a [`FromHost::Done`] whose outcome is encoded already.
 pub fn append_done(call: u64, cpu: u32, reads: KvsReads, logs: &[&[u8]], outcome: &[u8], out: &mut Vec<u8>) {

@@ -1,10 +1,10 @@
-//! The admin API: `GET /status`, `GET /experiments`, `POST /purge`.
+//! The admin API: `GET /status`, `GET /experiments`, `POST /purge`, and key value stores below `/kvs`.
 //!
 //! It listens on an address of its own, loopback by default, and cannot be reached through the public listeners. Off loopback
 //! it answers only to who sends the token, unless the configuration says `insecure`. Changes need the token on loopback too,
 //! except in `dev`, and a field that no form on a web page can send (experience.md 8).
 
-use super::{ListenError, purge, token};
+use super::{ListenError, Runtime, kvs, purge, token};
 use crate::edge::Edge;
 use axum::{
     Json, Router,
@@ -44,7 +44,7 @@ const CHANGE: HeaderName = HeaderName::from_static("x-edgehook-admin");
 /// Binds the admin address and serves it on a task of its own; returns where it can be reached.
 pub(super) async fn serve(
     config: &Config,
-    mode: Mode,
+    runtime: &Runtime,
     edge: Arc<Edge>,
     next_free: bool,
 ) -> Result<String, ListenError> {
@@ -55,9 +55,10 @@ pub(super) async fn serve(
             let listener = listener.map_err(failed(format!("{address} ([admin] listen)")))?;
             let local = listener.local_addr().map_err(failed(address.to_string()))?;
             let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), address.host.clone()];
-            let open = config.admin.insecure || (mode == Mode::Dev && address.is_loopback());
+            let open = config.admin.insecure || (runtime.mode == Mode::Dev && address.is_loopback());
             let (token, problem) = if open { (None, None) } else { token_or_why(config) };
-            let router = router(edge, Gate { hosts, token, guarded: !open && !address.is_loopback(), problem });
+            let router =
+                router(edge, runtime, Gate { hosts, token, guarded: !open && !address.is_loopback(), problem });
             tokio::spawn(async move { axum::serve(listener, router).await });
             Ok(format!("http://{local}"))
         }
@@ -71,7 +72,7 @@ pub(super) async fn serve(
             }
             let listener = UnixListener::bind(path).map_err(failed(path.display().to_string()))?;
             let token = config.admin.token.clone();
-            let router = router(edge, Gate { hosts: Vec::new(), token, guarded: false, problem: None });
+            let router = router(edge, runtime, Gate { hosts: Vec::new(), token, guarded: false, problem: None });
             tokio::spawn(async move { axum::serve(listener, router).await });
             Ok(format!("unix:{}", path.display()))
         }
@@ -109,15 +110,16 @@ async fn bind(address: &Address, next_free: bool) -> io::Result<TcpListener> {
     }
 }
 
-fn router(edge: Arc<Edge>, gate: Gate) -> Router {
+fn router(edge: Arc<Edge>, runtime: &Runtime, gate: Gate) -> Router {
     let api = Api { edge, started: Instant::now(), gate: Arc::new(gate) };
     let purging = Router::new().route("/purge", post(purge::purge)).with_state(Arc::clone(&api.edge));
     Router::new()
         .route("/status", get(status))
         .route("/experiments", get(experiments))
+        .with_state(api.clone())
         .merge(purging)
-        .layer(middleware::from_fn_with_state(api.clone(), admit))
-        .with_state(api)
+        .merge(kvs::router(runtime.stores.clone()))
+        .layer(middleware::from_fn_with_state(api, admit))
 }
 
 async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -128,7 +130,9 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response
         return (StatusCode::MISDIRECTED_REQUEST, "this host name is not served here\n").into_response();
     }
     let change = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if let Some(token) = api.gate.token.as_ref().filter(|_| change || api.gate.guarded) {
+    // What functions keep may be secret, also from others who can reach this machine's loopback.
+    let private = change || request.uri().path().starts_with("/kvs");
+    if let Some(token) = api.gate.token.as_ref().filter(|_| private || api.gate.guarded) {
         let sent = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
         let sent = sent.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();
         if !same(sent, token.expose().as_bytes()) {
@@ -136,7 +140,7 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response
                 .into_response();
         }
     }
-    if let Some(problem) = api.gate.problem.as_ref().filter(|_| change) {
+    if let Some(problem) = api.gate.problem.as_ref().filter(|_| private) {
         return (StatusCode::FORBIDDEN, format!("{problem}\n")).into_response();
     }
     if change && !request.headers().contains_key(CHANGE) {

@@ -15,9 +15,9 @@ use edgehook_contract::{
 };
 use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError};
 use edgehook_protocol::viewer::Problem;
-use edgehook_viewer::supervisor::{Hosts, Surroundings, ViewerFunction};
+use edgehook_viewer::supervisor::{Hosts, StoreId, Surroundings, ViewerFunction};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -85,6 +85,8 @@ struct Fingerprint {
     settings: String,
     variables: Vec<(String, String)>,
     neighbours: Vec<(PathBuf, SystemTime, u64)>,
+    /// Number and id of its key value store.
+    store: Option<(StoreId, String)>,
 }
 
 impl fmt::Debug for Fingerprint {
@@ -109,8 +111,13 @@ impl Functions {
         Self { hosts, concurrency, roles, loaded: Mutex::default(), counts: Mutex::default() }
     }
 
-    /// Loads every function of `config`.
-    pub(super) async fn load(&self, config: &Config, on_broken: OnBroken) -> Result<Set, Vec<FunctionProblem>> {
+    /// Loads every function of `config`. `stores`: number and id of its key value stores, by name.
+    pub(super) async fn load(
+        &self,
+        config: &Config,
+        on_broken: OnBroken,
+        stores: &BTreeMap<String, (StoreId, String)>,
+    ) -> Result<Set, Vec<FunctionProblem>> {
         let facts = Arc::new(Facts {
             domain_name: config
                 .server
@@ -125,7 +132,7 @@ impl Functions {
         let mut next_counts = self.counts.lock().await;
         for function in config.functions.values() {
             let known = loaded.get(&function.name);
-            let body = match self.body(function, known, config).await {
+            let body = match self.body(function, known, config, stores).await {
                 Ok((fingerprint, held)) => {
                     if known.is_none_or(|(before, _)| *before != fingerprint) {
                         set.fresh.push(function.name.clone());
@@ -164,8 +171,12 @@ impl Functions {
         function: &config::Function,
         known: Option<&(Fingerprint, Loaded)>,
         config: &Config,
+        stores: &BTreeMap<String, (StoreId, String)>,
     ) -> Result<(Fingerprint, Loaded), FunctionProblem> {
-        let fingerprint = fingerprint(function, config)?;
+        let mut fingerprint = fingerprint(function, config)?;
+        if let FunctionKind::Viewer { kvs: Some(name), .. } = &function.kind {
+            fingerprint.store = stores.get(name).cloned();
+        }
         if let Some((before, held)) = known
             && *before == fingerprint
         {
@@ -180,7 +191,7 @@ impl Functions {
                     budget: *budget,
                     state_memory: *state_memory,
                     memory: *memory,
-                    store: None,
+                    store: fingerprint.store.clone(),
                     surroundings: surroundings(function, config),
                 };
                 let deployed = self.hosts.deploy(&program).await;
@@ -309,6 +320,7 @@ fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerpri
         settings: format!("{:?} {:?}", function.kind, config.server.edge_location),
         variables,
         neighbours,
+        store: None,
     })
 }
 

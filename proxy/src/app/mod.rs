@@ -8,6 +8,7 @@ mod auth;
 mod caching;
 mod experiments;
 mod functions;
+mod kvs;
 mod listen;
 mod purge;
 mod roles;
@@ -27,6 +28,7 @@ use crate::{
     cache::{Cache, Now},
     edge::Edge,
     site::Site,
+    stores::{Place, Seed, Seeds, Stores, Wanted},
 };
 use auth::KeySets;
 use edgehook_config::{Config, Mode};
@@ -47,6 +49,7 @@ pub struct Runtime {
     cache: Cache,
     functions: Functions,
     kept: site::Kept,
+    stores: Arc<Stores>,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -62,6 +65,21 @@ pub struct Prepared {
     pub broken: Vec<FunctionProblem>,
     /// Functions that were loaded for it, and not taken over from the configuration before.
     pub fresh: Vec<String>,
+    /// What is to be loaded into key value stores before it serves.
+    pub seeds: Seeds,
+}
+
+fn wanted(config: &Config) -> Vec<Wanted> {
+    let stores = config.kvs.values().map(|store| Wanted {
+        name: store.name.clone(),
+        id: store.id.clone(),
+        seed: store.seed.as_ref().map(|seed| Seed {
+            file: seed.file.clone(),
+            entries: seed.entries.clone(),
+            fingerprint: seed.fingerprint,
+        }),
+    });
+    stores.collect()
 }
 
 impl Runtime {
@@ -72,14 +90,21 @@ impl Runtime {
         if let Some(hosts) = config.server.isolate_hosts {
             settings.hosts = hosts as usize;
         }
+        let hosts = Hosts::spawn(settings);
+        let place = match mode {
+            Mode::Check => Place::Memory,
+            Mode::Serve | Mode::Dev => Place::Folder(config.server.state_dir.clone()),
+        };
+        let stores = Arc::new(Stores::new(hosts.clone(), place));
         let concurrency = Concurrency::new(config.server.environments as usize);
         let cache = Cache::new(site::cache_limits(config));
         keep_purges(&cache, config);
         tokio::spawn(sweep(cache.clone()));
         Self {
             cache,
-            functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
+            functions: Functions::new(hosts, concurrency, roles.clone()),
             kept: site::Kept::default(),
+            stores,
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -92,7 +117,8 @@ impl Runtime {
     /// # Errors
     /// Something in the configuration cannot be used; with [`OnBroken::Refuse`] also any function that cannot be loaded.
     pub async fn site(&self, config: &Config, on_broken: OnBroken) -> Result<Prepared, SiteError> {
-        let loaded = self.functions.load(config, on_broken).await.map_err(SiteError::Functions)?;
+        let seeds = self.stores.prepare(wanted(config)).await?;
+        let loaded = self.functions.load(config, on_broken, &seeds.links()).await.map_err(SiteError::Functions)?;
         let number = self.loads.load(Ordering::Relaxed) + 1;
         let options = site::Options {
             number,
@@ -103,7 +129,7 @@ impl Runtime {
         };
         let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         self.loads.store(number, Ordering::Relaxed);
-        Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
+        Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh, seeds })
     }
 
     /// Forgets all stored answers.
@@ -150,6 +176,11 @@ async fn sweep(cache: Cache) {
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve_admin(config: &Config, mode: Mode, edge: Arc<Edge>, next_free: bool) -> Result<String, ListenError> {
-    admin::serve(config, mode, edge, next_free).await
+pub async fn serve_admin(
+    config: &Config,
+    runtime: &Runtime,
+    edge: Arc<Edge>,
+    next_free: bool,
+) -> Result<String, ListenError> {
+    admin::serve(config, runtime, edge, next_free).await
 }

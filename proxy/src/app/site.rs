@@ -19,6 +19,7 @@ use crate::{
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
     site::{Behavior, Destination, Failover, ProtocolPolicy, Site, SiteOrigin},
+    stores::StoresError,
 };
 use edgehook_config::{
     self as config, AdminListen, Config, Methods, OriginTarget, PrivateOrigin, Scheme, ViewerProtocolPolicy,
@@ -42,6 +43,9 @@ pub enum SiteError {
     /// Keys or passwords cannot be used.
     #[error("{0}")]
     Auth(String),
+    /// A key value store is not to be had.
+    #[error("{0}")]
+    Stores(#[from] StoresError),
     /// A value cannot be sent as a header.
     #[error("{0} cannot be sent as a header value")]
     Header(String),

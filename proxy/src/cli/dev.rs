@@ -111,11 +111,12 @@ impl Session {
             prepared = loading => prepared?,
             exit = signals.end() => return Ok(exit),
         };
+        self.tell_all(&prepared.seeds.apply().await);
         let output = self.output;
         let listener = move |record: &Record| output.result(&line::request(record, SystemTime::now(), output.color()));
         let edge = Arc::new(Edge::new(prepared.site, Some(Arc::new(listener))));
         // Without an admin address one can still develop.
-        let admin = app::serve_admin(&config, Mode::Dev, edge.clone(), true).await;
+        let admin = app::serve_admin(&config, &runtime, edge.clone(), true).await;
         watch.follow(sources(&config), origin_folders(&config));
         let ports = Ports::write(&config, &servers, admin.as_deref().ok());
         self.introduce(&config, &servers, &admin.map_or_else(|why| format!("off: {why}"), |at| format!("{at}/status")));
@@ -142,6 +143,10 @@ impl Session {
         serving.abort();
         drop(ports);
         Ok(exit)
+    }
+
+    fn tell_all(&self, notices: &[String]) {
+        notices.iter().for_each(|notice| self.output.notice(&styled(self.output.color(), "33", notice)));
     }
 
     fn introduce(&self, config: &Config, servers: &Servers, admin: &str) {
@@ -199,7 +204,7 @@ impl Session {
                 return None;
             }
         };
-        let Prepared { site, fresh, .. } = match runtime.site(&loaded.config, OnBroken::Refuse).await {
+        let Prepared { site, fresh, seeds, .. } = match runtime.site(&loaded.config, OnBroken::Refuse).await {
             Ok(prepared) => prepared,
             Err(problem) => {
                 refuse(&problem.to_string());
@@ -207,7 +212,14 @@ impl Session {
             }
         };
         let config_saved = saved.sources.iter().any(|file| !is_source(file) && file.extension().is_some());
-        if fresh.is_empty() && !config_saved {
+        let data_saved = loaded
+            .config
+            .kvs
+            .values()
+            .filter_map(|store| store.seed.as_ref())
+            .any(|seed| saved.sources.contains(&seed.file));
+        self.tell_all(&seeds.apply().await);
+        if fresh.is_empty() && !config_saved && !data_saved {
             return Some(loaded.config);
         }
         // What an origin hook or another policy made must not outlive it here; viewer functions never touch what is stored.
@@ -245,7 +257,8 @@ fn sources(config: &Config) -> Vec<PathBuf> {
     });
     let signers = config.key_groups.values().flat_map(|group| group.keys.values());
     let passwords = config.behaviors.iter().filter_map(|behavior| behavior.admission.basic_auth.as_ref());
-    functions.chain(keys).chain(signers).chain(passwords).cloned().collect()
+    let data = config.kvs.values().filter_map(|store| store.seed.as_ref()).map(|seed| &seed.file);
+    functions.chain(keys).chain(signers).chain(passwords).chain(data).cloned().collect()
 }
 
 fn origin_folders(config: &Config) -> Vec<PathBuf> {

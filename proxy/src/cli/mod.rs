@@ -8,8 +8,10 @@ mod demo;
 mod dev;
 mod doctor;
 mod experiment;
+mod findings;
 mod init;
 mod jwt;
+mod kv;
 mod line;
 mod node;
 mod output;
@@ -99,6 +101,8 @@ enum Verb {
     Sign(sign::SignArguments),
     /// Make a running node forget what it has stored.
     Purge(purge::PurgeArguments),
+    /// Read and edit key value stores.
+    Kv(kv::KvArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
     /// Experiments of a running node.
@@ -126,17 +130,17 @@ struct NodeArguments {
     #[command(flatten)]
     config: ConfigArgument,
     /// The node's admin API, http://ADDRESS or unix:PATH [default: that of the configuration]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     admin: Option<String>,
     /// File with the admin token [default: the token of the configuration, or the one that the node made]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 struct ConfigArgument {
     /// The configuration file [default: edge.toml here or in a parent folder]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -159,6 +163,9 @@ struct DevArguments {
 struct CheckArguments {
     #[command(flatten)]
     config: ConfigArgument,
+    /// Let everything that would not pass on CloudFront count as an error.
+    #[arg(long)]
+    strict_cloudfront: bool,
     /// Let warnings count as errors.
     #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
     deny: Option<String>,
@@ -194,6 +201,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
         Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
+        Verb::Kv(arguments) => runtime.block_on(kv::run(arguments, output)),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
             runtime.block_on(experiment::status(name.as_deref(), json, &node, output))

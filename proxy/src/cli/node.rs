@@ -57,9 +57,19 @@ impl NodeError {
 }
 
 impl NodeArguments {
+    /// The configuration file: as named, or found.
+    pub(super) fn config_file(&self) -> Option<PathBuf> {
+        find_config(self.config.config.as_deref())
+    }
+
+    /// Whether the user says where the node is.
+    pub(super) fn names_node(&self) -> bool {
+        self.admin.is_some()
+    }
+
     /// The node that is meant; the error is for the user.
     pub(super) fn node(&self, output: &Output) -> Result<Node, String> {
-        let config = find_config(self.config.config.as_deref());
+        let config = self.config_file();
         let loaded = match config.as_deref().map(|file| (file, edgehook_config::load(file, Mode::Check))) {
             Some((_, Ok(loaded))) => Some(loaded.config),
             Some((file, Err(problems))) if self.admin.is_none() => {

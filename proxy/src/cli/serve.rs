@@ -32,15 +32,18 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
     let servers = Servers::bind(config, Mode::Serve, None).await?;
     let https = servers.bound.iter().find(|bound| bound.scheme == Scheme::Https).map(|bound| bound.address.port());
     let runtime = Runtime::start(config, &roles, Mode::Serve, true, https);
-    let Prepared { site, broken, .. } = tokio::select! {
+    let Prepared { site, broken, seeds, .. } = tokio::select! {
         prepared = runtime.site(config, OnBroken::Keep) => prepared?,
         () = signals.end() => return Ok(Exit::Done),
     };
     for problem in &broken {
         tracing::error!("{problem}; its requests get 503 until it is mended");
     }
+    for notice in seeds.apply().await {
+        tracing::warn!("{notice}");
+    }
     let edge = Arc::new(Edge::new(site, None));
-    let admin = app::serve_admin(config, Mode::Serve, edge.clone(), false).await?;
+    let admin = app::serve_admin(config, &runtime, edge.clone(), false).await?;
     let version = env!("CARGO_PKG_VERSION");
     output.result(&format!("edgehook {version}  config {} (#1)  {}", file.display(), check::summary(config)));
     for bound in &servers.bound {
@@ -120,6 +123,7 @@ impl Reloader<'_> {
                 ),
                 ("[server] isolate_hosts", format!("{:?}", server.isolate_hosts)),
                 ("[server] environments", server.environments.to_string()),
+                ("[server] state_dir", format!("{:?}", server.state_dir)),
                 ("[server] drain_timeout", format!("{:?}", server.drain_timeout)),
                 ("[limits]", format!("{:?}", config.limits)),
                 ("[admin] listen", format!("{:?}", config.admin.listen)),
@@ -152,6 +156,9 @@ impl Reloader<'_> {
             }
         }
         self.warn_of_what_waits(&loaded.config);
+        for notice in prepared.seeds.apply().await {
+            tracing::warn!("{notice}");
+        }
         tracing::info!("config applied: #{}", prepared.site.number);
         self.edge.swap(prepared.site);
     }

@@ -43,7 +43,7 @@ use guest::{Guest, Said};
 use std::{
     collections::HashMap,
     io::{self, Write as _},
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -181,6 +181,14 @@ impl<'thread> Bare<'thread> {
         self.0.answer(message, out);
     }
 
+    /// Takes a key value store, as it comes from the proxy.
+    ///
+    /// # Errors
+    /// No memory for it.
+    pub fn store(&mut self, store: u32, content: &Snapshot<Vec<u8>>) -> io::Result<()> {
+        self.0.keep(store, edgehook_sandbox::sealed(content.bytes())?)
+    }
+
     /// What a function's isolate is and has done.
     #[must_use]
     pub fn stats(&self, function: u32) -> Option<Stats> {
@@ -213,7 +221,10 @@ impl<'thread> Host<'thread> {
                     begun = Instant::now();
                 }
                 match message {
-                    ToHost::Store { store } => self.keep(store, &mut receiver)?,
+                    ToHost::Store { store } => {
+                        let memory = receiver.descriptor();
+                        self.keep(store, memory.ok_or_else(|| io::Error::other("a store without its memory"))?)?;
+                    }
                     message => self.answer(message, &mut out),
                 }
                 if self.tainted {
@@ -250,7 +261,6 @@ impl<'thread> Host<'thread> {
                 frame::append(&answer, out);
             }
             ToHost::Remove { function } => drop(self.functions.remove(&function)),
-            ToHost::RemoveStore { store } => drop(self.stores.remove(&store)),
             // Comes with a descriptor, and was dealt with where that is.
             ToHost::Store { .. } => {}
             ToHost::Invoke { call, function, entropy, now, event } => {
@@ -260,9 +270,8 @@ impl<'thread> Host<'thread> {
     }
 
     /// Maps a store. What lies in the memory is looked at here, not believed; the version before is let go between two runs.
-    fn keep(&mut self, number: u32, receiver: &mut Receiver) -> io::Result<()> {
-        let descriptor = receiver.descriptor().ok_or_else(|| io::Error::other("a store without its memory"))?;
-        let store = Snapshot::parse(SharedBytes::map(descriptor)?).map_err(io::Error::other)?;
+    fn keep(&mut self, number: u32, memory: OwnedFd) -> io::Result<()> {
+        let store = Snapshot::parse(SharedBytes::map(memory)?).map_err(io::Error::other)?;
         self.stores.insert(number, store);
         Ok(())
     }

@@ -233,14 +233,9 @@ impl Hosts {
     pub async fn remove(&self, function: FunctionId) {
         lock(&self.0.held).programs.remove(&function.0);
         self.0.stopped.forget(function.0);
-        self.tell(|| ToHost::Remove { function: function.0 }).await;
-    }
-
-    /// Says the same to all hosts, where nothing is answered.
-    async fn tell(&self, message: impl Fn() -> ToHost) {
         for host in &self.0.hosts {
-            let command = Command { message: message(), descriptor: None, patience: Duration::ZERO, answer: None };
-            host.send(command).await;
+            let message = ToHost::Remove { function: function.0 };
+            host.send(Command { message, descriptor: None, patience: Duration::ZERO, answer: None }).await;
         }
     }
 
@@ -262,12 +257,6 @@ impl Hosts {
             host.send(store_command(store.0, memory.clone())).await;
         }
         Ok(())
-    }
-
-    /// Forgets a store. Runs that read it end as they would have.
-    pub async fn remove_store(&self, store: StoreId) {
-        lock(&self.0.held).stores.remove(&store.0);
-        self.tell(|| ToHost::RemoveStore { store: store.0 }).await;
     }
 
     /// Runs a function once.

@@ -90,7 +90,7 @@ impl Pending {
         let identity = match message {
             ToHost::Invoke { call, .. } => Identity::Call(*call),
             ToHost::Deploy { function, .. } => Identity::Load(*function),
-            ToHost::Remove { .. } | ToHost::Store { .. } | ToHost::RemoveStore { .. } => return,
+            ToHost::Remove { .. } | ToHost::Store { .. } => return,
         };
         self.queue.push_back(Waiting { identity, patience, answer });
         if self.queue.len() == 1 {
