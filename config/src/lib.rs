@@ -49,7 +49,7 @@ pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite,
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::Kvs;
-pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
+pub use lambda::{Compat, LambdaSettings, Language, Network, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
 pub use secret::Secret;

@@ -15,7 +15,7 @@ mod token;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
-pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
+pub use roles::{ENVIRONMENT_ROLE, Engines, HOST_ROLE, Roles};
 pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
 
@@ -74,7 +74,7 @@ impl Runtime {
         tokio::spawn(sweep(cache.clone()));
         Self {
             cache,
-            functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
+            functions: Functions::new(Hosts::spawn(settings), concurrency, roles),
             tallies: Tallies::default(),
             loads: AtomicU64::new(0),
             mode,
