@@ -1,10 +1,11 @@
 //! `[[behavior]]`: what happens to which paths. The order of behaviors is judged in `routing`.
 
-use ipnet::IpNet;
-
+use crate::access::{self, Admission, Gates};
 use crate::address;
 use crate::cache_policy::MANAGED;
+use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
+use crate::geo::{self, Countries, Geo};
 use crate::keys::{Family, Table};
 use crate::pattern;
 use crate::section::{Section, Value};
@@ -21,6 +22,10 @@ pub struct Behavior {
     pub origin: String,
     /// Name of the cache policy; `None`: keyed by all query parameters, stored only as the origin declares.
     pub cache_policy: Option<String>,
+    /// `[behavior.cache]`, resolved with `[cache]`.
+    pub cache: CacheRules,
+    /// Whether `ttl` stands in `[behavior.cache]`.
+    pub has_ttl: bool,
     /// Methods let through.
     pub methods: Methods,
     /// What becomes of plain HTTP.
@@ -33,12 +38,12 @@ pub struct Behavior {
     pub origin_request: Option<String>,
     /// Lambda function before an answer is stored.
     pub origin_response: Option<String>,
+    /// Who is let in.
+    pub admission: Admission,
     /// Which request hooks see the request's body.
     pub include_body: IncludeBody,
-    /// Viewers let in; empty: all. Others get 403.
-    pub allow: Vec<IpNet>,
-    /// Viewers refused with 403, also where `allow` lets them in.
-    pub deny: Vec<IpNet>,
+    /// Countries of viewers let in or refused with 403.
+    pub countries: Option<Countries>,
     /// Name of the origin that gets copies of requests; its answers are discarded.
     pub shadow: Option<String>,
     /// Percentage of requests that are copied.
@@ -89,12 +94,16 @@ pub enum ViewerProtocolPolicy {
 
 /// The names that a behavior may refer to.
 pub(crate) struct Declared<'n> {
+    pub(crate) geo: &'n Geo,
     pub(crate) origins: Vec<&'n str>,
     pub(crate) cache_policies: Vec<&'n str>,
     /// With the family, where the function's runtime could be told.
     pub(crate) functions: Vec<(&'n str, Option<Family>)>,
     /// `[server] hosts`.
     pub(crate) hosts: &'n [String],
+    pub(crate) gates: Gates<'n>,
+    /// What `[behavior.cache]` inherits.
+    pub(crate) cache: &'n CacheRules,
 }
 
 /// A behavior as far as it could be read: what the judgement of the order needs survives mistakes elsewhere in it.
@@ -115,20 +124,25 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
     let origin = origin(&section, &declared.origins);
     let ([viewer_request, viewer_response, origin_request, origin_response], include_body) =
         hooks(&section, &declared.functions);
+    let own = section.value("cache").and_then(|value| value.section(Table::BehaviorCache));
+    let cache = own.as_ref().map_or_else(|| declared.cache.clone(), |own| cache_rules::read(own, Some(declared.cache)));
+    let usual = if cache.profile == Profile::StrictRfc { Methods::Any } else { listed(&ALL_METHODS) };
     let behavior = Behavior {
         path: pattern.clone().unwrap_or_default(),
         hosts: hosts.clone().unwrap_or_default(),
         origin: origin.clone().unwrap_or_default(),
         cache_policy: cache_policy(&section, &declared.cache_policies),
-        methods: methods(&section).unwrap_or_else(|| listed(&ALL_METHODS)),
+        has_ttl: own.is_some_and(|own| own.value("ttl").is_some()),
+        cache,
+        methods: methods(&section).unwrap_or(usual),
         viewer_protocol_policy: protocol_policy(&section),
         viewer_request,
         viewer_response,
         origin_request,
         origin_response,
+        admission: access::read(&section, &declared.gates),
         include_body,
-        allow: networks(&section, "allow"),
-        deny: section.list("deny", address::network).unwrap_or_default(),
+        countries: countries(&section, declared.geo),
         shadow: shadow(&section, &declared.origins),
         shadow_percent: section.count("shadow_percent", 0..=100).unwrap_or(100),
         line: section.cx.line(section.span.start),
@@ -164,6 +178,23 @@ fn origin(section: &Section<'_>, declared: &[&str]) -> Option<String> {
     let help = declared.first().map_or("add an [origin.NAME] first".to_owned(), |name| format!("origin = \"{name}\""));
     let text = section.required("origin", &help)?.text()?;
     section.cx.refers(&text, "origin", "behavior", declared).then_some(text.value)
+}
+
+fn countries(section: &Section<'_>, known: &Geo) -> Option<Countries> {
+    let written = section.value("geo")?;
+    geo::needs_database(known, &written);
+    let lists = written.section(Table::BehaviorGeo)?;
+    match (lists.value("allow"), lists.value("deny")) {
+        (Some(_), None) => geo::countries(&lists, "allow").map(Countries::Allow),
+        (None, Some(_)) => geo::countries(&lists, "deny").map(Countries::Deny),
+        (both, _) => {
+            let label = if both.is_some() { "both are written" } else { "neither is written" };
+            let problem =
+                Problem::new(Code::Conflict, written.key_span.clone(), "`geo` takes one of `allow` and `deny`");
+            section.cx.report(problem.label(label).help("geo = { deny = [\"FR\"] }"));
+            None
+        }
+    }
 }
 
 /// Copies to the origin that is asked anyway would double its load, for nothing.
@@ -239,15 +270,6 @@ fn protocol_policy(section: &Section<'_>) -> ViewerProtocolPolicy {
         ("https-only", ViewerProtocolPolicy::HttpsOnly),
     ];
     section.choice("viewer_protocol_policy", &words, &[]).unwrap_or(ViewerProtocolPolicy::AllowAll)
-}
-
-fn networks(section: &Section<'_>, key: &'static str) -> Vec<IpNet> {
-    if let Some(value) = section.value(key)
-        && value.is_empty_list()
-    {
-        value.report(Code::BadValue, format!("`{key}` must name a network"), "an empty list lets nobody in");
-    }
-    section.list(key, address::network).unwrap_or_default()
 }
 
 pub(crate) const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];

@@ -1,7 +1,8 @@
-//! `[cache]`: the memory tier and the node-wide times.
+//! `[cache]`: the memory tier, and what behaviors inherit.
 
 use std::time::Duration;
 
+use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
 use crate::keys::Table;
 use crate::section::Section;
@@ -15,8 +16,8 @@ pub struct CacheSettings {
     pub max_object: u64,
     /// How long expired objects stay for validation and errors.
     pub keep: Duration,
-    /// Times where the cache policy writes none.
-    pub ttl: Ttl,
+    /// Everything that a behavior may set for itself.
+    pub rules: CacheRules,
     /// Viewers see the fields with purge tags.
     pub forward_tags: bool,
 }
@@ -39,20 +40,21 @@ impl Ttl {
 }
 
 /// Ages are computed in at most this many seconds (RFC 9111 s1.2.2).
-const MAX_TTL: Duration = Duration::from_secs(1 << 31);
-/// One day, and one year, as in CloudFront (http-cache.md 1).
-const DEFAULT_TTL: Ttl = Ttl::from_secs(0, 86_400, 31_536_000);
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(1 << 31);
 /// `max_object` is this part of `memory` when it is not written.
 const OBJECT_SHARE: u64 = 16;
 
 pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
     let memory = section.size("memory", 0..=u64::MAX).unwrap_or(512 << 20);
+    let mut rules = cache_rules::read(section, None);
     CacheSettings {
         memory,
-        max_object: section.size("max_object", 0..=u64::MAX).unwrap_or(memory / OBJECT_SHARE),
-        keep: section.duration("keep", Duration::ZERO..=MAX_TTL).unwrap_or(Duration::from_hours(24)),
-        ttl: ttl(section, DEFAULT_TTL),
-        forward_tags: section.choice("tag_fields", &[("strip", false), ("forward", true)], &[]).unwrap_or(false),
+        max_object: rules.max_object.take().unwrap_or(memory / OBJECT_SHARE),
+        keep: rules.keep.take().unwrap_or(Duration::from_hours(24)),
+        forward_tags: section
+            .choice("tag_fields", &[("strip", false), ("forward", true)], &[])
+            .unwrap_or(rules.profile == Profile::StrictRfc),
+        rules,
     }
 }
 

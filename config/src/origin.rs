@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::{self, OriginUrl};
+use crate::cache_rules::Profile;
 use crate::context::Expect;
 use crate::diagnostic::{Code, Problem};
 use crate::section::{Section, Value};
@@ -88,14 +89,15 @@ const RESERVED: [&str; 11] = [
 ];
 const RESERVED_PREFIXES: [&str; 4] = ["if-", "x-edge-", "x-amz-", "proxy-"];
 
-pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<Origin> {
+pub(crate) fn read(name: &str, section: &Section<'_>, profile: Profile) -> Option<Origin> {
+    let attempts = if profile == Profile::StrictRfc { 1 } else { 3 };
     let seconds = |key, most, default| {
         section.duration(key, SECOND..=Duration::from_secs(most)).unwrap_or(Duration::from_secs(default))
     };
     let origin = (
         headers(section),
         seconds("connection_timeout", 10, 10),
-        section.count("connection_attempts", 1..=3).unwrap_or(3),
+        section.count("connection_attempts", 1..=3).unwrap_or(attempts),
         seconds("read_timeout", 120, 30),
         seconds("keepalive_timeout", 120, 5),
         section.count("max_connections", 1..=1_000_000).unwrap_or(256),
@@ -173,7 +175,7 @@ pub(crate) fn headers(section: &Section<'_>) -> Vec<(String, String)> {
                 continue;
             }
         };
-        if RESERVED.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        if is_reserved(&name) {
             let message = format!("`{name}` cannot be a custom header");
             let label = "the edge sets or removes it itself";
             section.cx.report(Problem::new(Code::BadName, value.key_span.clone(), message).label(label));
@@ -186,6 +188,11 @@ pub(crate) fn headers(section: &Section<'_>) -> Vec<(String, String)> {
         }
     }
     headers
+}
+
+/// Whether the edge sets or removes a header itself; `name` in lower case.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// A replacement of `[dev] origin`: a URL, else a folder. The folder must exist where `dev` is what will run.

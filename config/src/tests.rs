@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use crate::context::Context;
 use crate::{Availability, Code, Config, Diagnostics, Loaded, Mode, document, keys};
 
+mod access;
 mod experiments;
+mod geo;
 mod meaning;
 mod order;
 mod references;
@@ -138,7 +140,7 @@ fn the_full_example_passes_and_uses_every_key() {
 #[test]
 fn the_full_example_through_the_public_door() {
     let loaded = crate::load(&examples().join("full.toml"), Mode::Check).unwrap();
-    assert_eq!(loaded.config.behaviors.len(), 4);
+    assert_eq!(loaded.config.behaviors.len(), 7);
     assert!(loaded.config.functions["rewrite"].file.is_absolute());
 }
 
@@ -169,8 +171,8 @@ fn every_planned_key_is_known() {
             crate::Table::Headers => format!("[cache_policy.x.headers]\n{name} = 1"),
             crate::Table::Function => format!("[function.x]\n{name} = 1"),
             crate::Table::Behavior => format!("[[behavior]]\n{name} = 1"),
+            crate::Table::BehaviorCache => format!("[[behavior]]\n[behavior.cache]\n{name} = 1"),
             crate::Table::Hook => format!("[[behavior]]\nviewer_request = {{ {name} = 1 }}"),
-            crate::Table::Scope => format!("[experiment.x]\nmatch = {{ {name} = 1 }}"),
             other => panic!("{other:?} has no planned keys"),
         };
         let found = codes(&input, Mode::Serve);

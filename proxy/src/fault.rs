@@ -4,6 +4,7 @@
 //! request, and the text for the log.
 
 use crate::{
+    auth::Denial,
     body::{self, Body},
     cache::Cause,
     origin::OriginError,
@@ -32,10 +33,14 @@ pub enum Refusal {
     UnknownHost,
     /// The viewer's address is not let in.
     Address,
+    /// Viewers of this country are not let in.
+    Country,
     /// Only https is served here.
     HttpsOnly,
     /// The request has been here before.
     Loop,
+    /// The request wants what is stored and nothing else, and nothing is.
+    NotCached,
 }
 
 impl Refusal {
@@ -52,8 +57,10 @@ impl Refusal {
             Self::MethodUnknown => "method-unknown",
             Self::UnknownHost => "unknown-host",
             Self::Address => "address",
+            Self::Country => "country",
             Self::HttpsOnly => "https-only",
             Self::Loop => "loop",
+            Self::NotCached => "not-cached",
         }
     }
 
@@ -62,10 +69,11 @@ impl Refusal {
             Self::BadTarget | Self::BadHost | Self::BadField => StatusCode::BAD_REQUEST,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::BodyNotAllowed | Self::Address | Self::HttpsOnly => StatusCode::FORBIDDEN,
+            Self::BodyNotAllowed | Self::Address | Self::Country | Self::HttpsOnly => StatusCode::FORBIDDEN,
             Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -80,8 +88,10 @@ impl Refusal {
             Self::MethodUnknown => "The method of this request is not supported.",
             Self::UnknownHost => "This host is not served here.",
             Self::Address => "Access from this address is not allowed.",
+            Self::Country => "Access from this country is not allowed.",
             Self::HttpsOnly => "This address is served over https only.",
             Self::Loop => "This request came back to where it has been before.",
+            Self::NotCached => "There is no stored answer to this request.",
         }
     }
 }
@@ -111,10 +121,14 @@ pub enum Fault {
         /// The methods that are, as `Allow` lists them.
         allow: String,
     },
+    /// The viewer has not shown what the behavior asks for.
+    Denied(Box<Denial>),
     /// A function failed.
     Function(Box<FailedFunction>),
     /// The origin failed.
     Origin(OriginError),
+    /// The origin failed, and what is stored must not be used without it (RFC 9111 section 5.2.2.2).
+    Unvalidated(OriginError),
 }
 
 impl From<Refusal> for Fault {
@@ -143,10 +157,12 @@ impl Fault {
         match self {
             Self::Refused(refusal) => refusal.status(),
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Denied(denial) => denial.status,
             Self::Function(failed) => {
                 StatusCode::from_u16(failed.fault.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
             Self::Origin(error) => error.status(),
+            Self::Unvalidated(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -165,10 +181,11 @@ impl Fault {
         match self {
             Self::Refused(refusal) => refusal.as_str().to_owned(),
             Self::MethodNotAllowed { .. } => "method-not-allowed".to_owned(),
+            Self::Denied(denial) => denial.reason.clone(),
             Self::Function(failed) => {
                 format!("{} at {}: {}", failed.name, failed.hook.as_str(), failed.detail)
             }
-            Self::Origin(error) => format!("origin {}: {error}", error.as_str()),
+            Self::Origin(error) | Self::Unvalidated(error) => format!("origin {}: {error}", error.as_str()),
         }
     }
 
@@ -176,6 +193,13 @@ impl Fault {
         match self {
             Self::Refused(refusal) => refusal.sentence(),
             Self::MethodNotAllowed { .. } => "The method of this request is not allowed here.",
+            Self::Denied(denial) => match denial.status {
+                StatusCode::FOUND => "Please sign in first.",
+                StatusCode::UNAUTHORIZED => "This address needs valid credentials.",
+                StatusCode::TOO_MANY_REQUESTS => "There have been too many requests. Please try again later.",
+                StatusCode::SERVICE_UNAVAILABLE => "Credentials cannot be checked now. Please try again.",
+                _ => "Access to this address is not allowed.",
+            },
             Self::Function(failed) => match (failed.family, failed.fault) {
                 (_, FunctionFault::Validation) => "The function for this address returned an invalid result.",
                 (_, FunctionFault::Execution) => "The function for this address could not be run.",
@@ -184,7 +208,7 @@ impl Fault {
             Self::Origin(error) if error.status() == StatusCode::GATEWAY_TIMEOUT => {
                 "The server behind this address took too long to answer."
             }
-            Self::Origin(_) => "The server behind this address could not be reached.",
+            Self::Origin(_) | Self::Unvalidated(_) => "The server behind this address could not be reached.",
         }
     }
 
@@ -209,7 +233,11 @@ impl Fault {
         {
             headers.insert(header::ALLOW, allow);
         }
-        if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) {
+        if let Self::Denied(denial) = self {
+            headers.extend(denial.headers.clone());
+        }
+        let readable = matches!(self, Self::Refused(Refusal::NotCached));
+        if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) && !readable {
             // What the gate could not read it cannot delimit either.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

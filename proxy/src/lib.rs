@@ -7,12 +7,14 @@
 
 pub mod access;
 pub mod app;
+pub mod auth;
 pub mod body;
 pub mod cache;
 pub mod cli;
 pub mod deliver;
 pub mod directed;
 pub mod edge;
+pub mod edge_fields;
 pub mod experiment;
 pub mod fault;
 pub mod fetch;
@@ -20,6 +22,8 @@ pub mod forward;
 pub mod gate;
 pub mod hooks;
 pub mod id;
+pub mod interim;
+mod invalidate;
 pub mod lifecycle;
 pub mod listener;
 pub mod origin;

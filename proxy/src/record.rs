@@ -1,6 +1,6 @@
 //! What is known of one request when it is answered: one struct, one place that counts and logs it.
 
-use crate::{cache::Report, experiment::Exposure};
+use crate::{cache::Report, edge_fields::Arrival, experiment::Exposure};
 use edgehook_contract::HookPoint;
 use http::{Method, StatusCode};
 use std::{
@@ -113,6 +113,8 @@ pub struct Record {
     pub start: Instant,
     /// The viewer's address.
     pub viewer: IpAddr,
+    /// How it came.
+    pub arrival: Arrival,
     /// The method.
     pub method: Method,
     /// Host as asked for.
@@ -170,6 +172,18 @@ impl Counters {
 pub type Listener = Arc<dyn Fn(&Record) + Send + Sync>;
 
 impl Record {
+    /// A record of what else happens for the same request, to be joined to it or logged by itself.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { hooks: Vec::new(), origins: Vec::new(), experiments: Vec::new(), ..self.clone() }
+    }
+
+    /// Takes in what a fork recorded.
+    pub fn join(&mut self, fork: Self) {
+        self.hooks.extend(fork.hooks);
+        self.origins.extend(fork.origins);
+    }
+
     /// Counts the request, and tells `listener` of it, or where there is none the log.
     pub fn emit(&self, counters: &Counters, listener: Option<&Listener>) {
         counters.requests.fetch_add(1, Ordering::Relaxed);
@@ -192,6 +206,7 @@ impl Record {
             target = self.target,
             status = self.status.as_u16(),
             outcome = self.outcome.as_str(),
+            failure = self.failure.as_deref().map(shown),
             micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX),
             "answered"
         );

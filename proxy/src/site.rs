@@ -1,10 +1,13 @@
 //! One loaded configuration, ready to serve: immutable, swapped as a whole, shared by every request that began under it.
 
 use crate::{
+    access::Countries,
+    auth::{Admission, Guard},
     cache::{Cache, CachePolicy},
+    edge_fields::{Asked, GeoDatabases},
     experiment::Experiment,
     fault::{Fault, Refusal},
-    gate::Received,
+    gate::{self, Loosened, Received},
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin},
     routing::{HostPattern, PathPattern},
@@ -38,10 +41,16 @@ pub struct Site {
     pub https_port: Option<u16>,
     /// Development: loopback names stand for any host, answers are marked.
     pub dev: bool,
+    /// Where addresses are.
+    pub geo: Option<GeoDatabases>,
+    /// Some behavior asks for the order of a request's fields.
+    pub keeps_header_order: bool,
     /// Experiments in order.
     pub experiments: Vec<Arc<Experiment>>,
     /// Behaviors in order.
     pub behaviors: Vec<Arc<Behavior>>,
+    /// What no viewer may send, and what no log may show.
+    pub guard: Guard,
     /// The cache.
     pub cache: Cache,
     /// Where S3 origins that functions choose are asked; `None`: at their own names.
@@ -67,14 +76,24 @@ pub struct Behavior {
     pub failover: Option<Failover>,
     /// What is cached, and under which key.
     pub policy: CachePolicy,
+    /// A body in a GET or HEAD is dropped, and the cache with it, instead of being refused.
+    pub strips_bodies: bool,
+    /// Paths with encoded delimiters are refused (http-cache.md 7.1).
+    pub refuses_delimiters: bool,
     /// Methods that are let through; `None`: any but CONNECT.
     pub methods: Option<Vec<String>>,
     /// What becomes of cleartext requests.
     pub protocol: ProtocolPolicy,
+    /// Fields about viewers that its policies ask for.
+    pub asked: Asked,
+    /// Countries of viewers that are let in or refused.
+    pub countries: Option<Countries>,
     /// Addresses that are let in; empty: all.
     pub allow: Vec<IpNet>,
     /// Addresses that are not.
     pub deny: Vec<IpNet>,
+    /// What viewers must show to be let in.
+    pub admission: Arc<Admission>,
     /// Function before the cache.
     pub viewer_request: Option<Arc<Function>>,
     /// Whether that function sees the request's body.
@@ -89,6 +108,13 @@ pub struct Behavior {
     pub origin_response: Option<Arc<Function>>,
     /// Second origin that gets copies of requests.
     pub shadow: Option<Arc<Shadow>>,
+}
+
+impl Behavior {
+    /// Whether not everybody is let in.
+    fn is_guarded(&self) -> bool {
+        self.admission.is_guarded() || !self.allow.is_empty() || !self.deny.is_empty()
+    }
 }
 
 /// The second origin of a group.
@@ -140,7 +166,7 @@ impl Site {
     /// The behavior of a request.
     ///
     /// # Errors
-    /// The host is not served.
+    /// The host is not served, or the path could be read as one that another behavior guards.
     pub fn behavior(&self, request: &Received) -> Result<Arc<Behavior>, Fault> {
         let stands_for_any = self.dev && request.host.is_loopback();
         let served = |patterns: &[HostPattern]| {
@@ -149,10 +175,25 @@ impl Site {
         if !served(&self.hosts) {
             return Err(Refusal::UnknownHost.into());
         }
-        let mut behaviors = self.behaviors.iter();
-        behaviors
-            .find(|behavior| served(&behavior.hosts) && behavior.path.matches(&request.path))
-            .cloned()
-            .ok_or_else(|| Refusal::UnknownHost.into())
+        let find = |path: &str| {
+            let mut behaviors = self.behaviors.iter();
+            behaviors.find(|behavior| served(&behavior.hosts) && behavior.path.matches(path))
+        };
+        let chosen = find(&request.path).ok_or(Refusal::UnknownHost)?;
+        match gate::loosened(&request.path) {
+            Loosened::Same => {}
+            Loosened::AboveRoot if self.behaviors.iter().any(|behavior| behavior.is_guarded()) => {
+                return Err(Refusal::BadTarget.into());
+            }
+            Loosened::AboveRoot => {}
+            Loosened::Other(path) => {
+                // An origin that decodes more would serve what another behavior guards (security.md C07).
+                let other = find(&path).filter(|other| other.is_guarded());
+                if other.is_some_and(|other| !Arc::ptr_eq(other, chosen)) {
+                    return Err(Refusal::BadTarget.into());
+                }
+            }
+        }
+        Ok(chosen.clone())
     }
 }

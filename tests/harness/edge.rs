@@ -54,10 +54,22 @@ impl Edge {
         Self::run(folder, &["serve", "--config", "edge.toml"])
     }
 
+    /// As [`Edge::start`], with the log at this level.
+    pub(crate) fn start_logging(level: &str, config: &str, files: &[(&str, &str)]) -> Self {
+        let folder = folder(files);
+        write_config(folder.path(), "listen = [\"http://127.0.0.1:0\"]", config);
+        Self::run_with(folder, &["serve", "--config", "edge.toml"], &[("EDGEHOOK_LOG", level)])
+    }
+
     /// Starts `edgehook ARGUMENTS` in `folder`, and waits until it serves.
     pub(crate) fn run(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::run_with(folder, arguments, &[])
+    }
+
+    fn run_with(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(binary())
             .args(arguments)
+            .envs(variables.iter().copied())
             .current_dir(folder.path())
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
@@ -103,6 +115,14 @@ impl Edge {
     /// GET with headers.
     pub(crate) fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
         self.client().request("GET", target, headers, b"")
+    }
+
+    /// GET from its admin API.
+    pub(crate) fn admin(&self, target: &str) -> Reply {
+        let output = self.output();
+        let address = output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim();
+        let address = address.strip_prefix("http://").unwrap().parse().unwrap();
+        Client::connect(address).request("GET", target, &[("host", "localhost")], b"")
     }
 
     /// Everything that it has written so far, to either stream.

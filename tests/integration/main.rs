@@ -5,17 +5,22 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod admission;
 mod architecture;
+mod authorizers;
 mod cache;
+mod caching_rules;
 mod check;
 mod conformance;
 mod dev;
+mod edge_fields;
 mod experiments;
 mod faults;
 mod functions;
 mod gate;
 mod hooks;
 mod init;
+mod jwt;
 mod lambda;
 mod lambda_attacks;
 mod lambda_bodies;
@@ -27,3 +32,4 @@ mod origins;
 mod purge;
 mod serve;
 mod shadow;
+mod signed_urls;

@@ -1,8 +1,15 @@
 //! From a checked configuration and loaded functions to a site.
 
-use super::{experiments, functions::FunctionProblem};
+use super::{
+    auth::{self, KeySets},
+    experiments,
+    functions::FunctionProblem,
+};
 use crate::{
-    cache::{Cache, CacheLimits, CachePolicy, Selection, TagRules, Ttl},
+    access::Countries,
+    auth::Admission,
+    cache::{Cache, CacheLimits, CachePolicy, Selection},
+    edge_fields::{Asked, GeoError, OpenDatabases},
     experiment::Tallies,
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
@@ -15,7 +22,7 @@ use edgehook_config::{
 };
 use edgehook_contract::{Header, lambda};
 use http::{HeaderName, HeaderValue};
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 /// Why a configuration cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -23,15 +30,29 @@ pub enum SiteError {
     /// An origin's settings cannot be used.
     #[error("{0}")]
     Origin(#[from] OriginBuildError),
+    /// A database of places or networks cannot be used.
+    #[error("[geo] {0}")]
+    Geo(#[from] GeoError),
     /// Functions cannot be loaded.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Functions(Vec<FunctionProblem>),
+    /// Keys or passwords cannot be used.
+    #[error("{0}")]
+    Auth(String),
     /// A value cannot be sent as a header.
     #[error("{0} cannot be sent as a header value")]
     Header(String),
     /// A name that the checked configuration promised is not there.
     #[error("the configuration names {0}, which it does not define")]
     Missing(String),
+}
+
+/// What a configuration takes over from the one before it.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    tallies: Tallies,
+    databases: OpenDatabases,
+    key_sets: KeySets,
 }
 
 /// What does not stand in the file.
@@ -41,6 +62,8 @@ pub(super) struct Options {
     pub(super) dev: bool,
     pub(super) enforce_https: bool,
     pub(super) https_port: Option<u16>,
+    /// Whether key sets are fetched.
+    pub(super) fetch_keys: bool,
 }
 
 pub(super) fn cache_limits(config: &Config) -> CacheLimits {
@@ -51,10 +74,11 @@ pub(super) fn build(
     config: &Config,
     functions: &HashMap<String, Arc<Function>>,
     cache: Cache,
-    tallies: &Tallies,
+    kept: &Kept,
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
+    let authorizers = auth::authorizers(config, &kept.key_sets, options.fetch_keys)?;
     let mut origins = HashMap::new();
     for origin in config.origins.values() {
         let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
@@ -63,7 +87,10 @@ pub(super) fn build(
     let behaviors = config
         .behaviors
         .iter()
-        .map(|behavior| self::behavior(behavior, config, &origins, functions).map(Arc::new))
+        .map(|behavior| {
+            let admission = auth::admission(behavior, config, &authorizers)?;
+            self::behavior(behavior, admission, config, &origins, functions).map(Arc::new)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Site {
         number: options.number,
@@ -78,8 +105,11 @@ pub(super) fn build(
         enforce_https: options.enforce_https,
         https_port: options.https_port,
         dev: options.dev,
-        experiments: experiments::build(config, &origins, functions, tallies)?,
+        geo: kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
+        keeps_header_order: behaviors.iter().any(|behavior| behavior.asked.needs_header_order()),
+        experiments: experiments::build(config, &origins, functions, &kept.tallies)?,
         behaviors,
+        guard: auth::guard(config),
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
@@ -196,18 +226,27 @@ impl Place {
 
 fn behavior(
     behavior: &config::Behavior,
+    admission: Admission,
     config: &Config,
     origins: &HashMap<&str, Arc<SiteOrigin>>,
     functions: &HashMap<String, Arc<Function>>,
 ) -> Result<Behavior, SiteError> {
     let attached = |name: &Option<String>| attached(functions, name);
+    let policy = super::caching::policy(behavior, config)?;
     let shadow = behavior.shadow.as_ref().map(|name| named_origin(origins, name)).transpose()?;
     Ok(Behavior {
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin: named_origin(origins, &behavior.origin)?,
         failover: None,
-        policy: policy(behavior, config)?,
+        asked: asked(&policy),
+        policy,
+        strips_bodies: behavior.cache.strip_bodies,
+        refuses_delimiters: behavior.cache.reject_encoded_delimiters,
+        countries: behavior.countries.as_ref().map(|countries| match countries {
+            config::Countries::Allow(list) => Countries::Allow(list.clone()),
+            config::Countries::Deny(list) => Countries::Deny(list.clone()),
+        }),
         methods: match &behavior.methods {
             Methods::Any => None,
             Methods::List(list) => Some(list.clone()),
@@ -217,8 +256,9 @@ fn behavior(
             ViewerProtocolPolicy::RedirectToHttps => ProtocolPolicy::RedirectToHttps,
             ViewerProtocolPolicy::HttpsOnly => ProtocolPolicy::HttpsOnly,
         },
-        allow: behavior.allow.clone(),
-        deny: behavior.deny.clone(),
+        allow: behavior.admission.allow.clone(),
+        deny: behavior.admission.deny.clone(),
+        admission: Arc::new(admission),
         viewer_request: attached(&behavior.viewer_request)?,
         viewer_request_body: include(behavior.include_body.viewer_request),
         viewer_response: attached(&behavior.viewer_response)?,
@@ -227,6 +267,14 @@ fn behavior(
         origin_response: attached(&behavior.origin_response)?,
         shadow: shadow.map(|origin| Arc::new(Shadow::new(origin, behavior.shadow_percent))),
     })
+}
+
+/// The fields about viewers that the cache policy puts in the key, and so in the request.
+fn asked(policy: &CachePolicy) -> Asked {
+    match &policy.headers {
+        Selection::Include(names) => Asked::among(names.iter().map(String::as_str)),
+        _ => Asked::default(),
+    }
 }
 
 pub(super) fn named_origin(origins: &HashMap<&str, Arc<SiteOrigin>>, name: &str) -> Result<Arc<SiteOrigin>, SiteError> {
@@ -250,43 +298,4 @@ fn s3_endpoint(url: &config::OriginUrl) -> Result<Origin, OriginBuildError> {
     let place = Place::of(url);
     let target = Target::Url { https: place.https, host: place.domain_name, port: place.port, path_prefix: place.path };
     Origin::build("s3", OriginSettings::new(target))
-}
-
-/// A behavior without a policy caches only what the origin declares, keyed by all query parameters (design.md 8).
-fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, SiteError> {
-    let Some(name) = &behavior.cache_policy else {
-        let max = config.cache.ttl.max.max(Duration::from_secs(1));
-        let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
-        let tags = TagRules { field: None, forward: config.cache.forward_tags };
-        return Ok(CachePolicy {
-            ttl,
-            query: Selection::All,
-            headers: Selection::None,
-            cookies: Selection::None,
-            tags,
-        });
-    };
-    let policy = config.cache_policies.get(name);
-    let policy = policy.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
-    Ok(CachePolicy {
-        ttl: Ttl { min: policy.ttl.min, default: policy.ttl.default, max: policy.ttl.max },
-        query: selection(&policy.query),
-        headers: selection(&policy.headers),
-        cookies: selection(&policy.cookies),
-        tags: TagRules { field: tag_field(policy)?, forward: config.cache.forward_tags },
-    })
-}
-
-fn tag_field(policy: &config::CachePolicy) -> Result<Option<HeaderName>, SiteError> {
-    let unusable = |_| SiteError::Header("tags".to_owned());
-    policy.tags.as_deref().map(|name| HeaderName::try_from(name).map_err(unusable)).transpose()
-}
-
-fn selection(selection: &config::Selection) -> Selection {
-    match selection {
-        config::Selection::None => Selection::None,
-        config::Selection::All => Selection::All,
-        config::Selection::Include(names) => Selection::Include(names.clone()),
-        config::Selection::Exclude(names) => Selection::Exclude(names.clone()),
-    }
 }

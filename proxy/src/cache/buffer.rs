@@ -126,6 +126,11 @@ impl Buffer {
         Arc::new(Self { state: Mutex::default(), length })
     }
 
+    /// The promised length in bytes, if there is one.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// A reader from the first byte on; none if that is gone already.
     pub(crate) fn reader(self: &Arc<Self>) -> Option<FillReader> {
         let mut state = self.lock();
@@ -200,11 +205,6 @@ pub(crate) struct FillReader {
 }
 
 impl FillReader {
-    /// The promised length in bytes, if there is one.
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.buffer.length
-    }
-
     fn position(&self, state: &State) -> u64 {
         state.readers.get(&self.id).map_or(0, |reader| reader.position)
     }

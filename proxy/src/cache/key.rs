@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::policy::{CachePolicy, Selection};
 
 /// Raised whenever the layout of the key changes, so that no old object is ever found under a new key.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Fields that no selection can put in the key: they belong to the connection, to the cache itself, to the body, or
 /// (`Cookie`) have a selection of their own.
@@ -53,7 +53,7 @@ pub struct KeyInput<'a> {
     pub host: &'a str,
     /// Path in canonical form, without the query.
     pub path: &'a str,
-    /// Everything behind the `?` as the viewer sent it; an empty query and none are the same.
+    /// Everything behind the `?` as the viewer sent it; an empty query and none differ.
     pub query: Option<&'a str>,
     /// The request's fields.
     pub headers: &'a HeaderMap,
@@ -73,6 +73,8 @@ pub struct KeyedRequest {
     pub cookies: Option<String>,
     /// Names of the fields that are present and keyed, sorted.
     pub headers: Vec<HeaderName>,
+    /// What stands behind the last dot of the path's last segment, in lower case.
+    pub(crate) extension: Option<Arc<str>>,
 }
 
 impl KeyedRequest {
@@ -84,9 +86,11 @@ impl KeyedRequest {
         let headers = select_headers(&policy.headers, input.headers);
 
         let mut writer = Writer(vec![VERSION]);
-        for part in [input.namespace, input.scheme, input.host, input.path, query.as_deref().unwrap_or("")] {
+        for part in [input.namespace, input.scheme, input.host, input.path] {
             writer.part(part.as_bytes());
         }
+        writer.count(usize::from(query.is_some()));
+        writer.part(query.as_deref().unwrap_or("").as_bytes());
         let url_length = writer.0.len();
 
         writer.count(headers.len());
@@ -106,8 +110,14 @@ impl KeyedRequest {
         }
 
         let cookies = (!cookies.is_empty()).then(|| cookies.join("; "));
-        Self { key: Key::new(writer.0, url_length), query, cookies, headers }
+        Self { key: Key::new(writer.0, url_length), query, cookies, headers, extension: extension(input.path) }
     }
+}
+
+fn extension(path: &str) -> Option<Arc<str>> {
+    let (_, file) = path.rsplit_once('/')?;
+    let (_, extension) = file.rsplit_once('.')?;
+    Some(extension.to_ascii_lowercase().into())
 }
 
 /// Identifies a stored response up to Vary. Equality compares the whole byte string; the hash is seeded per process.
@@ -236,7 +246,7 @@ impl Writer {
 }
 
 fn select_query(selection: &Selection, query: Option<&str>) -> Option<String> {
-    let query = query.filter(|query| !query.is_empty())?;
+    let query = query?;
     if *selection == Selection::All {
         return Some(query.to_owned());
     }

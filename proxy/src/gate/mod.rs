@@ -11,11 +11,13 @@ mod host;
 mod path;
 
 pub use host::Host;
-pub(crate) use path::canonical as canonical_path;
+pub(crate) use path::{Loosened, canonical as canonical_path, loosened};
 
 use crate::{
+    auth::signed,
     body::Body,
     fault::{Fault, Refusal},
+    interim::Interim,
     listener::{Connection, Scheme},
 };
 use http::{HeaderMap, Method, Request, Version, header};
@@ -45,6 +47,10 @@ pub struct Received {
     pub viewer: IpAddr,
     /// The protocol that the viewer speaks.
     pub version: Version,
+    /// Where interim responses go, if the viewer can take them.
+    pub interim: Option<Interim>,
+    /// A GET or HEAD with a body; its behavior decides what becomes of it (security.md S09).
+    pub has_body: bool,
 }
 
 /// Checks and normalises a request.
@@ -56,9 +62,8 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
     check_method(&parts.method)?;
     let host = host::of(&parts.uri, &parts.headers, parts.version)?;
     check_expectation(&parts.headers)?;
-    if (parts.method == Method::GET || parts.method == Method::HEAD) && carries_body(&parts.headers, &body) {
-        return Err(Refusal::BodyNotAllowed.into());
-    }
+    let bodiless = parts.method == Method::GET || parts.method == Method::HEAD;
+    let has_body = bodiless && carries_body(&parts.headers, &body);
     fields::check(&parts.headers)?;
     fields::strip(&mut parts.headers);
     let path = path::canonical(parts.uri.path())?;
@@ -82,8 +87,28 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
         headers: parts.headers,
         viewer: connection.peer.ip().to_canonical(),
         version: parts.version,
+        interim: parts.extensions.remove(),
+        has_body,
     };
     Ok((received, body))
+}
+
+/// An absolute address in the form in which a request for it is routed; `None` where none would be let in. Fragments and the
+/// parameters of a signature are no part of it.
+pub(crate) fn address(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let path = path::canonical(if path.is_empty() { "/" } else { path }).ok()?;
+    let signed = |pair: &str| signed::PARAMETERS.iter().any(|name| pair.split('=').next() == Some(name));
+    let fits = |query: &str| {
+        query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'"' && byte != b'\\')
+    };
+    if query.is_some_and(|query| !fits(query) || query.split('&').any(signed)) {
+        return None;
+    }
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Some(format!("{scheme}://{}{path}{query}", Host::parse(authority)?.authority()))
 }
 
 fn check_method(method: &Method) -> Result<(), Fault> {

@@ -25,9 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::bodies::{Delivery, Framing, InFlight, ViewerBody};
 use super::frames::MeteredFrames;
+use super::hints::{HintedStream, Hints};
 use super::io::ViewerSocket;
 use super::timeouts::{CloseReason, Pulse, Verdict};
-use super::{Answer, Connection, Handler, Limits, tls};
+use super::{Answer, Connection, Handler, Limits, TlsInfo, hello, tls};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -89,14 +90,17 @@ impl Server {
         mut connection: Connection,
         pulse: Arc<Pulse>,
     ) -> Result<(), CloseReason> {
-        let stream = tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(socket))
+        let socket = socket.noting(hello::HELLO_LIMIT);
+        let mut stream = tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(socket))
             .await
             .map_err(|_| CloseReason::HandshakeTimeout)?
             .map_err(|_| CloseReason::Handshake)?;
         pulse.handshake_done();
+        let noted = stream.get_mut().0.take_noted();
         let session = stream.get_ref().1;
         let multiplexed = session.alpn_protocol() == Some(tls::ALPN_H2);
-        connection.tls = tls::describe(session);
+        let fingerprints = hello::fingerprints(&noted);
+        connection.tls = tls::describe(session).map(|info| TlsInfo { fingerprints, ..info });
         if multiplexed {
             self.serve_http2(stream, connection, pulse).await
         } else {
@@ -129,7 +133,9 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let service = self.service(connection, &pulse);
+        let hints = Hints::default();
+        let service = self.service(connection, &pulse, Some(hints.clone()));
+        let stream = HintedStream::new(stream, hints);
         let connection = self.http1.serve_connection(TokioIo::new(stream), service);
         self.drive(connection, &pulse).await
     }
@@ -139,17 +145,18 @@ impl Server {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         pulse.becomes_multiplexed();
-        let service = self.service(connection, &pulse);
+        let service = self.service(connection, &pulse, None);
         let stream = TokioIo::new(MeteredFrames::new(stream));
         self.drive(self.http2.serve_connection(stream, service), &pulse).await
     }
 
-    fn service(&self, connection: Connection, pulse: &Arc<Pulse>) -> Requests {
+    fn service(&self, connection: Connection, pulse: &Arc<Pulse>, hints: Option<Hints>) -> Requests {
         Requests {
             handler: Arc::clone(&self.handler),
             connection: Arc::new(connection),
             pulse: Arc::clone(pulse),
             body_min_rate: self.limits.body_min_rate,
+            hints,
         }
     }
 
@@ -187,7 +194,7 @@ trait Closable: Future<Output = hyper::Result<()>> {
     fn close_gently(self: Pin<&mut Self>);
 }
 
-impl<S> Closable for http1::Connection<TokioIo<S>, Requests>
+impl<S> Closable for http1::Connection<TokioIo<HintedStream<S>>, Requests>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -249,6 +256,8 @@ struct Requests {
     connection: Arc<Connection>,
     pulse: Arc<Pulse>,
     body_min_rate: u64,
+    /// Where interim responses go, on HTTP/1.1.
+    hints: Option<Hints>,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -263,9 +272,13 @@ impl Service<Request<Incoming>> for Requests {
             Version::HTTP_11 => Framing::Delimited,
             _ => Framing::EndOfConnection,
         };
-        let request = request.map(|incoming| ViewerBody::wrap(incoming, self.body_min_rate));
+        let mut request = request.map(|incoming| ViewerBody::wrap(incoming, self.body_min_rate));
+        let hints = self.hints.clone().filter(|_| request.version() == Version::HTTP_11);
+        if let Some(hints) = &hints {
+            request.extensions_mut().insert(hints.begin());
+        }
         let answer = self.handler.handle(Arc::clone(&self.connection), request);
-        Answering { answer, framing, in_flight: Some(in_flight) }
+        Answering { answer, framing, in_flight: Some(in_flight), hints }
     }
 }
 
@@ -274,6 +287,7 @@ struct Answering {
     answer: Answer,
     framing: Framing,
     in_flight: Option<InFlight>,
+    hints: Option<Hints>,
 }
 
 impl Future for Answering {
@@ -282,6 +296,7 @@ impl Future for Answering {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let response = std::task::ready!(this.answer.as_mut().poll(cx));
+        this.hints.iter().for_each(Hints::end);
         let in_flight = this.in_flight.take().expect("a future is not polled again after it is ready");
         Poll::Ready(Ok(response.map(|body| Delivery::new(body, this.framing, in_flight))))
     }

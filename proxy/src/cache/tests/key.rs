@@ -8,7 +8,7 @@ use crate::cache::{TagRules, policy::Ttl};
 
 fn policy(query: Selection, headers: Selection, cookies: Selection) -> CachePolicy {
     let ttl = Ttl { min: Default::default(), default: Default::default(), max: std::time::Duration::from_secs(1) };
-    CachePolicy { ttl, query, headers, cookies, tags: TagRules::default() }
+    CachePolicy { ttl, query, headers, cookies, tags: TagRules::default(), rules: Default::default() }
 }
 
 fn all() -> CachePolicy {
@@ -46,7 +46,8 @@ fn the_query_keeps_order_and_bytes() {
     query(some(&["a", "c"]), Some("c&b=2&a=1&a=0"), Some("c&a=1&a=0"));
     query(but(&["b"]), Some("c&b=2&b&a=1;b=3"), Some("c&a=1;b=3"));
     query(some(&["a"]), Some("%61=1&A=1"), None);
-    query(Selection::All, Some(""), None);
+    query(Selection::All, Some(""), Some(""));
+    query(some(&["a"]), Some(""), None);
     query(Selection::All, None, None);
 }
 
