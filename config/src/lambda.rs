@@ -1,9 +1,11 @@
 //! The keys of `[function.NAME]` that only Lambda functions have (experience.md 3.5).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::context::Expect;
 use crate::diagnostic::{Code, Problem};
 use crate::secret::Secret;
 use crate::section::Section;
@@ -34,10 +36,70 @@ pub struct LambdaSettings {
     pub reserved_concurrency: Option<u32>,
     /// Idle environments end after this.
     pub idle_timeout: Duration,
+    /// Environments that are kept warm.
+    pub provisioned_concurrency: u32,
+    /// Older environments end.
+    pub max_age: Duration,
+    /// Whether environments are stopped between invocations.
+    pub freeze: bool,
+    /// Largest file in `/tmp`, bytes.
+    pub tmp: u64,
+    /// Folders, absolute, beside the code; a later one goes before an earlier one.
+    pub layers: Vec<PathBuf>,
+    /// Outgoing connections.
+    pub network: Network,
+    /// Handler styles of JavaScript functions.
+    pub compat: Compat,
     /// How origins that it names are checked.
     pub origin_rules: OriginRules,
     /// What becomes of headers that describe a body it replaced.
     pub replaced_body_headers: ReplacedBodyHeaders,
+}
+
+/// Outgoing connections of a function's environments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// None.
+    None,
+    /// To public addresses, where the engine can tell.
+    Public,
+    /// To anywhere.
+    All,
+}
+
+impl Network {
+    /// The word in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Public => "public",
+            Self::All => "all",
+        }
+    }
+}
+
+/// Which Node.js version's handler styles a JavaScript function has (lambda-edge.md 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compat {
+    /// All of them.
+    Any,
+    /// Those of Node.js 22 and older.
+    NodeJs22,
+    /// Those of Node.js 24.
+    NodeJs24,
+}
+
+impl Compat {
+    /// The word in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::NodeJs22 => "nodejs22",
+            Self::NodeJs24 => "nodejs24",
+        }
+    }
 }
 
 /// How an origin that a function names is checked (lambda-edge.md 2.6).
@@ -96,6 +158,7 @@ pub(crate) fn read(section: &Section<'_>, language: Language) -> LambdaSettings 
         Language::Python => "lambda_handler",
     };
     let rules = [("aws", OriginRules::Aws), ("relaxed", OriginRules::Relaxed)];
+    let networks = [Network::None, Network::Public, Network::All].map(|network| (network.as_str(), network));
     let kept = [("drop", ReplacedBodyHeaders::Drop), ("keep", ReplacedBodyHeaders::Keep)];
     LambdaSettings {
         language,
@@ -109,9 +172,43 @@ pub(crate) fn read(section: &Section<'_>, language: Language) -> LambdaSettings 
         idle_timeout: section
             .duration("idle_timeout", Duration::from_secs(1)..=Duration::from_hours(24))
             .unwrap_or(Duration::from_mins(5)),
+        provisioned_concurrency: section.count("provisioned_concurrency", 0..=1_000).unwrap_or(0),
+        max_age: section
+            .duration("max_age", Duration::from_secs(1)..=Duration::from_hours(24 * 7))
+            .unwrap_or(Duration::from_hours(2)),
+        freeze: section.boolean("freeze").unwrap_or(true),
+        tmp: section.size("tmp", 0..=u64::MAX).unwrap_or(512 << 20),
+        layers: layers(section),
+        network: section.choice("network", &networks, &[]).unwrap_or(Network::Public),
+        compat: compat(section, language),
         origin_rules: section.choice("origin_rules", &rules, &[]).unwrap_or(OriginRules::Aws),
         replaced_body_headers: section.choice("replaced_body_headers", &kept, &[]).unwrap_or(ReplacedBodyHeaders::Drop),
     }
+}
+
+fn compat(section: &Section<'_>, language: Language) -> Compat {
+    let words = [Compat::Any, Compat::NodeJs22, Compat::NodeJs24].map(|compat| (compat.as_str(), compat));
+    let chosen = section.choice("compat", &words, &[]);
+    if language == Language::Python
+        && let Some(value) = section.value("compat")
+    {
+        let problem = Problem::new(Code::Conflict, value.key_span, "`compat` belongs to runtime nodejs");
+        section.cx.report(problem.label("the runtime is python").help("remove it"));
+    }
+    chosen.unwrap_or(Compat::Any)
+}
+
+/// Most layers of a function (lambda-edge.md 6.2).
+const MOST_LAYERS: usize = 5;
+
+fn layers(section: &Section<'_>) -> Vec<PathBuf> {
+    let Some(value) = section.value("layers") else { return Vec::new() };
+    let items = value.list("a list of folders").unwrap_or_default();
+    if items.len() > MOST_LAYERS {
+        let message = format!("{} layers; at most {MOST_LAYERS}", items.len());
+        section.cx.report(Problem::new(Code::OutOfRange, value.key_span, message).label("too many"));
+    }
+    items.iter().filter_map(|item| section.cx.existing(&item.text()?, Expect::Folder)).collect()
 }
 
 /// A name in the script's exports. `path/file.export` needs a folder as `file`, which is not available.

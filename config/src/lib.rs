@@ -62,7 +62,7 @@ pub use geo::{Countries, Geo};
 pub use key_group::KeyGroup;
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::{Kvs, Seed};
-pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
+pub use lambda::{Compat, LambdaSettings, Language, Network, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
 pub use origin_group::OriginGroup;

@@ -9,7 +9,7 @@ use edgehook_contract::{
     viewer::{self, Context, Event, OriginChoice, Returned, Rules, Runtime, fields},
 };
 use edgehook_kvs::{Meta, Snapshot};
-use edgehook_lambda::{Concurrency, Function, FunctionSettings};
+use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Launch};
 use edgehook_protocol::viewer::Outcome;
 use edgehook_viewer::supervisor::{HostSettings, Hosts, StoreId, Surroundings, ViewerFunction};
 use serde_json::{Map, Value, json};
@@ -156,28 +156,35 @@ async fn lambda_functions() {
 }
 
 fn settings(name: &str, source: &Path, python: bool) -> FunctionSettings {
-    let (program, arguments, variables, handler) = if python {
+    let (engine, handler) = if python {
         let program = Path::new(binary()).with_file_name("edgehook-python");
-        (program, Vec::new(), vec![("LC_CTYPE".to_owned(), "C.UTF-8".to_owned())], "lambda_handler")
+        let variables = vec![("LC_CTYPE".to_owned(), "C.UTF-8".to_owned())];
+        (Engine::new(program, vec!["copies".into()], variables), "lambda_handler")
     } else {
-        (binary().into(), vec![ENVIRONMENT_ROLE.into()], Vec::new(), "handler")
+        let arguments = vec![ENVIRONMENT_ROLE.into(), "copies".into()];
+        (Engine::new(binary().into(), arguments, Vec::new()), "handler")
     };
     FunctionSettings {
         name: name.to_owned(),
         version: "1".to_owned(),
         account_id: "000000000000".to_owned(),
         log_stream: String::new(),
-        program,
-        arguments,
-        process_variables: variables,
+        launch: Launch::Engine(engine),
         file: source.to_owned(),
         source: fs::read(source).unwrap(),
         handler: handler.to_owned(),
         variables: Vec::new(),
         timeout: Duration::from_secs(30),
         memory: 128,
+        layers: Vec::new(),
+        network: "public".to_owned(),
+        compat: "any".to_owned(),
+        tmp_quota: 1 << 20,
         reserved_concurrency: None,
+        provisioned_concurrency: 0,
         idle_timeout: Duration::from_secs(300),
+        max_age: Duration::from_secs(300),
+        freeze: true,
     }
 }
 

@@ -5,13 +5,11 @@ use crate::{
     failure::{self, Kind},
     natives::{self, Outcome, State},
     network::{Network, Reach},
-    program::{Loader, Parsed, Program},
+    program::{Loader, Parsed},
 };
-use boa_engine::{
-    Context, JsError, JsNativeError, JsResult, JsValue, Module, builtins::promise::PromiseState, object::JsObject,
-};
+use boa_engine::{Context, JsError, JsResult, JsValue, Module, builtins::promise::PromiseState, object::JsObject};
 use edgehook_protocol::lambda::{Error, Function, Invocation};
-use std::rc::Rc;
+use std::{path::Path, rc::Rc};
 
 /// Nested calls that a script may make. Node allows some 11,000 plain ones; calls through native functions (array methods,
 /// getters, proxies) nest on the native stack too, which must hold this many of them.
@@ -39,17 +37,32 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// An engine with everything in it but the function itself.
+    /// An engine with everything in it that no function can change.
     ///
     /// # Errors
     /// The engine cannot be started.
-    pub(crate) fn new(function: &Function) -> Result<Self, Error> {
-        Self::build(function)
+    pub(crate) fn warm() -> Result<Self, Error> {
+        Self::build()
             .map_err(|error| failure::platform(Kind::Environment, format!("the boa engine does not start: {error}")))
     }
 
-    fn build(function: &Function) -> JsResult<Self> {
-        let event_loop = Rc::new(EventLoop::new(Network::new(Reach::of_process())));
+    /// Tells the engine which function it is for.
+    ///
+    /// # Errors
+    /// The engine is out of order, or there is no folder for `/tmp`.
+    pub(crate) fn prepare(&mut self, function: &Function) -> Result<(), Error> {
+        self.event_loop.network().set_reach(Reach::named(&function.network));
+        natives::prepare(function, &self.state, &self.host, &mut self.context)
+            .map_err(|error| failure::platform(Kind::Environment, format!("the boa engine is out of order: {error}")))
+    }
+
+    /// Where the function's `/tmp` is.
+    pub(crate) fn temporary(&self) -> &Path {
+        self.state.places().temporary()
+    }
+
+    fn build() -> JsResult<Self> {
+        let event_loop = Rc::new(EventLoop::new(Network::new(Reach::default())));
         let rejections = Rc::new(Rejections::default());
         let loader = Rc::new(Loader::default());
         let mut context = Context::builder()
@@ -61,10 +74,8 @@ impl Engine {
         let limits = context.runtime_limits_mut();
         limits.set_recursion_limit(RECURSION);
         limits.set_stack_size_limit(STACK_VALUES);
-        let program = Program::new(&function.file, &function.source.0);
-        let state = State::new(program)
-            .map_err(|error| JsNativeError::error().with_message(format!("there is no folder for /tmp: {error}")))?;
-        let host = natives::install(function, &state, &mut context)?;
+        let state = State::new();
+        let host = natives::install(&state, &mut context)?;
         Ok(Self { context, event_loop, rejections, loader, host, state })
     }
 
@@ -84,8 +95,9 @@ impl Engine {
     }
 
     fn exports(&mut self) -> Result<JsValue, Error> {
-        let file = self.state.program.file().to_owned();
-        match self.state.program.parse(&file, &mut self.context).map_err(|error| self.loading(error))? {
+        let program = self.state.program();
+        let file = program.file().to_owned();
+        match program.parse(&file, &mut self.context).map_err(|error| self.loading(error))? {
             Parsed::Module(module) => {
                 self.loader.insert(&file, &module);
                 self.evaluate(&module)

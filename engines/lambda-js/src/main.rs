@@ -4,5 +4,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    edgehook_lambda_js::run()
+    edgehook_lambda_js::run(std::env::args().nth(1).as_deref() == Some("copies"))
 }

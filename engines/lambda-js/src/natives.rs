@@ -24,7 +24,7 @@ use boa_engine::{
 };
 use edgehook_protocol::lambda::{Error, Function};
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     io::{self, Write},
     path::Path,
     process,
@@ -121,8 +121,8 @@ pub(crate) type Outcome = Result<String, Error>;
 
 /// What the natives share with the engine.
 pub(crate) struct State {
-    pub(crate) program: Program,
-    pub(crate) places: files::Places,
+    program: OnceCell<Rc<Program>>,
+    places: OnceCell<files::Places>,
     pub(crate) outcome: RefCell<Option<Outcome>>,
     started: Instant,
 }
@@ -131,11 +131,19 @@ pub(crate) struct State {
 struct Host(JsObject);
 
 impl State {
-    /// # Errors
-    /// There is no folder for `/tmp`.
-    pub(crate) fn new(program: Program) -> io::Result<Rc<Self>> {
-        let places = files::Places::new(program.folder())?;
-        Ok(Rc::new(Self { program, places, outcome: RefCell::new(None), started: Instant::now() }))
+    pub(crate) fn new() -> Rc<Self> {
+        let (program, places) = (OnceCell::new(), OnceCell::new());
+        Rc::new(Self { program, places, outcome: RefCell::new(None), started: Instant::now() })
+    }
+
+    /// The function's files.
+    pub(crate) fn program(&self) -> Rc<Program> {
+        Rc::clone(self.program.get().expect("`prepare` put it there before any of the function's code ran"))
+    }
+
+    /// Where the function's paths lie.
+    pub(crate) fn places(&self) -> &files::Places {
+        self.places.get().expect("`prepare` put it there before any of the function's code ran")
     }
 
     pub(crate) fn of(context: &Context) -> Rc<Self> {
@@ -147,7 +155,7 @@ impl State {
 ///
 /// # Errors
 /// A script fails, which no function can cause.
-pub(crate) fn install(function: &Function, state: &Rc<State>, context: &mut Context) -> JsResult<JsObject> {
+pub(crate) fn install(state: &Rc<State>, context: &mut Context) -> JsResult<JsObject> {
     let host = JsObject::with_object_proto(context.intrinsics());
     context.insert_data(Rc::clone(state));
     context.insert_data(Host(host.clone()));
@@ -155,21 +163,7 @@ pub(crate) fn install(function: &Function, state: &Rc<State>, context: &mut Cont
         let native = NativeFunction::from_fn_ptr(native).to_js_function(context.realm());
         host.create_data_property_or_throw(JsString::from(name), native, context)?;
     }
-    let about = serde_json::json!({
-        "name": function.name,
-        "version": function.version,
-        "memory": function.memory.to_string(),
-        "logGroup": function.log_group,
-        "logStream": function.log_stream,
-        "arn": function.arn,
-    });
-    let variables: serde_json::Map<String, serde_json::Value> =
-        variables(function).into_iter().map(|(name, value)| (name, value.into())).collect();
     let facts = [
-        ("about", JsValue::from_json(&about, context)?),
-        ("variables", JsValue::from_json(&variables.into(), context)?),
-        ("file", text(&state.program.file().to_string_lossy())),
-        ("folder", text(&state.program.folder().to_string_lossy())),
         ("arch", text(if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" })),
         ("boa", text("0.22")),
         ("digests", JsArray::from_iter(digest::NAMES.map(text), context).into()),
@@ -191,25 +185,37 @@ pub(crate) fn install(function: &Function, state: &Rc<State>, context: &mut Cont
     Ok(host)
 }
 
-/// The function's variables, with the ones that Lambda always sets in front (lambda-edge.md 6.3).
-fn variables(function: &Function) -> Vec<(String, String)> {
-    let folder = Path::new(&function.file).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
-    let standard = [
-        ("LANG", "en_US.UTF-8"),
-        ("TZ", "UTC"),
-        ("_HANDLER", &function.handler),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
-        ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory.to_string()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", &function.log_stream),
-        ("LAMBDA_TASK_ROOT", &folder),
+/// Tells the scripts which function they are for.
+///
+/// # Errors
+/// As for [`install`].
+pub(crate) fn prepare(function: &Function, state: &Rc<State>, host: &JsObject, context: &mut Context) -> JsResult<()> {
+    let program =
+        state.program.get_or_init(|| Rc::new(Program::new(&function.file, &function.source.0, &function.layers)));
+    let places = files::Places::new(program.folder(), &function.tmp)
+        .map_err(|error| JsNativeError::error().with_message(format!("there is no folder for /tmp: {error}")))?;
+    state.places.get_or_init(|| places);
+    let about = serde_json::json!({
+        "name": function.name,
+        "version": function.version,
+        "memory": function.memory.to_string(),
+        "logGroup": function.log_group,
+        "logStream": function.log_stream,
+        "arn": function.arn,
+        "compat": function.compat,
+    });
+    let variables: serde_json::Map<String, serde_json::Value> =
+        function.all_variables().into_iter().map(|(name, value)| (name, value.into())).collect();
+    let facts = [
+        ("about", JsValue::from_json(&about, context)?),
+        ("variables", JsValue::from_json(&variables.into(), context)?),
+        ("file", text(&program.file().to_string_lossy())),
+        ("folder", text(&program.folder().to_string_lossy())),
     ];
-    let standard = standard.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    // What the proxy sends is its decision: it comes later and wins.
-    standard.into_iter().chain(function.variables.iter().cloned()).collect()
+    for (name, fact) in facts {
+        host.create_data_property_or_throw(JsString::from(name), fact, context)?;
+    }
+    call("prepared", &[], context).map(drop)
 }
 
 /// Whether the engine has a module of that name.
@@ -336,7 +342,7 @@ fn evaluate(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResu
 
 fn resolve(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let (name, from) = (string(arguments, 0, context)?, string(arguments, 1, context)?);
-    let path = State::of(context).program.resolve(&name, Path::new(&from), Style::Require);
+    let path = State::of(context).program().resolve(&name, Path::new(&from), Style::Require);
     Ok(path.map_or_else(JsValue::undefined, |path| text(&path.to_string_lossy())))
 }
 
@@ -344,7 +350,7 @@ fn resolve(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResul
 fn read(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let path = string(arguments, 0, context)?;
     let state = State::of(context);
-    let (form, key, value) = match state.program.parse(Path::new(&path), context)? {
+    let (form, key, value) = match state.program().parse(Path::new(&path), context)? {
         Parsed::Json(value) => ("json", "value", value),
         Parsed::Common(script) => ("common", "body", script.evaluate(context)?),
         Parsed::Module(_) => ("module", "body", JsValue::undefined()),

@@ -55,11 +55,11 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// What the variable of this process says, as the proxy sets it.
-    pub(crate) fn of_process() -> Self {
-        match std::env::var("EDGEHOOK_NETWORK").as_deref() {
-            Ok("none") => Self::None,
-            Ok("all") => Self::All,
+    /// The one of that name, as the proxy sends it.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "none" => Self::None,
+            "all" => Self::All,
             _ => Self::Public,
         }
     }
@@ -119,7 +119,7 @@ struct Exchange {
 
 /// The requests of one environment.
 pub(crate) struct Network {
-    reach: Reach,
+    reach: Cell<Reach>,
     agent: OnceCell<Agent>,
     exchanges: RefCell<HashMap<RequestId, Exchange>>,
     waiting: RefCell<VecDeque<(RequestId, Outgoing, Receiver<()>)>>,
@@ -133,7 +133,7 @@ impl Network {
     pub(crate) fn new(reach: Reach) -> Self {
         let (told, news) = mpsc::channel();
         Self {
-            reach,
+            reach: Cell::new(reach),
             agent: OnceCell::new(),
             exchanges: RefCell::default(),
             waiting: RefCell::default(),
@@ -142,6 +142,11 @@ impl Network {
             told,
             news,
         }
+    }
+
+    /// Says where requests may go. What was sent before is not recalled.
+    pub(crate) fn set_reach(&self, reach: Reach) {
+        self.reach.set(reach);
     }
 
     /// Sends a request; `callback` is given what comes of it.
@@ -204,7 +209,7 @@ impl Network {
     fn advance(&self) {
         while self.running.get() < AT_ONCE {
             let Some((id, request, demanded)) = self.waiting.borrow_mut().pop_front() else { return };
-            let agent = self.agent.get_or_init(|| agent(self.reach)).clone();
+            let agent = self.agent.get_or_init(|| agent(self.reach.get())).clone();
             let told = self.told.clone();
             let run = move || {
                 // Sent even if the exchange panics: the place is free again.

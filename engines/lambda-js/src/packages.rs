@@ -1,6 +1,6 @@
 //! Which file a name means: relative paths, packages in `node_modules` with the `main` and `exports` of their `package.json`,
-//! and the module form that a `package.json` declares (lambda-edge.md 5.1, 11). Only what lies in the function's folder is
-//! found, links followed. Absent: files outside, `NODE_PATH`, loaders.
+//! and the module form that a `package.json` declares (lambda-edge.md 5.1, 11). Only what lies in the function's folder or a layer
+//! is found, links followed. Absent: files outside, `NODE_PATH`, loaders.
 
 use serde_json::{Map, Value};
 use std::{
@@ -43,12 +43,14 @@ pub(crate) enum Declared {
 #[derive(Debug)]
 pub(crate) struct Packages {
     folder: PathBuf,
+    /// Folders of the layers, the one that goes first first.
+    layers: Vec<PathBuf>,
 }
 
 impl Packages {
-    /// `folder` with links followed.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    /// `folder` and `layers` with links followed.
+    pub(crate) fn new(folder: PathBuf, layers: Vec<PathBuf>) -> Self {
+        Self { folder, layers }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -73,8 +75,14 @@ impl Packages {
         let rest = specifier.strip_prefix(&name)?.trim_start_matches('/');
         let base = base.canonicalize().ok()?;
         let above = base.ancestors().take_while(|folder| folder.starts_with(&self.folder));
+        let of_layers = self
+            .layers
+            .iter()
+            .flat_map(|layer| ["nodejs/node_modules", "node_modules"].map(|folder| layer.join(folder)));
         above
-            .map(|folder| folder.join("node_modules").join(&name))
+            .map(|folder| folder.join("node_modules"))
+            .chain(of_layers)
+            .map(|folder| folder.join(&name))
             .find(|package| package.is_dir())
             .and_then(|package| self.in_package(&package, rest, style))
     }
@@ -108,10 +116,11 @@ impl Packages {
         of_main.or_else(|| self.file(&folder.join("index")))
     }
 
-    /// A file, when there is one and it lies in the folder.
+    /// A file, when there is one and it lies in the folder or a layer.
     fn inside(&self, path: &Path) -> Option<PathBuf> {
         let path = path.canonicalize().ok()?;
-        (path.is_file() && path.starts_with(&self.folder)).then_some(path)
+        let holds = std::iter::once(&self.folder).chain(&self.layers).any(|folder| path.starts_with(folder));
+        (path.is_file() && holds).then_some(path)
     }
 
     /// The nearest `package.json` at or above a folder, not beyond `node_modules`.
@@ -189,7 +198,7 @@ mod tests {
             fs::write(path, content).unwrap();
         }
         let root = folder.path().canonicalize().unwrap();
-        let path = Packages::new(root.clone()).resolve(name, &root.join("index.js"), style)?;
+        let path = Packages::new(root.clone(), Vec::new()).resolve(name, &root.join("index.js"), style)?;
         Some(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned())
     }
 
@@ -252,7 +261,7 @@ mod tests {
             fs::write(outer.join(file), "").unwrap();
         }
         std::os::unix::fs::symlink(outer.join("secret.js"), inner.join("link.js")).unwrap();
-        let packages = Packages::new(inner.clone());
+        let packages = Packages::new(inner.clone(), Vec::new());
         let name = |specifier: &str| {
             let path = packages.resolve(specifier, &inner.join("index.js"), Style::Require)?;
             Some(path.file_name().unwrap().to_owned())

@@ -2,7 +2,7 @@
 //! `packages`.
 //!
 //! The file that the proxy sent is what INIT carried, not what lies on the disk by now. Other files are read when they are
-//! imported, and only from the folder of that file, links followed.
+//! imported, and only from the folder of that file and from the layers, links followed.
 
 pub(crate) use crate::packages::Style;
 
@@ -35,11 +35,12 @@ pub(crate) struct Program {
 
 impl Program {
     /// The function in `file`, whose content is `source`.
-    pub(crate) fn new(file: &str, source: &[u8]) -> Self {
+    pub(crate) fn new(file: &str, source: &[u8], layers: &[String]) -> Self {
         let file = PathBuf::from(file);
         let folder = file.parent().unwrap_or(Path::new("/"));
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        Self { file, source: String::from_utf8_lossy(source).into_owned(), packages: Packages::new(folder) }
+        let layers = layers.iter().rev().filter_map(|layer| Path::new(layer).canonicalize().ok()).collect();
+        Self { file, source: String::from_utf8_lossy(source).into_owned(), packages: Packages::new(folder, layers) }
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -172,19 +173,19 @@ impl Loader {
     }
 
     fn load(&self, from: Option<&Path>, specifier: &str, context: &mut Context) -> JsResult<Module> {
-        let state = State::of(context);
-        let from = from.unwrap_or(state.program.file()).to_owned();
+        let program = State::of(context).program();
+        let from = from.unwrap_or(program.file()).to_owned();
         let path = if natives::is_builtin(specifier, context)? {
             None
         } else {
-            let path = state.program.resolve(specifier, &from, Style::Import);
+            let path = program.resolve(specifier, &from, Style::Import);
             Some(path.map_or_else(|| natives::missing(specifier, &from, context), Ok)?)
         };
         let key = path.clone().unwrap_or_else(|| PathBuf::from(specifier));
         if let Some(known) = self.0.borrow().get(&key) {
             return Ok(known.clone());
         }
-        let module = match path.as_deref().map(|path| state.program.parse(path, context)).transpose()? {
+        let module = match path.as_deref().map(|path| program.parse(path, context)).transpose()? {
             Some(Parsed::Module(module)) => module,
             Some(_) => synthetic(&natives::load(&key, context)?, key.clone(), context)?,
             None => synthetic(&natives::builtin(specifier, context)?, key.clone(), context)?,

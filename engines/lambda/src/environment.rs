@@ -1,126 +1,244 @@
 //! One environment: a process, its socket, and the state machine started → ready → running → ready.
 
-use crate::{InvokeError, function::FunctionSettings, log};
+use crate::{
+    Engine, InvokeError,
+    child::Child,
+    concurrency::Place,
+    log::Output,
+    pool::Living,
+    settings::{FunctionSettings, Launch},
+    template::Copy,
+};
 use edgehook_protocol::{
     VERSION,
     frame::{self, Inbox},
-    lambda::{Error, FromEnvironment, Function as Load, Invocation, RESULT_LIMIT, ToEnvironment},
+    lambda::{Error, FromEnvironment, Invocation, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
-use edgehook_sandbox::{Confined, kill_group};
 use std::{
-    sync::Arc,
+    io,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
-    process::Child,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 /// A process that has loaded the function and waits for an invocation. Dropping it kills the process and its children.
 #[derive(Debug)]
 pub(crate) struct Environment {
     child: Child,
-    process: u32,
+    link: Link,
+    output: Output,
+    /// Its `/tmp`.
+    tmp: Option<TempDir>,
+    frozen: bool,
+    /// Whether it is one of those that are kept.
+    pub(crate) kept: bool,
+    pub(crate) born: Instant,
+    pub(crate) idle_since: Instant,
+    /// Layers of the sandbox that are missing, with the reason; empty: it is there.
+    pub(crate) layers: Vec<(String, String)>,
+    _living: Living,
+    _place: Place,
+}
+
+/// The socket to it.
+#[derive(Debug)]
+struct Link {
     socket: UnixStream,
     inbox: Inbox,
-    output: Arc<log::Allowance>,
     never_read: bool,
-    pub(crate) idle_since: Instant,
+}
+
+/// Why the link broke.
+enum Broken {
+    Ended,
+    Protocol,
 }
 
 /// One invocation as it goes over the socket: encoded once, whichever environment takes it.
 #[derive(Debug)]
 pub(crate) struct Call {
     number: u64,
+    pub(crate) request: String,
     frame: Vec<u8>,
-    deadline: Instant,
+    pub(crate) deadline: Instant,
 }
 
 impl Call {
     /// The invocation with a number that no other invocation of the function has.
     pub(crate) fn new(number: u64, request_id: String, event: Vec<u8>, deadline: Instant) -> Self {
+        let request = request_id.clone();
         let invocation = Invocation { call: number, request_id, deadline: epoch_millis(deadline), event: Blob(event) };
         let mut frame = Vec::new();
         frame::append(&ToEnvironment::Invoke(invocation), &mut frame);
-        Self { number, frame, deadline }
+        Self { number, request, frame, deadline }
     }
 }
 
+/// What a new environment is given.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pub(crate) place: Place,
+    /// The `/tmp` of the one that it replaces, or a new one.
+    pub(crate) tmp: Option<TempDir>,
+    pub(crate) kept: bool,
+    pub(crate) living: Living,
+}
+
 impl Environment {
-    /// Starts the process and loads the function, until `deadline` at the latest.
-    pub(crate) async fn start(settings: &FunctionSettings, deadline: Instant) -> Result<Self, InvokeError> {
-        let confined = Confined {
-            program: settings.program.clone(),
-            arguments: settings.arguments.clone(),
-            variables: settings.process_variables.clone(),
-            address_space: None,
-            capture_output: true,
+    /// Starts the process and loads the function, until `deadline` at the latest. An error comes with the `/tmp` for the next
+    /// one.
+    pub(crate) async fn start(
+        settings: &FunctionSettings,
+        birth: Birth,
+        deadline: Instant,
+    ) -> Result<Self, (InvokeError, Option<TempDir>)> {
+        let begun = Instant::now();
+        let Launch::Engine(engine) = &settings.launch;
+        let mut environment = Self::born(settings, engine, birth).await.map_err(|error| (error, None))?;
+        let started = timeout_at(deadline, environment.init(settings)).await;
+        let error = match started {
+            Ok(Ok(())) => {
+                environment.output.finish();
+                environment.idle_since = Instant::now();
+                return Ok(environment);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => InvokeError::InitTimedOut(begun.elapsed()),
         };
-        let allowed = deadline.saturating_duration_since(Instant::now());
-        let start = |error: std::io::Error| InvokeError::Start(format!("{}: {error}", settings.program.display()));
-        let (command, socket) = confined.command().map_err(start)?;
-        let mut command = tokio::process::Command::from(command);
-        let mut child = command.kill_on_drop(true).spawn().map_err(start)?;
-        drop(command);
-        let output = log::Allowance::new();
-        log::drain(&settings.name, &output, child.stdout.take());
-        log::drain(&settings.name, &output, child.stderr.take());
-        socket.set_nonblocking(true).map_err(start)?;
-        let process = child.id().unwrap_or_default();
-        let socket = UnixStream::from_std(socket).map_err(start)?;
-        let mut environment =
-            Self { child, process, socket, inbox: Inbox::new(), output, never_read: false, idle_since: Instant::now() };
-        match timeout_at(deadline, environment.init(settings)).await {
-            Ok(Ok(())) => Ok(environment),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(InvokeError::TimedOut(allowed)),
-        }
+        environment.output.finish();
+        let (status, kind) = (error.status(), error.kind().unwrap_or("Runtime.Unknown"));
+        environment.output.platform(&format!(
+            "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: {status}\tError Type: {kind}",
+            begun.elapsed().as_secs_f64() * 1000.0
+        ));
+        Err((error, environment.hand_over_tmp()))
+    }
+
+    async fn born(settings: &FunctionSettings, engine: &Engine, birth: Birth) -> Result<Self, InvokeError> {
+        let start = |error: io::Error| InvokeError::Start(error.to_string());
+        let Copy { child, socket, output, errors } = engine.copy().await.map_err(start)?;
+        let output = Output::new(settings.name.as_str().into(), [output, errors]).map_err(start)?;
+        let now = Instant::now();
+        Ok(Self {
+            child,
+            link: Link { socket, inbox: Inbox::new(), never_read: false },
+            output,
+            tmp: birth.tmp,
+            frozen: false,
+            kept: birth.kept,
+            born: now,
+            idle_since: now,
+            layers: Vec::new(),
+            _living: birth.living,
+            _place: birth.place,
+        })
     }
 
     async fn init(&mut self, settings: &FunctionSettings) -> Result<(), InvokeError> {
-        if self.receive().await? != (FromEnvironment::Hello { version: VERSION }) {
-            return Err(InvokeError::Protocol);
-        }
+        let tmp = self.tmp.as_ref().map(|tmp| tmp.path().to_string_lossy().into_owned()).unwrap_or_default();
         let mut init = Vec::new();
-        frame::append(&ToEnvironment::Init(Box::new(load(settings))), &mut init);
-        self.send(&init).await?;
-        match self.receive().await? {
-            FromEnvironment::Ready => Ok(()),
-            FromEnvironment::InitFailed(error) => Err(InvokeError::Init(error)),
-            _ => Err(InvokeError::Protocol),
+        frame::append(&ToEnvironment::Init(Box::new(settings.load(tmp, self.kept))), &mut init);
+        let Self { link, output, .. } = self;
+        let answer = async {
+            if link.receive().await? != (FromEnvironment::Hello { version: VERSION }) {
+                return Err(Broken::Protocol);
+            }
+            link.send(&init).await?;
+            link.receive().await
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            never = output.follow() => match never {},
+        };
+        match answer {
+            Ok(FromEnvironment::Ready { layers }) => {
+                self.layers = layers;
+                Ok(())
+            }
+            Ok(FromEnvironment::InitFailed(error)) => Err(InvokeError::Init(error)),
+            Ok(_) => Err(InvokeError::Protocol),
+            Err(broken) => Err(self.end_of(broken).await),
         }
     }
 
     /// Whether the process still runs and has said nothing out of turn.
     pub(crate) fn is_alive(&mut self) -> bool {
-        let quiet = self.socket.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
-        quiet && matches!(self.child.try_wait(), Ok(None))
+        let read = self.link.socket.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) && self.child.try_wait().is_none()
     }
 
-    /// Runs the handler once. The environment is good for another call only after `Ok` or `Failed`.
-    pub(crate) async fn invoke(&mut self, settings: &FunctionSettings, call: &Call) -> Result<Vec<u8>, InvokeError> {
-        self.output.renew(&settings.name);
-        let running = async {
-            self.send(&call.frame).await?;
-            self.receive().await
-        };
-        match timeout_at(call.deadline, running).await {
-            Err(_) => Err(InvokeError::TimedOut(settings.timeout)),
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(FromEnvironment::Done { call: answered, result })) if answered == call.number => {
-                if result.0.len() > RESULT_LIMIT {
-                    return Err(InvokeError::Failed(Error::too_large(result.0.len())));
-                }
-                Ok(result.0)
-            }
-            Ok(Ok(FromEnvironment::Failed { call: answered, error })) if answered == call.number => {
-                Err(InvokeError::Failed(error))
-            }
-            Ok(Ok(_)) => Err(InvokeError::Protocol),
+    /// Its process id.
+    pub(crate) fn number(&self) -> u32 {
+        self.child.number()
+    }
+
+    /// Stops the process until its next invocation.
+    pub(crate) fn freeze(&mut self) {
+        if !self.frozen {
+            self.child.freeze(true);
+            self.frozen = true;
         }
+    }
+
+    fn thaw(&mut self) {
+        if self.frozen {
+            self.child.freeze(false);
+            self.frozen = false;
+        }
+    }
+
+    /// Runs the handler once: its result, and the most memory that the process has used so far, in KiB. The environment is
+    /// good for another call only after `Ok` or an error that does not end it.
+    pub(crate) async fn invoke(
+        &mut self,
+        settings: &FunctionSettings,
+        call: &Call,
+    ) -> (Result<Vec<u8>, InvokeError>, Option<u64>) {
+        self.thaw();
+        self.output.platform(&format!("START RequestId: {} Version: {}", call.request, settings.version));
+        let Self { link, output, .. } = self;
+        let running = async {
+            link.send(&call.frame).await?;
+            link.receive().await
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = timeout_at(call.deadline, running) => answer,
+            never = output.follow() => match never {},
+        };
+        match answer {
+            Err(_) => {
+                // Now, and not when somebody gets round to dropping it.
+                self.child.kill();
+                (Err(InvokeError::TimedOut(settings.timeout)), None)
+            }
+            Ok(Err(broken)) => (Err(self.end_of(broken).await), None),
+            Ok(Ok(FromEnvironment::Done { call: answered, result, memory })) if answered == call.number => {
+                let bytes = result.0.len();
+                let result = if bytes > RESULT_LIMIT { Err(Error::too_large(bytes)) } else { Ok(result.0) };
+                (result.map_err(InvokeError::Failed), Some(memory))
+            }
+            Ok(Ok(FromEnvironment::Failed { call: answered, error, memory })) if answered == call.number => {
+                (Err(InvokeError::Failed(error)), Some(memory))
+            }
+            Ok(Ok(_)) => (Err(InvokeError::Protocol), None),
+        }
+    }
+
+    /// Takes in what the invocation left in the pipes, and writes the platform's closing lines.
+    pub(crate) fn close(&mut self, call: &Call, failure: Option<&InvokeError>, report: &str) {
+        self.output.finish();
+        if let Some(line) = failure.and_then(|failure| failure.platform_line(&call.request)) {
+            self.output.platform(&line);
+        }
+        self.output.platform(&format!("END RequestId: {}", call.request));
+        self.output.platform(report);
     }
 
     /// Whether the process ended without having read what it was sent last: that call has not begun.
@@ -128,74 +246,67 @@ impl Environment {
     /// The kernel tells: a Unix socket that is closed with bytes unread resets its peer, one that had read all of them
     /// merely ends.
     pub(crate) fn never_read(&self) -> bool {
-        self.never_read
+        self.link.never_read
     }
 
-    async fn send(&mut self, frame: &[u8]) -> Result<(), InvokeError> {
-        if self.socket.write_all(frame).await.is_err() {
-            self.never_read = true;
-            return Err(self.ended().await);
+    /// The `/tmp` for the environment that replaces this one.
+    pub(crate) fn hand_over_tmp(&mut self) -> Option<TempDir> {
+        self.tmp.take()
+    }
+
+    /// Lets it go: SIGTERM, and SIGKILL half a second later (lambda-edge.md 7.3).
+    pub(crate) async fn shut_down(self) {
+        let Self { child, mut output, tmp, .. } = self;
+        tokio::select! {
+            () = child.end() => {}
+            never = output.follow() => match never {},
         }
-        Ok(())
+        output.finish();
+        drop(tmp);
     }
 
-    async fn receive(&mut self) -> Result<FromEnvironment, InvokeError> {
+    /// The connection broke: the process is ending, or must.
+    async fn end_of(&mut self, broken: Broken) -> InvokeError {
+        if matches!(broken, Broken::Protocol) {
+            self.child.kill();
+            return InvokeError::Protocol;
+        }
+        // A process that closed its socket and lives on is no environment any more; it gets a moment to end by itself, so
+        // that its own exit status is told.
+        let patience = Instant::now() + Duration::from_millis(100);
+        if timeout_at(patience, self.child.wait()).await.is_err() {
+            self.child.kill();
+        }
+        match self.child.wait().await {
+            Some(status) => InvokeError::Exited(status),
+            None => InvokeError::Start("its end could not be observed".to_owned()),
+        }
+    }
+}
+
+impl Link {
+    async fn send(&mut self, frame: &[u8]) -> Result<(), Broken> {
+        let sent = self.socket.write_all(frame).await;
+        self.never_read |= sent.is_err();
+        sent.map_err(|_| Broken::Ended)
+    }
+
+    async fn receive(&mut self) -> Result<FromEnvironment, Broken> {
         let mut buffer = [0; 16 * 1024];
         loop {
             match self.inbox.next_message() {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
-                Err(_) => return Err(InvokeError::Protocol),
+                Err(_) => return Err(Broken::Protocol),
             }
             match self.socket.read(&mut buffer).await {
                 Ok(length) if length > 0 => self.inbox.extend(&buffer[..length]),
                 end => {
-                    self.never_read = end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset);
-                    return Err(self.ended().await);
+                    self.never_read = end.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
+                    return Err(Broken::Ended);
                 }
             }
         }
-    }
-
-    /// The connection broke: the process is ending, or must.
-    async fn ended(&mut self) -> InvokeError {
-        // A process that closed its socket and lives on is no environment any more; it gets a moment to end by itself, so
-        // that its own exit status is told. Only then its group is killed, while nobody has waited for the leader yet:
-        // until then the group's number cannot have passed to others.
-        let patience = Instant::now() + Duration::from_millis(100);
-        while !edgehook_sandbox::has_exited(self.process) && Instant::now() < patience {
-            sleep(Duration::from_millis(1)).await;
-        }
-        kill_group(self.process);
-        match self.child.wait().await {
-            Ok(status) => InvokeError::Exited(status),
-            Err(error) => InvokeError::Start(error.to_string()),
-        }
-    }
-}
-
-impl Drop for Environment {
-    fn drop(&mut self) {
-        // While the leader has not been waited for, its group's number cannot have passed to others.
-        if self.child.id().is_some() {
-            kill_group(self.process);
-        }
-    }
-}
-
-fn load(settings: &FunctionSettings) -> Load {
-    let name = format!("us-east-1.{}", settings.name);
-    Load {
-        version: settings.version.clone(),
-        arn: format!("arn:aws:lambda:us-east-1:{}:function:{name}:{}", settings.account_id, settings.version),
-        log_group: format!("/aws/lambda/{name}"),
-        log_stream: settings.log_stream.clone(),
-        memory: settings.memory,
-        file: settings.file.to_string_lossy().into_owned(),
-        source: Blob(settings.source.clone()),
-        handler: settings.handler.clone(),
-        variables: settings.variables.clone(),
-        name,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why an invocation has no result.
 
 use edgehook_protocol::lambda::Error as FunctionError;
-use std::{process::ExitStatus, time::Duration};
+use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Duration};
 
 /// Why an invocation has no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum InvokeError {
     /// The deadline came first; the environment was killed.
     #[error("Task timed out after {:.2} seconds", .0.as_secs_f64())]
     TimedOut(Duration),
+    /// INIT took longer than it may.
+    #[error("init failed: not ready after {:.2} seconds", .0.as_secs_f64())]
+    InitTimedOut(Duration),
     /// The process ended without an answer.
     #[error("Runtime.ExitError: the environment exited without an answer: {0}")]
     Exited(ExitStatus),
@@ -27,6 +30,46 @@ pub enum InvokeError {
     /// The process said what it must not say, and was killed.
     #[error("the environment broke the protocol and was killed")]
     Protocol,
+}
+
+impl InvokeError {
+    /// `Status:` of a REPORT line.
+    pub(crate) fn status(&self) -> &'static str {
+        match self {
+            Self::TimedOut(_) | Self::InitTimedOut(_) => "timeout",
+            _ => "error",
+        }
+    }
+
+    /// `Error Type:` of a REPORT line, where there is one.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Init(error) | Self::Failed(error) => Some(&error.kind),
+            Self::Exited(_) => Some("Runtime.ExitError"),
+            _ => None,
+        }
+    }
+
+    /// Whether the process is lost that met this, and not only the invocation.
+    pub(crate) fn ends_environment(&self) -> bool {
+        !matches!(self, Self::Failed(_) | Self::Throttled)
+    }
+
+    /// The platform's line about it, where it has one (lambda-edge.md 10.1).
+    pub(crate) fn platform_line(&self, request: &str) -> Option<String> {
+        match self {
+            Self::TimedOut(_) => Some(format!("{request} {self}")),
+            Self::Exited(status) => {
+                let how = match (status.code(), status.signal()) {
+                    (Some(code), _) => format!("exit status {code}"),
+                    (None, Some(signal)) => format!("signal {signal}"),
+                    (None, None) => "unknown status".to_owned(),
+                };
+                Some(format!("RequestId: {request} Error: Runtime exited with error: {how}"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// `TypeError: message` and the first lines of the trace.

@@ -1,79 +1,29 @@
-//! One version of a Lambda function with its environments.
+//! One version of a Lambda function: its invocations. Its environments are kept in [`Pool`].
 
 use crate::{
     InvokeError,
-    environment::{Call, Environment},
+    concurrency::Concurrency,
+    environment::Call,
+    log::Report,
+    metrics::Measured,
+    pool::{Pool, Started},
+    settings::FunctionSettings,
 };
 use std::{
-    ffi::OsString,
-    path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
-
-/// How long INIT may take (lambda-edge.md 7.3).
-const INIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an invocation waits for a free environment, and how many may wait (lambda-edge.md 7.2).
 const QUEUE_WAIT: Duration = Duration::from_millis(500);
 const QUEUE_LENGTH: usize = 64;
-
-/// After a failed INIT, how long invocations fail at once instead of starting another process.
-const INIT_PAUSE: Duration = Duration::from_secs(1);
-
-/// Everything about one version of a function.
-#[derive(Clone, Debug)]
-pub struct FunctionSettings {
-    /// Name in the configuration.
-    pub name: String,
-    /// Version shown to the function, such as `1`.
-    pub version: String,
-    /// Account number in its ARN.
-    pub account_id: String,
-    /// Log stream shown to the function.
-    pub log_stream: String,
-    /// The executable that is an environment for its language.
-    pub program: PathBuf,
-    /// Arguments that make it one.
-    pub arguments: Vec<OsString>,
-    /// Environment variables of the process itself, before the function's own are set.
-    pub process_variables: Vec<(String, String)>,
-    /// Absolute path of the source file.
-    pub file: PathBuf,
-    /// The source.
-    pub source: Vec<u8>,
-    /// Export or function to call.
-    pub handler: String,
-    /// The function's own variables.
-    pub variables: Vec<(String, String)>,
-    /// Budget of one invocation: queue, cold start and run.
-    pub timeout: Duration,
-    /// Memory limit in MB.
-    pub memory: u32,
-    /// Most environments of this function at a time; `None`: as many as all functions together may have.
-    pub reserved_concurrency: Option<usize>,
-    /// How long an environment may be idle before it is let go.
-    pub idle_timeout: Duration,
-}
-
-/// The room that all functions share.
-#[derive(Clone, Debug)]
-pub struct Concurrency(Arc<Semaphore>, usize);
-
-impl Concurrency {
-    /// Room for `limit` invocations at a time.
-    #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Semaphore::new(limit)), limit)
-    }
-}
 
 /// The result of one invocation.
 #[derive(Clone, Debug)]
@@ -92,50 +42,46 @@ pub struct Function(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    settings: FunctionSettings,
-    shared: Arc<Semaphore>,
-    own: Arc<Semaphore>,
+    pool: Arc<Pool>,
     limit: usize,
+    running: Arc<Semaphore>,
     waiting: AtomicUsize,
     calls: AtomicU64,
-    idle: Mutex<Vec<Environment>>,
-    last_failure: Mutex<Option<(Instant, InvokeError)>>,
 }
 
-/// Leave to run one invocation.
-struct Permit {
-    _own: OwnedSemaphorePermit,
-    _shared: OwnedSemaphorePermit,
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.pool.close();
+    }
 }
 
 impl Function {
     /// A function without environments yet. Must be called within a tokio runtime.
     #[must_use]
     pub fn new(settings: FunctionSettings, concurrency: &Concurrency) -> Self {
-        let limit = settings.reserved_concurrency.unwrap_or(concurrency.1).min(concurrency.1);
-        let idle_timeout = settings.idle_timeout;
-        let inner = Arc::new(Inner {
-            settings,
-            shared: concurrency.0.clone(),
-            own: Arc::new(Semaphore::new(limit)),
-            limit,
-            waiting: AtomicUsize::new(0),
-            calls: AtomicU64::new(0),
-            idle: Mutex::new(Vec::new()),
-            last_failure: Mutex::new(None),
-        });
-        tokio::spawn(let_idle_ones_go(Arc::downgrade(&inner), idle_timeout));
-        Self(inner)
+        let limit = settings.reserved_concurrency.unwrap_or(concurrency.limit()).min(concurrency.limit());
+        let pool = Pool::new(settings, concurrency, limit);
+        let running = Arc::new(Semaphore::new(limit));
+        Self(Arc::new(Inner { pool, limit, running, waiting: AtomicUsize::new(0), calls: AtomicU64::new(0) }))
     }
 
-    /// Starts one environment, to see that the function loads; it serves the first invocation.
+    /// Starts the environments that are kept, but at least one, to see that the function loads; it serves the first
+    /// invocation. Tells which layers of the sandbox there are, and why others are missing.
     ///
     /// # Errors
-    /// The function does not load.
-    pub async fn warm(&self) -> Result<(), InvokeError> {
-        let environment = Environment::start(&self.0.settings, Instant::now() + INIT_LIMIT).await?;
-        self.0.put_back(environment);
-        Ok(())
+    /// The function does not load, also not the second time.
+    pub async fn warm(&self) -> Result<Vec<(String, String)>, InvokeError> {
+        if self.0.limit == 0 {
+            // Switched off: no environment may be started, so nothing is known about it.
+            return Ok(Vec::new());
+        }
+        self.0.pool.warm().await
+    }
+
+    /// What has been counted since the function was loaded.
+    #[must_use]
+    pub fn measured(&self) -> Measured {
+        self.0.pool.measured()
     }
 
     /// Runs the handler on `event`, JSON text; `request_id` is the UUID that the function sees.
@@ -143,30 +89,43 @@ impl Function {
     /// # Errors
     /// There is no result. The function's own errors are among them.
     pub async fn invoke(&self, event: Vec<u8>, request_id: String) -> Result<Invoked, InvokeError> {
-        let deadline = Instant::now() + self.0.settings.timeout;
-        let permit = self.0.permit(deadline).await?;
+        let begun = Instant::now();
+        let deadline = begun + self.0.pool.settings.timeout;
+        let permit = match self.0.permit(deadline).await {
+            Ok(permit) => permit,
+            Err(error) => {
+                self.0.pool.metrics.throttled();
+                return Err(error);
+            }
+        };
+        self.0.pool.metrics.waited(begun.elapsed());
         let inner = self.0.clone();
         // On a task of its own: what has begun is finished, whether or not the viewer still waits.
-        let (answer, answered) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
-            let result = inner.run(event, request_id, deadline).await;
+            let result = inner.run(event, request_id, begun, deadline).await;
             drop(permit);
-            if let Err(Err(error)) = answer.send(result) {
-                tracing::error!(function = inner.settings.name, "function failed after its viewer had left: {error}");
+            inner.pool.metrics.ended(&result);
+            if let Err(Err(error)) = sender.send(result)
+                && !matches!(error, InvokeError::Throttled)
+            {
+                tracing::error!(
+                    function = inner.pool.settings.name,
+                    "function failed after its viewer had left: {error}"
+                );
             }
         });
-        answered.await.unwrap_or(Err(InvokeError::Protocol))
+        receiver.await.unwrap_or(Err(InvokeError::Protocol))
     }
 }
 
 impl Inner {
-    async fn permit(&self, deadline: Instant) -> Result<Permit, InvokeError> {
+    async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, InvokeError> {
         if self.limit == 0 {
             return Err(InvokeError::Throttled);
         }
-        let now = |semaphore: &Arc<Semaphore>| semaphore.clone().try_acquire_owned().ok();
-        if let (Some(own), Some(shared)) = (now(&self.own), now(&self.shared)) {
-            return Ok(Permit { _own: own, _shared: shared });
+        if let Ok(permit) = self.running.clone().try_acquire_owned() {
+            return Ok(permit);
         }
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE_LENGTH {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -174,70 +133,46 @@ impl Inner {
         }
         let _leave = Leave(&self.waiting);
         let until = deadline.min(Instant::now() + QUEUE_WAIT);
-        let both = async {
-            let own = self.own.clone().acquire_owned().await.ok()?;
-            let shared = self.shared.clone().acquire_owned().await.ok()?;
-            Some(Permit { _own: own, _shared: shared })
-        };
-        timeout_at(until, both).await.ok().flatten().ok_or(InvokeError::Throttled)
+        let permit = timeout_at(until, self.running.clone().acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or(InvokeError::Throttled)
     }
 
-    async fn run(&self, event: Vec<u8>, request_id: String, deadline: Instant) -> Result<Invoked, InvokeError> {
+    async fn run(
+        &self,
+        event: Vec<u8>,
+        request_id: String,
+        begun: Instant,
+        deadline: Instant,
+    ) -> Result<Invoked, InvokeError> {
+        let _running = self.pool.metrics.running();
         let call = Call::new(self.calls.fetch_add(1, Ordering::Relaxed), request_id, event, deadline);
+        let settings = &self.pool.settings;
         loop {
-            let (mut environment, init) = match self.idle_one() {
-                Some(environment) => (environment, None),
-                None => {
-                    let start = Instant::now();
-                    (self.started(deadline).await?, Some(start.elapsed()))
-                }
-            };
+            let Started { mut environment, init } = self.pool.take(deadline, begun + QUEUE_WAIT).await?;
             let start = Instant::now();
-            let result = environment.invoke(&self.settings, &call).await;
+            let (result, memory) = environment.invoke(settings, &call).await;
             let duration = start.elapsed();
             // One that was dying when it was handed the call costs no request. One that was started for this call and
             // died before reading it would do so again.
             if result.is_err() && environment.never_read() && init.is_none() {
                 continue;
             }
-            if matches!(result, Ok(_) | Err(InvokeError::Failed(_))) {
-                self.put_back(environment);
+            self.pool.metrics.used(memory);
+            let report = Report {
+                request: &call.request,
+                duration: duration.min(settings.timeout),
+                memory_size: settings.memory,
+                memory_used: memory,
+                init,
+                failure: result.as_ref().err(),
+            };
+            environment.close(&call, result.as_ref().err(), &report.line());
+            match &result {
+                Err(error) if error.ends_environment() => self.pool.lost(environment),
+                result => self.pool.put_back(environment, result.is_ok()),
             }
             return result.map(|result| Invoked { result, duration, init });
         }
-    }
-
-    /// An idle environment that is still good: one that died meanwhile is no reason to fail a request.
-    fn idle_one(&self) -> Option<Environment> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(mut environment) = idle.pop() {
-            if environment.is_alive() {
-                return Some(environment);
-            }
-        }
-        None
-    }
-
-    async fn started(&self, deadline: Instant) -> Result<Environment, InvokeError> {
-        let failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, error)) = failure
-            && at.elapsed() < INIT_PAUSE
-        {
-            return Err(error);
-        }
-        let started = Environment::start(&self.settings, deadline.min(Instant::now() + INIT_LIMIT)).await;
-        // One that only the invocation's own deadline cut short says nothing about the function.
-        let telling = |error: &&InvokeError| !matches!(error, InvokeError::TimedOut(_));
-        if let Some(error) = started.as_ref().err().filter(telling) {
-            let mut failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
-            *failure = Some((Instant::now(), error.clone()));
-        }
-        started
-    }
-
-    fn put_back(&self, mut environment: Environment) {
-        environment.idle_since = Instant::now();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(environment);
     }
 }
 
@@ -247,15 +182,5 @@ struct Leave<'a>(&'a AtomicUsize);
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Ends environments that nobody has needed for a while.
-async fn let_idle_ones_go(inner: Weak<Inner>, idle_timeout: Duration) {
-    loop {
-        sleep(idle_timeout.max(Duration::from_secs(1)) / 2).await;
-        let Some(inner) = inner.upgrade() else { return };
-        let mut idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|environment| environment.idle_since.elapsed() < idle_timeout);
     }
 }

@@ -1,110 +1,204 @@
-//! What functions print, line by line into the proxy's log.
+//! What functions print, record by record into the proxy's log, between the lines of the platform (lambda-edge.md 10).
 //!
-//! Pipes are always drained, so printing never blocks a function; lines are cut at a limit, so printing never fills the
-//! proxy's memory (lambda-edge.md 10.2).
+//! The pipes are read while an invocation runs and emptied when it ends, so its records stand between its START and its END.
+//! Records are cut at a limit, and so is what an invocation may print; the rest is counted. Between invocations nobody reads:
+//! a thread that goes on printing then waits, as it would in a frozen environment.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use crate::InvokeError;
+use std::{
+    io::{self, PipeReader},
+    mem,
+    sync::Arc,
+    time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::unix::pipe::Receiver;
 
 /// Longest record, in bytes.
-const LINE_LIMIT: usize = 256 * 1024;
+const RECORD_LIMIT: usize = 256 * 1024;
 
 /// Most output of one invocation that is kept, in bytes (lambda-edge.md 10.2).
 const INVOCATION_LIMIT: usize = 1024 * 1024;
 
-/// What a function may still print in its current invocation, and what it has printed beyond.
+/// The output of one environment.
 #[derive(Debug)]
-pub(crate) struct Allowance {
-    left: AtomicUsize,
-    dropped: AtomicUsize,
+pub(crate) struct Output {
+    streams: [Stream; 2],
+    sink: Sink,
 }
 
-impl Allowance {
-    /// That of an INIT.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(INVOCATION_LIMIT), dropped: AtomicUsize::new(0) })
-    }
-
-    /// Begins the next invocation; says what the last one lost.
-    pub(crate) fn renew(&self, function: &str) {
-        self.left.store(INVOCATION_LIMIT, Ordering::Relaxed);
-        let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            tracing::warn!(target: "function", function, "{dropped} bytes of output beyond {INVOCATION_LIMIT} were dropped");
-        }
-    }
-
-    fn admits(&self, line: &str) -> bool {
-        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(line.len()));
-        if taken.is_err() {
-            self.dropped.fetch_add(line.len(), Ordering::Relaxed);
-        }
-        taken.is_ok()
-    }
+#[derive(Debug)]
+struct Stream {
+    pipe: Option<Receiver>,
+    records: Records,
 }
 
-/// Starts draining one pipe of a function's environment until it closes.
-pub(crate) fn drain(function: &str, allowance: &Arc<Allowance>, pipe: Option<impl AsyncRead + Send + Unpin + 'static>) {
-    let Some(pipe) = pipe else { return };
-    let (function, allowance) = (function.to_owned(), allowance.clone());
-    tokio::spawn(async move {
-        let emit = |line: &str| {
-            if allowance.admits(line) {
-                tracing::info!(target: "function", function, "{line}");
+/// Where records go, and how much may still go there.
+#[derive(Debug)]
+struct Sink {
+    function: Arc<str>,
+    left: usize,
+    dropped: usize,
+}
+
+impl Output {
+    /// # Errors
+    /// The runtime cannot watch the pipes.
+    pub(crate) fn new(function: Arc<str>, pipes: [PipeReader; 2]) -> io::Result<Self> {
+        let [output, errors] = pipes.map(|pipe| -> io::Result<Stream> {
+            Ok(Stream { pipe: Some(Receiver::from_owned_fd(pipe.into())?), records: Records::default() })
+        });
+        Ok(Self { streams: [output?, errors?], sink: Sink { function, left: INVOCATION_LIMIT, dropped: 0 } })
+    }
+
+    /// A line of the platform's own.
+    pub(crate) fn platform(&self, line: &str) {
+        tracing::info!(target: "function", function = &*self.sink.function, "{line}");
+    }
+
+    /// Takes in what comes, for ever.
+    pub(crate) async fn follow(&mut self) -> std::convert::Infallible {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let [output, errors] = &self.streams;
+            tokio::select! {
+                () = output.is_readable() => {}
+                () = errors.is_readable() => {}
             }
-        };
-        lines(pipe, emit).await;
-    });
+            for stream in &mut self.streams {
+                stream.take(&mut buffer, &mut self.sink, 1);
+            }
+            // Other tasks come to run, however much is printed.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes in what is there, as much as a process may have left in its pipes, and ends the invocation's share.
+    pub(crate) fn finish(&mut self) {
+        let mut buffer = [0; 16 * 1024];
+        for stream in &mut self.streams {
+            stream.take(&mut buffer, &mut self.sink, 64);
+            stream.records.end(&mut |record| self.sink.write(record));
+        }
+        if self.sink.dropped > 0 {
+            let dropped = self.sink.dropped;
+            self.platform(&format!("{dropped} bytes of output beyond {INVOCATION_LIMIT} were dropped"));
+        }
+        (self.sink.left, self.sink.dropped) = (INVOCATION_LIMIT, 0);
+    }
 }
 
-async fn lines(mut pipe: impl AsyncRead + Unpin, mut emit: impl FnMut(&str)) {
-    let mut pending: Vec<u8> = Vec::new();
-    let mut buffer = [0; 8192];
-    while let Ok(length) = pipe.read(&mut buffer).await {
-        if length == 0 {
-            break;
+impl Stream {
+    async fn is_readable(&self) {
+        match &self.pipe {
+            Some(pipe) if pipe.readable().await.is_ok() => {}
+            _ => std::future::pending().await,
         }
-        for piece in buffer[..length].split_inclusive(|&byte| byte == b'\n') {
-            let (text, ended) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece, false),
-            };
-            let room = LINE_LIMIT.saturating_sub(pending.len());
-            pending.extend_from_slice(&text[..text.len().min(room)]);
-            if ended {
-                emit_line(&pending, &mut emit);
-                pending.clear();
+    }
+
+    fn take(&mut self, buffer: &mut [u8], sink: &mut Sink, most: usize) {
+        for _ in 0..most {
+            let Some(pipe) = &self.pipe else { return };
+            match pipe.try_read(buffer) {
+                Ok(length) if length > 0 => self.records.take(&buffer[..length], &mut |record| sink.write(record)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Closed, or out of order.
+                _ => self.pipe = None,
             }
         }
     }
-    emit_line(&pending, &mut emit);
 }
 
-/// Control characters are shown, not sent to the terminal or the log's reader.
-fn emit_line(line: &[u8], emit: &mut impl FnMut(&str)) {
-    let text = String::from_utf8_lossy(line);
-    let text = text.trim_end_matches('\r');
-    if text.is_empty() {
-        return;
-    }
-    if text.chars().any(|character| character.is_control() && character != '\t') {
-        let safe: String = text
-            .chars()
-            .map(|character| match character {
-                // Several lines of one record are joined with CR by the language clients.
-                '\r' => '\u{2028}'.to_string(),
-                character if character.is_control() && character != '\t' => character.escape_default().to_string(),
-                character => character.to_string(),
-            })
-            .collect();
-        for line in safe.split('\u{2028}') {
-            emit(line);
+impl Sink {
+    fn write(&mut self, record: &str) {
+        match self.left.checked_sub(record.len()) {
+            Some(left) => {
+                self.left = left;
+                tracing::info!(target: "function", function = &*self.function, "{record}");
+            }
+            None => self.dropped += record.len(),
         }
-    } else {
-        emit(text);
+    }
+}
+
+/// Bytes into records: one a line, where line breaks within a record stand as CR (lambda-edge.md 10.2).
+#[derive(Debug, Default)]
+struct Records {
+    pending: Vec<u8>,
+}
+
+impl Records {
+    fn take(&mut self, bytes: &[u8], emit: &mut impl FnMut(&str)) {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            let room = RECORD_LIMIT.saturating_sub(self.pending.len());
+            self.pending.extend_from_slice(&text[..text.len().min(room)]);
+            if text.len() < piece.len() {
+                self.end(emit);
+            }
+        }
+    }
+
+    fn end(&mut self, emit: &mut impl FnMut(&str)) {
+        let record = mem::take(&mut self.pending);
+        let text = String::from_utf8_lossy(&record);
+        let text = text.trim_end_matches('\r');
+        if !text.is_empty() {
+            emit(&shown(text));
+        }
+    }
+}
+
+/// Control characters are shown, not sent to the terminal or the log's reader; lines after a record's first are indented, so
+/// that none can pass for a record.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\r' => shown.push_str("\n    "),
+            '\t' => shown.push('\t'),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+/// What the REPORT line tells of an invocation.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) request: &'a str,
+    pub(crate) duration: Duration,
+    pub(crate) memory_size: u32,
+    /// KiB; `None`: not known.
+    pub(crate) memory_used: Option<u64>,
+    pub(crate) init: Option<Duration>,
+    pub(crate) failure: Option<&'a InvokeError>,
+}
+
+impl Report<'_> {
+    /// `REPORT RequestId: …` (lambda-edge.md 10.1).
+    pub(crate) fn line(&self) -> String {
+        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        let duration = milliseconds(self.duration);
+        let mut line = format!(
+            "REPORT RequestId: {}\tDuration: {duration:.2} ms\tBilled Duration: {:.0} ms\tMemory Size: {} MB",
+            self.request,
+            duration.ceil(),
+            self.memory_size,
+        );
+        if let Some(used) = self.memory_used {
+            line.push_str(&format!("\tMax Memory Used: {} MB", used.div_ceil(1024)));
+        }
+        if let Some(init) = self.init {
+            line.push_str(&format!("\tInit Duration: {:.2} ms", milliseconds(init)));
+        }
+        if let Some(failure) = self.failure {
+            line.push_str(&format!("\tStatus: {}", failure.status()));
+            if let Some(kind) = failure.kind() {
+                line.push_str(&format!("\tError Type: {kind}"));
+            }
+        }
+        line
     }
 }
 
@@ -112,32 +206,55 @@ fn emit_line(line: &[u8], emit: &mut impl FnMut(&str)) {
 mod tests {
     use super::*;
 
-    async fn seen(bytes: &[u8]) -> Vec<String> {
-        let mut seen = Vec::new();
-        lines(bytes, |line| seen.push(line.to_owned())).await;
+    fn seen(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut records, mut seen) = (Records::default(), Vec::new());
+        let mut emit = |record: &str| seen.push(record.to_owned());
+        for piece in pieces {
+            records.take(piece, &mut emit);
+        }
+        records.end(&mut emit);
         seen
     }
 
-    #[tokio::test]
-    async fn lines_are_split_and_made_safe() {
-        assert_eq!(seen(b"one\ntwo\n\nthree").await, ["one", "two", "three"]);
-        assert_eq!(seen(b"\x1b[31mred\n").await, ["\\u{1b}[31mred"]);
-        assert_eq!(seen(b"Error: x\rline 2\rline 3\n").await, ["Error: x", "line 2", "line 3"]);
+    #[test]
+    fn records_are_split_and_made_safe() {
+        assert_eq!(seen(&[b"one\ntw", b"o\n\nthree"]), ["one", "two", "three"]);
+        assert_eq!(seen(&[b"\x1b[31mred\n"]), ["\\u{1b}[31mred"]);
+        assert_eq!(seen(&[b"Error: x\rline 2\rline 3\n"]), ["Error: x\n    line 2\n    line 3"], "one record");
+        assert_eq!(seen(&[b"dos\r\n"]), ["dos"]);
     }
 
     #[test]
     fn an_invocation_prints_so_much_and_no_more() {
-        let allowance = Allowance::new();
-        let line = "x".repeat(1024);
-        assert_eq!((0..2000).filter(|_| allowance.admits(&line)).count(), 1024);
-        assert_eq!(allowance.dropped.load(Ordering::Relaxed), 976 * 1024);
-        allowance.renew("f");
-        assert!(allowance.admits(&line));
+        let mut sink = Sink { function: "f".into(), left: INVOCATION_LIMIT, dropped: 0 };
+        let record = "x".repeat(1024);
+        (0..2000).for_each(|_| sink.write(&record));
+        assert_eq!((sink.left, sink.dropped), (0, 976 * 1024));
     }
 
-    #[tokio::test]
-    async fn a_line_without_end_is_cut() {
-        let seen = seen(&vec![b'x'; LINE_LIMIT * 3]).await;
-        assert_eq!(seen.iter().map(String::len).collect::<Vec<_>>(), [LINE_LIMIT]);
+    #[test]
+    fn a_record_without_end_is_cut() {
+        assert_eq!(seen(&[&vec![b'x'; RECORD_LIMIT * 3]])[0].len(), RECORD_LIMIT);
+    }
+
+    #[test]
+    fn reports_read_as_lambdas_do() {
+        let mut report = Report {
+            request: "r",
+            duration: Duration::from_micros(12_341),
+            memory_size: 128,
+            memory_used: Some(41 * 1024 - 1),
+            init: Some(Duration::from_micros(8_150)),
+            failure: None,
+        };
+        assert_eq!(
+            report.line(),
+            "REPORT RequestId: r\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 128 MB\tMax Memory Used: 41 MB\t\
+             Init Duration: 8.15 ms"
+        );
+        (report.memory_used, report.init) = (None, None);
+        let failure = InvokeError::TimedOut(Duration::from_secs(10));
+        report.failure = Some(&failure);
+        assert!(report.line().ends_with("Memory Size: 128 MB\tStatus: timeout"), "{}", report.line());
     }
 }

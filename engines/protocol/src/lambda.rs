@@ -36,6 +36,55 @@ pub struct Function {
     pub handler: String,
     /// Variables for the function.
     pub variables: Vec<(String, String)>,
+    /// Folder that is its `/tmp`; empty: none.
+    pub tmp: String,
+    /// Largest file that it may write there, in bytes.
+    pub tmp_quota: u64,
+    /// Folders of its layers, in the order given; a later one goes before an earlier one.
+    pub layers: Vec<String>,
+    /// Where it may connect to: `none`, `public` or `all`.
+    pub network: String,
+    /// Handler styles: `any`, `nodejs22` or `nodejs24`.
+    pub compat: String,
+}
+
+impl Function {
+    /// Folder of the source file: `LAMBDA_TASK_ROOT`.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.file.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder })
+    }
+
+    /// The variables that a function finds: those that Lambda always sets (lambda-edge.md 6.3), then its own.
+    #[must_use]
+    pub fn all_variables(&self) -> Vec<(String, String)> {
+        let memory = self.memory.to_string();
+        let standard = [
+            ("LANG", "en_US.UTF-8"),
+            ("TZ", "UTC"),
+            ("_HANDLER", &self.handler),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_LAMBDA_FUNCTION_NAME", &self.name),
+            ("AWS_LAMBDA_FUNCTION_VERSION", &self.version),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", &self.log_group),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", &self.log_stream),
+            ("LAMBDA_TASK_ROOT", self.folder()),
+        ];
+        let standard = standard.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let tmp = (!self.tmp.is_empty()).then(|| ("TMPDIR".to_owned(), "/tmp".to_owned()));
+        let mut variables: Vec<(String, String)> = Vec::new();
+        // What comes later wins.
+        for (name, value) in standard.into_iter().chain(tmp).chain(self.variables.iter().cloned()) {
+            match variables.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = value,
+                None => variables.push((name, value)),
+            }
+        }
+        variables
+    }
 }
 
 /// One invocation.
@@ -60,7 +109,10 @@ pub enum FromEnvironment {
         version: u16,
     },
     /// The function is loaded.
-    Ready,
+    Ready {
+        /// Layers of the sandbox, and why each of them is missing; empty: it is there.
+        layers: Vec<(String, String)>,
+    },
     /// The function could not be loaded. The environment ends.
     InitFailed(Error),
     /// The handler returned.
@@ -69,6 +121,8 @@ pub enum FromEnvironment {
         call: u64,
         /// What it returned, JSON text.
         result: Blob,
+        /// Most memory that the process has used so far, in KiB, as it says itself.
+        memory: u64,
     },
     /// The handler failed.
     Failed {
@@ -76,6 +130,8 @@ pub enum FromEnvironment {
         call: u64,
         /// How.
         error: Error,
+        /// Most memory that the process has used so far, in KiB, as it says itself.
+        memory: u64,
     },
 }
 
@@ -100,14 +156,30 @@ impl Error {
 }
 
 wire_enum!(ToEnvironment { 0 => Init(function), 1 => Invoke(invocation) });
-wire_struct!(Function { name, version, arn, log_group, log_stream, memory, file, source, handler, variables });
+wire_struct!(Function {
+    name,
+    version,
+    arn,
+    log_group,
+    log_stream,
+    memory,
+    file,
+    source,
+    handler,
+    variables,
+    tmp,
+    tmp_quota,
+    layers,
+    network,
+    compat
+});
 wire_struct!(Invocation { call, request_id, deadline, event });
 wire_enum!(FromEnvironment {
     0 => Hello { version },
-    1 => Ready,
+    1 => Ready { layers },
     2 => InitFailed(error),
-    3 => Done { call, result },
-    4 => Failed { call, error },
+    3 => Done { call, result, memory },
+    4 => Failed { call, error, memory },
 });
 wire_struct!(Error { kind, message, trace });
 
@@ -123,6 +195,7 @@ mod tests {
             let init = ToEnvironment::Init(Box::new(Function {
                 name, version: "1".to_owned(), arn: String::new(), log_group: String::new(), log_stream: String::new(),
                 memory: 128, file: "/f.js".to_owned(), source: Blob(source.clone()), handler: "handler".to_owned(), variables,
+                tmp: String::new(), tmp_quota: 7, layers: vec!["/l".to_owned()], network: "public".to_owned(), compat: "any".to_owned(),
             }));
             let invoke = ToEnvironment::Invoke(Invocation {
                 call: 3, request_id: "r".to_owned(), deadline, event: Blob(source),

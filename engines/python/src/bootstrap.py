@@ -17,6 +17,7 @@ import json
 import linecache
 import logging
 import os
+import random
 import sys
 import time
 import traceback
@@ -103,8 +104,25 @@ _handler = None
 _request_id = ""
 
 
-def prepare(facts, variables):
-    """Sets up variables, streams and logging. `facts` are what the context object tells, all of them strings."""
+def library():
+    """Folders and files of Python itself, which a function must be able to read."""
+    return [sys.prefix, sys.base_prefix, *(path for path in sys.path if path)]
+
+
+def prepare(facts, variables, layers, tmp):
+    """Sets up variables, streams, search path and logging. `facts` are what the context object tells, all of them strings.
+
+    `layers` come later over earlier; `tmp` is where temporary files go when `/tmp` is not the function's own.
+    """
+    random.seed()  # this process may be a copy, and copies must not draw the same numbers
+    for layer in layers:
+        version = "python%d.%d" % sys.version_info[:2]
+        for folder in ("python/lib/" + version + "/site-packages", "lib/" + version + "/site-packages", "python"):
+            folder = os.path.join(layer, folder)
+            if os.path.isdir(folder):
+                sys.path.insert(0, folder)
+    if tmp:
+        variables["TMPDIR"] = tmp
     _facts.update(facts)
     os.environ.clear()
     os.environ.update(variables)
@@ -128,7 +146,12 @@ def load(path, source, name):
     module_name, _ = os.path.splitext(os.path.basename(path))
     if module_name in sys.builtin_module_names:
         return failed("Runtime.BuiltInModuleConflict", f"the file's name is that of the built-in module {module_name}")
-    sys.path.insert(0, os.path.dirname(path))
+    folder = os.path.dirname(path)
+    # A virtual environment beside the file, as it was made or as it was packed.
+    version = "python%d.%d" % sys.version_info[:2]
+    for inside in (".venv/lib/" + version + "/site-packages", "venv/lib/" + version + "/site-packages", "python", ""):
+        if os.path.isdir(os.path.join(folder, inside)):
+            sys.path.insert(0, os.path.join(folder, inside).rstrip("/"))
     # Traces show the source that was loaded, whatever lies on the disk by now.
     lines = source.decode("utf-8", "replace").splitlines(keepends=True)
     linecache.cache[path] = (len(source), None, lines, path)

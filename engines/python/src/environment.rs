@@ -1,13 +1,19 @@
-//! The process: greeting, INIT, then one invocation after the other.
+//! The process: greeting, INIT, then one invocation after the other; and the template of which environments are copies.
 
 use crate::interpreter::{Interpreter, Stop};
 use edgehook_protocol::{
     VERSION,
     channel::Channel,
-    lambda::{Error, FromEnvironment, RESULT_LIMIT, ToEnvironment},
+    lambda::{Error, FromEnvironment, Function, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
-use std::{io, os::unix::net::UnixStream, process::ExitCode};
+use edgehook_sandbox::{EnvironmentRules, NetworkUse, ProcessUse, Template};
+use std::{
+    io,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Open files of an environment (lambda-edge.md 6.1).
 const OPEN_FILES: u64 = 1_024;
@@ -17,35 +23,73 @@ const MEBIBYTE: u64 = 1024 * 1024;
 /// Exit status when INIT failed, or when the process was not started as an environment.
 const INIT_FAILED: u8 = 1;
 
-/// Runs this process as an environment until the proxy closes the socket or the function exits.
-pub(crate) fn run() -> ExitCode {
-    match serve() {
+/// What an environment reads besides Python's library and its own folders: shared libraries, how names are resolved, who
+/// signs certificates, time zones.
+const READABLE: [&str; 19] = [
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/share/zoneinfo",
+    "/usr/share/ca-certificates",
+    "/etc/ca-certificates",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/ld.so.cache",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/localtime",
+    "/etc/mime.types",
+];
+
+/// Devices that programs expect.
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// Runs this process as an environment until the proxy closes the socket or the function exits; with `copies` as the
+/// template that environments are copied from.
+pub(crate) fn run(copies: bool) -> ExitCode {
+    match if copies { serve_copies() } else { serve_alone() } {
         Ok(status) => ExitCode::from(status),
         Err(_) => ExitCode::from(INIT_FAILED),
     }
 }
 
-fn serve() -> io::Result<u8> {
-    let mut channel = Channel::new(edgehook_sandbox::channel()?);
+fn serve_copies() -> io::Result<u8> {
+    let mut template = Template::new()?;
+    let interpreter = Interpreter::warm();
+    match template.next_copy()? {
+        Some(channel) => {
+            drop(template);
+            serve(channel, interpreter)
+        }
+        None => Ok(0),
+    }
+}
+
+fn serve_alone() -> io::Result<u8> {
+    let channel = edgehook_sandbox::channel()?;
+    serve(channel, Interpreter::warm())
+}
+
+fn serve(channel: UnixStream, interpreter: Result<Interpreter, Stop>) -> io::Result<u8> {
+    let mut channel = Channel::new(channel);
     channel.send(&FromEnvironment::Hello { version: VERSION })?;
     let Some(ToEnvironment::Init(function)) = channel.receive()? else { return Ok(0) };
-    let memory = u64::from(function.memory) * MEBIBYTE;
-    let loaded = Interpreter::start(&function).and_then(|interpreter| {
-        edgehook_sandbox::set_open_file_limit(OPEN_FILES)
-            .and_then(|()| edgehook_sandbox::set_memory_limit(memory))
-            .map_err(|error| {
-                Stop::Failed(Error {
-                    kind: "Runtime.EnvironmentError".to_owned(),
-                    message: format!("limits cannot be set: {error}"),
-                    trace: Vec::new(),
-                })
-            })?;
+    let loaded = interpreter.and_then(|interpreter| {
+        let layers = confine(&function, interpreter.folders()?)?;
+        let private = layers.iter().any(|(name, missing)| name == "private-tmp" && missing.is_empty());
+        interpreter.prepare(&function, if private { "" } else { &function.tmp })?;
         interpreter.load(&function)?;
-        Ok(interpreter)
+        Ok((interpreter, layers))
     });
     match loaded {
-        Ok(interpreter) => {
-            channel.send(&FromEnvironment::Ready)?;
+        Ok((interpreter, layers)) => {
+            channel.send(&FromEnvironment::Ready { layers })?;
             answer_invocations(&mut channel, &interpreter)
         }
         Err(Stop::Failed(error)) => {
@@ -56,18 +100,48 @@ fn serve() -> io::Result<u8> {
     }
 }
 
+/// Sets the limits and gives up what the function will not need; which layers there are, and why others are missing.
+fn confine(function: &Function, library: Vec<PathBuf>) -> Result<Vec<(String, String)>, Stop> {
+    let mut missing = Vec::new();
+    let mut readable: Vec<PathBuf> = std::iter::once(function.folder()).map(PathBuf::from).collect();
+    readable.extend(function.layers.iter().map(PathBuf::from));
+    let mut writable = DEVICES.map(PathBuf::from).to_vec();
+    if !function.tmp.is_empty() {
+        let private = edgehook_sandbox::private_tmp(Path::new(&function.tmp), &readable);
+        writable.push(if private.is_ok() { PathBuf::from("/tmp") } else { PathBuf::from(&function.tmp) });
+        missing.push(("private-tmp".to_owned(), private.map_or_else(|error| error.to_string(), |()| String::new())));
+    }
+    readable.extend(library);
+    readable.extend(READABLE.map(PathBuf::from));
+    let limits = edgehook_sandbox::die_with_parent()
+        .and_then(|()| edgehook_sandbox::set_open_file_limit(OPEN_FILES))
+        .and_then(|()| edgehook_sandbox::set_file_size_limit(function.tmp_quota))
+        .and_then(|()| edgehook_sandbox::set_memory_limit(u64::from(function.memory) * MEBIBYTE));
+    limits.map_err(|error| {
+        let (kind, message) = ("Runtime.EnvironmentError".to_owned(), format!("limits cannot be set: {error}"));
+        Stop::Failed(Error { kind, message, trace: Vec::new() })
+    })?;
+    let network = if function.network == "none" { NetworkUse::None } else { NetworkUse::Internet };
+    let rules = EnvironmentRules { readable, writable, network, processes: ProcessUse::None };
+    let layers = edgehook_sandbox::confine_environment(&rules).into_iter();
+    missing.extend(layers.map(|(name, state)| (name.to_owned(), state.missing().unwrap_or_default().to_owned())));
+    Ok(missing)
+}
+
 fn answer_invocations(channel: &mut Channel<UnixStream>, interpreter: &Interpreter) -> io::Result<u8> {
     while let Some(message) = channel.receive()? {
         let ToEnvironment::Invoke(invocation) = message else {
             return Err(io::Error::other("a second Init"));
         };
         let call = invocation.call;
-        let answer = match interpreter.invoke(&invocation) {
+        let outcome = interpreter.invoke(&invocation);
+        let memory = edgehook_sandbox::peak_memory();
+        let answer = match outcome {
             Ok(result) if result.len() > RESULT_LIMIT => {
-                FromEnvironment::Failed { call, error: Error::too_large(result.len()) }
+                FromEnvironment::Failed { call, error: Error::too_large(result.len()), memory }
             }
-            Ok(result) => FromEnvironment::Done { call, result: Blob(result) },
-            Err(Stop::Failed(error)) => FromEnvironment::Failed { call, error },
+            Ok(result) => FromEnvironment::Done { call, result: Blob(result), memory },
+            Err(Stop::Failed(error)) => FromEnvironment::Failed { call, error, memory },
             // Not answered: the end of the process is the answer.
             Err(Stop::Exit(status)) => return Ok(status),
         };

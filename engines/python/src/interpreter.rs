@@ -5,7 +5,7 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyDict, PyModule},
 };
-use std::{ffi::CString, path::Path};
+use std::{ffi::CString, path::PathBuf};
 
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
 
@@ -31,15 +31,37 @@ impl From<PyErr> for Stop {
 }
 
 impl Interpreter {
-    /// Starts CPython with the function's variables, its streams and its logging, but without the function.
+    /// Starts CPython with everything in it that no function can change.
     ///
     /// # Errors
     /// The bootstrap fails, which no function can cause.
-    pub(crate) fn start(function: &Function) -> Result<Self, Stop> {
+    pub(crate) fn warm() -> Result<Self, Stop> {
         Python::initialize();
         Python::attach(|py| {
             let code = CString::new(BOOTSTRAP).expect("the file holds no NUL byte");
             let bootstrap = PyModule::from_code(py, &code, c"<edgehook>", c"edgehook_bootstrap")?;
+            Ok(Self { bootstrap: bootstrap.unbind() })
+        })
+    }
+
+    /// Where Python's own library lies.
+    ///
+    /// # Errors
+    /// As for [`Interpreter::warm`].
+    pub(crate) fn folders(&self) -> Result<Vec<PathBuf>, Stop> {
+        Python::attach(|py| {
+            let folders: Vec<String> = self.bootstrap.bind(py).call_method0("library")?.extract()?;
+            Ok(folders.into_iter().map(PathBuf::from).collect())
+        })
+    }
+
+    /// Sets up the function's variables, its streams and its logging. `tmp`: where temporary files go when `/tmp` is not the
+    /// function's own; else empty.
+    ///
+    /// # Errors
+    /// As for [`Interpreter::warm`].
+    pub(crate) fn prepare(&self, function: &Function, tmp: &str) -> Result<(), Stop> {
+        Python::attach(|py| {
             let facts = PyDict::new(py);
             for (name, value) in [
                 ("name", &function.name),
@@ -52,11 +74,12 @@ impl Interpreter {
                 facts.set_item(name, value)?;
             }
             let variables = PyDict::new(py);
-            for (name, value) in variables_of(function) {
+            for (name, value) in function.all_variables() {
                 variables.set_item(name, value)?;
             }
-            bootstrap.call_method1("prepare", (facts, variables))?;
-            Ok(Self { bootstrap: bootstrap.unbind() })
+            let bootstrap = self.bootstrap.bind(py);
+            bootstrap.call_method1("prepare", (facts, variables, function.layers.clone(), tmp))?;
+            Ok(())
         })
     }
 
@@ -99,27 +122,6 @@ fn outcome(outcome: &Bound<'_, PyAny>) -> Result<Vec<u8>, Stop> {
             Ok(bytes.as_bytes().to_vec())
         }
     }
-}
-
-/// The function's variables, with the ones that Lambda always sets in front (lambda-edge.md 6.3).
-fn variables_of(function: &Function) -> Vec<(String, String)> {
-    let folder = Path::new(&function.file).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
-    let standard = [
-        ("LANG", "en_US.UTF-8"),
-        ("TZ", "UTC"),
-        ("_HANDLER", &function.handler),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
-        ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory.to_string()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", &function.log_stream),
-        ("LAMBDA_TASK_ROOT", &folder),
-    ];
-    let standard = standard.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    // What the proxy sends is its decision: it comes later and wins.
-    standard.into_iter().chain(function.variables.iter().cloned()).collect()
 }
 
 /// What `--version` says about Python.

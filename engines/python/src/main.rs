@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             let written = io::stdout().write_all(line.as_bytes());
             ExitCode::from(u8::from(written.is_err()))
         }
+        Some("copies") => run_with_plain_variables(true),
         Some(_) => {
             let text =
                 "edgehook-python runs Python functions for the proxy, which starts it; the only option is --version\n";
@@ -44,18 +45,18 @@ fn main() -> ExitCode {
             let _ = io::stderr().write_all(text.as_bytes());
             ExitCode::from(2)
         }
-        None => run_with_plain_variables(),
+        None => run_with_plain_variables(false),
     }
 }
 
 /// Runs the environment, after starting this executable again if it was given other variables than [`VARIABLES`]: CPython
 /// reads them before any of our code could change them. The process, its socket and its limits stay the same.
-fn run_with_plain_variables() -> ExitCode {
+fn run_with_plain_variables(copies: bool) -> ExitCode {
     let plain = VARIABLES.map(|(name, value)| (OsString::from(name), OsString::from(value)));
     if env::vars_os().eq(plain) {
-        return environment::run();
+        return environment::run(copies);
     }
-    let error = Command::new("/proc/self/exe").env_clear().envs(VARIABLES).exec();
+    let error = Command::new("/proc/self/exe").args(env::args_os().skip(1)).env_clear().envs(VARIABLES).exec();
     // With standard error closed there is nobody to tell.
     let _ = writeln!(io::stderr(), "edgehook-python cannot start itself again: {error}");
     ExitCode::FAILURE

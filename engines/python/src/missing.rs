@@ -1,7 +1,7 @@
 //! Stands in for the interpreter where the binary was built without a libpython: INIT fails and says what to install.
 
 use edgehook_protocol::lambda::{Error, Function, Invocation};
-use std::convert::Infallible;
+use std::{convert::Infallible, path::PathBuf};
 
 const ADVICE: &str = "this edgehook-python was built without Python: no shared libpython could be linked. Install one (Debian \
                       and Ubuntu: apt-get install python3-dev; pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install), \
@@ -20,9 +20,17 @@ pub(crate) enum Stop {
 }
 
 impl Interpreter {
-    pub(crate) fn start(_: &Function) -> Result<Self, Stop> {
+    pub(crate) fn warm() -> Result<Self, Stop> {
         let kind = "Runtime.PythonUnavailable".to_owned();
         Err(Stop::Failed(Error { kind, message: ADVICE.to_owned(), trace: Vec::new() }))
+    }
+
+    pub(crate) fn folders(&self) -> Result<Vec<PathBuf>, Stop> {
+        match self.0 {}
+    }
+
+    pub(crate) fn prepare(&self, _: &Function, _: &str) -> Result<(), Stop> {
+        match self.0 {}
     }
 
     pub(crate) fn load(&self, _: &Function) -> Result<(), Stop> {

@@ -9,10 +9,12 @@
 //! Absent on purpose: memory and CPU limits (`limits`, and the guard of the isolates), namespaces and users, and any
 //! way to give something back.
 
+mod environment;
 mod landlock;
 mod layers;
 mod seccomp;
 
+pub use environment::{EnvironmentRules, NetworkUse, ProcessUse, confine_environment};
 pub use layers::{LayerState, Layers};
 
 use landlock::Rules;

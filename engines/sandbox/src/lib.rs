@@ -7,18 +7,31 @@
 //! how much CPU time a process has used. [`sealed`] memory can be read by such a process while it runs: [`send_with`] passes it
 //! on, [`SharedBytes`] is its view.
 //!
+//! A [`Template`] is such a process that makes copies of itself: environments, which are then confined by
+//! [`confine_environment`] as far as their language allows. [`Process`] holds a child by its descriptor.
+//!
 //! Absent on purpose: no protocol, no knowledge of what the processes run.
 
+mod child;
 mod clock;
 mod confine;
 mod limits;
+mod mounts;
 mod pass;
 mod process;
 mod shared;
+mod template;
 
+pub use child::Process;
 pub use clock::{CpuClock, wants_cpu};
-pub use confine::{Confinement, LayerState, Layers, OPEN_FILES, confine_host};
-pub use limits::{set_memory_limit, set_open_file_limit};
+pub use confine::{
+    Confinement, EnvironmentRules, LayerState, Layers, NetworkUse, OPEN_FILES, ProcessUse, confine_environment,
+    confine_host,
+};
+pub use limits::{peak_memory, raise_stack_limit, set_file_size_limit, set_memory_limit, set_open_file_limit};
+pub use mounts::private_tmp;
+pub use nix::sys::signal::Signal;
 pub use pass::{Receiver, send_with};
-pub use process::{Confined, channel, has_exited, kill_group};
+pub use process::{Confined, channel, die_with_parent, has_exited, kill_group};
 pub use shared::{SharedBytes, sealed};
+pub use template::{ANSWER, Template, request_copy};

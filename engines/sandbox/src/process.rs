@@ -81,7 +81,20 @@ fn confine(parent: u32, address_space: Option<u64>) -> io::Result<()> {
     Ok(())
 }
 
-fn set_dying_with_parent(parent: u32) -> io::Result<()> {
+/// The process that started this one.
+pub(crate) fn confined_parent() -> u32 {
+    u32::try_from(nix::unistd::getppid().as_raw()).unwrap_or_default()
+}
+
+/// Arms the signal that ends this process with its parent once more, after a change of credentials has disarmed it.
+///
+/// # Errors
+/// The parent is gone already, or the system refuses.
+pub fn die_with_parent() -> io::Result<()> {
+    set_dying_with_parent(confined_parent())
+}
+
+pub(crate) fn set_dying_with_parent(parent: u32) -> io::Result<()> {
     // SAFETY: `prctl` with these options takes integers only and changes attributes of this process alone.
     let done = unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0

@@ -158,6 +158,33 @@ async fn experiments(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "schema": 1, "experiments": crate::experiment::report(&api.edge.site().experiments) }))
 }
 
+/// What has been counted of the Lambda functions that the configuration uses, by name; times in milliseconds, memory in KiB.
+fn environments(site: &crate::site::Site) -> serde_json::Map<String, Value> {
+    let hooks = site.behaviors.iter().flat_map(|behavior| {
+        [&behavior.viewer_request, &behavior.origin_request, &behavior.origin_response, &behavior.viewer_response]
+    });
+    let measured = hooks.flatten().filter_map(|function| Some((&function.name, function.measured()?)));
+    let milliseconds = |time: std::time::Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+    let shown = measured.map(|(name, of)| {
+        let counted = json!({
+            "invocations": of.invocations,
+            "errors": of.errors,
+            "throttles": of.throttles,
+            "concurrent": of.concurrent,
+            "most_concurrent": of.most_concurrent,
+            "duration_ms": milliseconds(of.duration),
+            "queue_ms": milliseconds(of.queue),
+            "cold_starts": of.cold_starts,
+            "init_ms": milliseconds(of.init),
+            "max_memory_kib": of.max_memory,
+            "environments": of.environments,
+            "idle": of.idle,
+        });
+        (name.clone(), counted)
+    });
+    shown.collect()
+}
+
 async fn status(State(api): State<Api>) -> Json<Value> {
     let site = api.edge.site();
     let outcomes: serde_json::Map<String, Value> =
@@ -194,6 +221,7 @@ async fn status(State(api): State<Api>) -> Json<Value> {
         "cache_bytes": site.cache.weight(),
         "behaviors": behaviors,
         "functions": functions(&site),
+        "lambda": environments(&site),
     }))
 }
 

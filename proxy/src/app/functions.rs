@@ -1,6 +1,6 @@
 //! Loads the functions of a configuration into isolate hosts and environments, and keeps those that did not change.
 
-use super::{ENVIRONMENT_ROLE, Roles};
+use super::{Engines, Roles};
 use crate::{
     hooks::{
         Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said, shown_problem,
@@ -13,7 +13,7 @@ use edgehook_contract::{
     lambda::OriginRules,
     viewer::{EdgeLocation, Rules, Runtime},
 };
-use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError};
+use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError, Launch};
 use edgehook_protocol::viewer::Problem;
 use edgehook_viewer::supervisor::{Hosts, StoreId, Surroundings, ViewerFunction};
 use std::{
@@ -21,7 +21,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 use tokio::sync::Mutex;
 
@@ -65,7 +65,7 @@ impl fmt::Display for FunctionProblem {
 pub(super) struct Functions {
     hosts: Hosts,
     concurrency: Concurrency,
-    roles: Roles,
+    engines: Engines,
     loaded: Mutex<HashMap<String, (Fingerprint, Loaded)>>,
     /// Counters by name, which go on when a function changes.
     counts: Mutex<HashMap<String, Arc<FunctionCounts>>>,
@@ -107,8 +107,9 @@ pub(super) struct Set {
 }
 
 impl Functions {
-    pub(super) fn new(hosts: Hosts, concurrency: Concurrency, roles: Roles) -> Self {
-        Self { hosts, concurrency, roles, loaded: Mutex::default(), counts: Mutex::default() }
+    pub(super) fn new(hosts: Hosts, concurrency: Concurrency, roles: &Roles) -> Self {
+        let engines = roles.engines();
+        Self { hosts, concurrency, engines, loaded: Mutex::default(), counts: Mutex::default() }
     }
 
     /// Loads every function of `config`. `stores`: number and id of its key value stores, by name.
@@ -128,6 +129,7 @@ impl Functions {
             distribution_id: config.server.distribution_id.clone(),
         });
         let mut loaded = self.loaded.lock().await;
+        self.concurrency.reserve(reserved(config));
         let (mut next, mut set) = (HashMap::new(), Set::default());
         let mut next_counts = self.counts.lock().await;
         for function in config.functions.values() {
@@ -243,23 +245,16 @@ impl Functions {
         let FunctionKind::Lambda(own) = &function.kind else {
             return Err(problem(function, "not a Lambda function"));
         };
-        let (program, arguments) = match own.language {
-            Language::JavaScript => (self.roles.edgehook.clone(), vec![ENVIRONMENT_ROLE.into()]),
-            Language::Python => (self.roles.python.clone().map_err(|text| problem(function, &text))?, Vec::new()),
-        };
-        // CPython reads the encoding of everything from this one variable, before any code of ours runs.
-        let variables = match own.language {
-            Language::JavaScript => Vec::new(),
-            Language::Python => vec![("LC_CTYPE".to_owned(), "C.UTF-8".to_owned())],
+        let engine = match own.language {
+            Language::JavaScript => self.engines.javascript.clone(),
+            Language::Python => self.engines.python.clone().map_err(|text| problem(function, &text))?,
         };
         Ok(FunctionSettings {
             name: function.name.clone(),
             version: "1".to_owned(),
             account_id: config.server.account_id.clone(),
             log_stream: format!("[1]{}", id::hex32()),
-            program,
-            arguments,
-            process_variables: variables,
+            launch: Launch::Engine(engine),
             file: function.file.clone(),
             source: fingerprint.source.clone(),
             handler: own.handler.clone(),
@@ -267,7 +262,14 @@ impl Functions {
             timeout: own.timeout,
             memory: u32::try_from(own.memory / (1024 * 1024)).unwrap_or(u32::MAX),
             reserved_concurrency: own.reserved_concurrency.map(|count| count as usize),
-            idle_timeout: own.idle_timeout.max(Duration::from_secs(1)),
+            provisioned_concurrency: own.provisioned_concurrency as usize,
+            layers: own.layers.clone(),
+            network: own.network.as_str().to_owned(),
+            compat: own.compat.as_str().to_owned(),
+            tmp_quota: own.tmp,
+            idle_timeout: own.idle_timeout,
+            max_age: own.max_age,
+            freeze: own.freeze,
         })
     }
 }
@@ -287,6 +289,15 @@ fn surroundings(function: &config::Function, config: &Config) -> Surroundings {
             region: edge.region.clone(),
         }),
     }
+}
+
+/// Environments that functions have for themselves.
+fn reserved(config: &Config) -> usize {
+    let of = |function: &config::Function| match &function.kind {
+        FunctionKind::Lambda(own) => own.reserved_concurrency.unwrap_or(0) as usize,
+        FunctionKind::Viewer { .. } => 0,
+    };
+    config.functions.values().map(of).sum()
 }
 
 fn family(function: &config::Function) -> Family {

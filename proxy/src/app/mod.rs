@@ -19,7 +19,7 @@ pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
-pub use roles::{ENVIRONMENT_ROLE, HOST_ROLE, Roles};
+pub use roles::{ENVIRONMENT_ROLE, Engines, HOST_ROLE, Roles};
 pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
 

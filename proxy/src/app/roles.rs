@@ -1,5 +1,6 @@
 //! Which executables run functions: this one in its other roles, and `edgehook-python` where Python is wanted.
 
+use edgehook_lambda::Engine;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -32,6 +33,28 @@ impl Roles {
         let python = python_beside(&edgehook);
         // An upgrade in place must not give a running proxy children of another version.
         Ok(Self { edgehook: PathBuf::from("/proc/self/exe"), python })
+    }
+}
+
+/// The engines of Lambda functions.
+#[derive(Clone, Debug)]
+pub struct Engines {
+    /// boa.
+    pub javascript: Engine,
+    /// CPython, or what to do to get it.
+    pub python: Result<Engine, String>,
+}
+
+impl Roles {
+    /// The engines; their templates are started when they are first needed.
+    #[must_use]
+    pub fn engines(&self) -> Engines {
+        let arguments = vec![ENVIRONMENT_ROLE.into(), "copies".into()];
+        let javascript = Engine::new(self.edgehook.clone(), arguments, Vec::new());
+        // CPython reads the encoding of everything from this one variable, before any code of ours runs.
+        let variables = vec![("LC_CTYPE".to_owned(), "C.UTF-8".to_owned())];
+        let python = self.python.clone().map(|program| Engine::new(program, vec!["copies".into()], variables));
+        Engines { javascript, python }
     }
 }
 

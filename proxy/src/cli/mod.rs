@@ -177,7 +177,7 @@ pub fn main() -> ExitCode {
     // The other roles of this executable, started by the proxy itself.
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
         Some(HOST_ROLE) => return edgehook_viewer::host::run(),
-        Some(ENVIRONMENT_ROLE) => return edgehook_lambda_js::run(),
+        Some(ENVIRONMENT_ROLE) => return edgehook_lambda_js::run(std::env::args().nth(2).as_deref() == Some("copies")),
         _ => {}
     }
     let arguments = Arguments::parse();

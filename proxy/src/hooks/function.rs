@@ -181,6 +181,14 @@ impl Function {
         }
     }
 
+    /// What has been counted of it; `None`: it is no Lambda function.
+    pub(crate) fn measured(&self) -> Option<lambda::Measured> {
+        match &self.body {
+            FunctionBody::Lambda { environments, .. } => Some(environments.measured()),
+            _ => None,
+        }
+    }
+
     /// The family that it belongs to.
     #[must_use]
     pub fn family(&self) -> Family {

@@ -22,6 +22,9 @@
       throw failure('Runtime.HandlerNotFound', `${host.file}: ${path} is undefined or not exported`);
     }
     if (typeof found !== 'function') throw failure('Runtime.HandlerNotFound', `${host.file}: ${path} is not a function`);
+    if (host.about.compat === 'nodejs24' && found.length >= 3) {
+      throw failure('Runtime.CallbackHandlerDeprecated', 'Node.js 24 takes no handlers with a callback: return a promise');
+    }
     handler = found;
   };
 
@@ -130,9 +133,11 @@
           call.reject(error);
         },
       );
+    } else if (host.about.compat === 'nodejs22') {
+      // Ignored, as that version does: the answer is the callback's, or null when the loop is empty.
     } else if (value !== undefined && declared < 3) {
       if (call.claimed) return;
-      warnOfReturn();
+      if (host.about.compat === 'any') warnOfReturn();
       call.resolve(value);
     } else if (isPlain(value)) call.fallback = value;
   }

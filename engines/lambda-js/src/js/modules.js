@@ -1,4 +1,4 @@
-// `require` for CommonJS: files and JSON beside the function, packages in `node_modules`, and the modules that this engine
+// `require` for CommonJS: files and JSON beside the function, packages in `node_modules`, also a layer's, and the modules that this engine
 // has (`js/modules`), each made when it is first asked for. Which file a name means, and that it lies in the function's
 // folder, is decided by the host.
 (function (host) {

@@ -30,7 +30,7 @@
 
   const self = () => globalThis.process;
   globalThis.process = {
-    env: host.variables,
+    env: {},
     argv: ['node'],
     argv0: 'node',
     execArgv: [],
@@ -71,4 +71,6 @@
     },
   };
   globalThis.global = globalThis;
+  const { process } = globalThis;
+  host.prepared = () => Object.assign(process.env, host.variables);
 });

@@ -55,17 +55,22 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// `package` is the function's folder, links followed. `/tmp` is the folder that `TMPDIR` of this process names, else
-    /// one that is made here.
-    pub(crate) fn new(package: &Path) -> io::Result<Self> {
-        let (temporary, made) = match std::env::var_os("TMPDIR").filter(|path| !path.is_empty()) {
-            Some(path) => (PathBuf::from(path), None),
-            None => {
+    /// `package` is the function's folder, links followed. `/tmp` is the folder `temporary`; empty: one that is made
+    /// here.
+    pub(crate) fn new(package: &Path, temporary: &str) -> io::Result<Self> {
+        let (temporary, made) = match temporary {
+            path if !path.is_empty() => (PathBuf::from(path), None),
+            _ => {
                 let made = tempfile::Builder::new().prefix("edgehook-").tempdir()?;
                 (made.path().to_owned(), Some(made))
             }
         };
         Ok(Self { package: package.to_owned(), temporary: temporary.canonicalize()?, _made: made })
+    }
+
+    /// Where `/tmp` is.
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
     }
 
     /// The file that `path` names, its last part not followed; and whether it may be written.
@@ -143,7 +148,7 @@ fn answer<T>(
     if path.contains('\0') {
         return Err(thrown("ENOENT"));
     }
-    run(&State::of(context).places, &path).map_err(thrown)
+    run(State::of(context).places(), &path).map_err(thrown)
 }
 
 /// `readFile(path)`: an `ArrayBuffer`.

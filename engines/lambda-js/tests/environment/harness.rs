@@ -83,6 +83,11 @@ impl Code {
             file: file.to_str().unwrap().to_owned(),
             handler: self.handler.clone(),
             variables: vec![("GREETING".to_owned(), "hällo".to_owned())],
+            tmp: String::new(),
+            tmp_quota: 1 << 20,
+            layers: Vec::new(),
+            network: self.network.to_owned(),
+            compat: "any".to_owned(),
         }
     }
 
@@ -90,7 +95,7 @@ impl Code {
         let confined = Confined {
             program: env!("CARGO_BIN_EXE_edgehook-lambda-js").into(),
             arguments: Vec::new(),
-            variables: vec![("EDGEHOOK_NETWORK".to_owned(), self.network.to_owned())],
+            variables: Vec::new(),
             address_space: None,
             capture_output: true,
         };
@@ -107,7 +112,7 @@ impl Code {
     /// Starts an environment whose function loads.
     pub(crate) fn ready(self) -> Environment {
         let mut environment = self.start();
-        assert_eq!(environment.receive(), Some(FromEnvironment::Ready));
+        assert!(matches!(environment.receive(), Some(FromEnvironment::Ready { .. })), "it does not load");
         environment
     }
 
@@ -177,10 +182,10 @@ impl Environment {
     pub(crate) fn invoke(&mut self, event: &str) -> Result<String, Error> {
         self.begin(event);
         match self.receive() {
-            Some(FromEnvironment::Done { call, result }) if call == self.calls => {
+            Some(FromEnvironment::Done { call, result, .. }) if call == self.calls => {
                 Ok(String::from_utf8(result.0).unwrap())
             }
-            Some(FromEnvironment::Failed { call, error }) if call == self.calls => Err(error),
+            Some(FromEnvironment::Failed { call, error, .. }) if call == self.calls => Err(error),
             other => panic!("unexpected answer: {other:?}"),
         }
     }

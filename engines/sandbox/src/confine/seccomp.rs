@@ -103,12 +103,12 @@ type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
 /// A condition on the lower half of an argument, which is all that the kernel reads of the ones that are looked at
 /// here.
-fn argument(index: u8, operator: SeccompCmpOp, value: c_int) -> Result<SeccompCondition, BackendError> {
+pub(super) fn argument(index: u8, operator: SeccompCmpOp, value: c_int) -> Result<SeccompCondition, BackendError> {
     // The bits of the value as the register's lower half has them, also for -1.
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, u64::from(value.cast_unsigned()))
 }
 
-fn bits(mask: c_int) -> SeccompCmpOp {
+pub(super) fn bits(mask: c_int) -> SeccompCmpOp {
     SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned()))
 }
 

@@ -1,0 +1,1 @@
+"""What functions/pick_origin.py may import: a layer."""

@@ -1,0 +1,84 @@
+//! Places for environments: those that all functions share, and those that a function has reserved (lambda-edge.md 7.2).
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// A place, taken for as long as an environment lives.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+/// Gives up idle environments so that others can have their places.
+pub(crate) trait Evictable: Send + Sync + std::fmt::Debug {
+    /// Ends one that nobody has needed for long; whether there was one.
+    fn evict_one(&self) -> bool;
+}
+
+/// The room that all functions share. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Concurrency(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limit: usize,
+    shared: Arc<Semaphore>,
+    reserved: Mutex<usize>,
+    /// Functions that take from what is shared.
+    functions: Mutex<Vec<Weak<dyn Evictable>>>,
+    /// Told whenever a place or an environment may have become free.
+    freed: Notify,
+}
+
+impl Concurrency {
+    /// Room for `limit` environments at a time.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let shared = Arc::new(Semaphore::new(limit));
+        let (reserved, functions) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { limit, shared, reserved, functions, freed: Notify::new() }))
+    }
+
+    /// Sets `sum` places aside for the functions that reserve their own. Places in use are taken away when they are free.
+    pub fn reserve(&self, sum: usize) {
+        let mut reserved = self.0.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = sum.min(self.0.limit);
+        if sum > *reserved {
+            let missing = sum - *reserved;
+            let taken = self.0.shared.forget_permits(missing);
+            if taken < missing {
+                let (shared, rest) = (self.0.shared.clone(), u32::try_from(missing - taken).unwrap_or(u32::MAX));
+                tokio::spawn(async move {
+                    if let Ok(places) = shared.acquire_many_owned(rest).await {
+                        places.forget();
+                    }
+                });
+            }
+        } else {
+            self.0.shared.add_permits(*reserved - sum);
+        }
+        *reserved = sum;
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Semaphore> {
+        self.0.shared.clone()
+    }
+
+    pub(crate) fn join(&self, function: Weak<dyn Evictable>) {
+        let mut functions = self.0.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        functions.retain(|known| known.strong_count() > 0);
+        functions.push(function);
+    }
+
+    /// Ends an idle environment of another function, so that its place is free; whether there was one.
+    pub(crate) fn evict(&self, wanting: &Weak<dyn Evictable>) -> bool {
+        let functions = self.0.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = functions.iter().filter(|known| !known.ptr_eq(wanting));
+        others.filter_map(Weak::upgrade).any(|function| function.evict_one())
+    }
+
+    pub(crate) fn freed(&self) -> &Notify {
+        &self.0.freed
+    }
+}

@@ -1,0 +1,86 @@
+//! Everything about one version of a function.
+
+use crate::Engine;
+use edgehook_protocol::lambda::Function as Load;
+use std::{path::PathBuf, time::Duration};
+
+/// How a function's environments are made.
+#[derive(Clone, Debug)]
+pub enum Launch {
+    /// Copied from an engine's template.
+    Engine(Engine),
+}
+
+/// Everything about one version of a function.
+#[derive(Clone, Debug)]
+pub struct FunctionSettings {
+    /// Name in the configuration.
+    pub name: String,
+    /// Version shown to the function, such as `1`.
+    pub version: String,
+    /// Account number in its ARN.
+    pub account_id: String,
+    /// Log stream shown to the function.
+    pub log_stream: String,
+    /// How its environments are made.
+    pub launch: Launch,
+    /// Absolute path of the source file.
+    pub file: PathBuf,
+    /// The source.
+    pub source: Vec<u8>,
+    /// Export or function to call.
+    pub handler: String,
+    /// The function's own variables.
+    pub variables: Vec<(String, String)>,
+    /// Folders of its layers, in order.
+    pub layers: Vec<PathBuf>,
+    /// Where it may connect to: `none`, `public` or `all`.
+    pub network: String,
+    /// Handler styles: `any`, `nodejs22` or `nodejs24`.
+    pub compat: String,
+    /// Budget of one invocation: queue, cold start and run.
+    pub timeout: Duration,
+    /// Memory limit in MB.
+    pub memory: u32,
+    /// Largest file in `/tmp`, in bytes.
+    pub tmp_quota: u64,
+    /// Environments of this function alone: its guarantee and its limit; `None`: it takes from what all others share.
+    pub reserved_concurrency: Option<usize>,
+    /// Environments that are kept, also when nobody needs them.
+    pub provisioned_concurrency: usize,
+    /// How long an environment may be idle before it is let go.
+    pub idle_timeout: Duration,
+    /// How old an environment may become.
+    pub max_age: Duration,
+    /// Whether environments are stopped between invocations.
+    pub freeze: bool,
+}
+
+impl FunctionSettings {
+    /// What an environment is told to load; `tmp` is the folder that becomes its `/tmp`, `kept` whether it is one of those
+    /// that are kept.
+    pub(crate) fn load(&self, tmp: String, kept: bool) -> Load {
+        let name = format!("us-east-1.{}", self.name);
+        let mut variables = self.variables.clone();
+        if kept {
+            variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE".to_owned(), "provisioned-concurrency".to_owned()));
+        }
+        Load {
+            version: self.version.clone(),
+            arn: format!("arn:aws:lambda:us-east-1:{}:function:{name}:{}", self.account_id, self.version),
+            log_group: format!("/aws/lambda/{name}"),
+            log_stream: self.log_stream.clone(),
+            memory: self.memory,
+            file: self.file.to_string_lossy().into_owned(),
+            source: edgehook_protocol::wire::Blob(self.source.clone()),
+            handler: self.handler.clone(),
+            variables,
+            name,
+            tmp,
+            tmp_quota: self.tmp_quota,
+            layers: self.layers.iter().map(|layer| layer.to_string_lossy().into_owned()).collect(),
+            network: self.network.clone(),
+            compat: self.compat.clone(),
+        }
+    }
+}

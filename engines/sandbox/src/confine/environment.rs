@@ -1,0 +1,221 @@
+//! What an environment gives up before the function's code runs (security.md 3.5), as far as an engine allows it.
+//!
+//! Unlike an isolate host, an environment is a whole language runtime that opens files, starts threads and perhaps
+//! connects. So the filter refuses what no function needs, with `EPERM`, and allows the rest; Landlock names the folders that
+//! may be read or written.
+//!
+//! Absent on purpose: which addresses may be connected to. The kernel's filters cannot read addresses.
+
+use super::{
+    LayerState, limit, no_new_privs, not_dumpable,
+    seccomp::{argument, bits},
+};
+use crate::confine::layers::causes;
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+use libc::c_long;
+use nix::sys::resource::Resource;
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    apply_filter_all_threads,
+};
+use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
+
+/// The newest Landlock rules that were looked at.
+const NEWEST: ABI = ABI::V6;
+
+/// What an environment may still do.
+#[derive(Clone, Debug)]
+pub struct EnvironmentRules {
+    /// Files and folders that may be read, and run where processes may be started. What does not exist is left out.
+    pub readable: Vec<PathBuf>,
+    /// Folders that may be written to.
+    pub writable: Vec<PathBuf>,
+    /// Whether it may use the network.
+    pub network: NetworkUse,
+    /// Whether it may start processes.
+    pub processes: ProcessUse,
+}
+
+/// Whether an environment may use the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkUse {
+    /// No socket at all, but for pairs.
+    None,
+    /// TCP and UDP.
+    Internet,
+}
+
+/// Whether an environment may start processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessUse {
+    /// Threads only.
+    None,
+    /// Processes of its own, which it may signal.
+    Own,
+}
+
+/// What no function needs, and what reaches beyond its process.
+const REFUSED: &[c_long] = &[
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsmount,
+    libc::SYS_fsconfig,
+    libc::SYS_fspick,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_quotactl,
+    libc::SYS_syslog,
+];
+
+/// Starting processes, running other programs, and leaving the process group.
+const PROCESSES: &[c_long] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_setsid,
+    libc::SYS_setpgid,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_tkill,
+];
+
+/// The same for calls that newer architectures do not have.
+#[cfg(target_arch = "x86_64")]
+const PROCESSES_OLD: &[c_long] = &[libc::SYS_fork, libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
+const PROCESSES_OLD: &[c_long] = &[];
+
+/// Puts the layers around the calling process, which has one thread, and tells how each of them went.
+#[must_use = "a layer may be missing"]
+pub fn confine_environment(rules: &EnvironmentRules) -> Vec<(&'static str, LayerState)> {
+    let mut layers = vec![
+        ("no-new-privs", LayerState::tried(no_new_privs())),
+        ("core-dumps", LayerState::tried(limit(Resource::RLIMIT_CORE, 0))),
+        ("not-dumpable", LayerState::tried(not_dumpable())),
+    ];
+    layers.push(("landlock", landlock(rules)));
+    layers.push(("seccomp", seccomp(rules)));
+    layers
+}
+
+fn landlock(rules: &EnvironmentRules) -> LayerState {
+    match restricted(rules) {
+        Ok(status) if status.ruleset == RulesetStatus::NotEnforced => {
+            LayerState::Missing("this kernel has no Landlock, or it is not enabled".to_owned())
+        }
+        Ok(_) => match File::open("/") {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => LayerState::Active,
+            _ => LayerState::Missing("a folder that is not the function's could still be read".to_owned()),
+        },
+        Err(error) => LayerState::Missing(causes(&error)),
+    }
+}
+
+fn restricted(rules: &EnvironmentRules) -> Result<RestrictionStatus, RulesetError> {
+    let mut read = AccessFs::from_read(NEWEST);
+    if rules.processes == ProcessUse::None {
+        read.remove(AccessFs::Execute);
+    }
+    let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
+    if rules.network == NetworkUse::None {
+        ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
+    }
+    ruleset
+        .scope(Scope::from_all(NEWEST))?
+        .create()?
+        .add_rules(path_beneath_rules(&rules.readable, read))?
+        .add_rules(path_beneath_rules(&rules.writable, AccessFs::from_all(NEWEST)))?
+        .restrict_self()
+}
+
+fn seccomp(rules: &EnvironmentRules) -> LayerState {
+    let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else {
+        return LayerState::Missing(format!("no filter for {}", std::env::consts::ARCH));
+    };
+    let programs = match programs(rules, architecture) {
+        Ok(programs) => programs,
+        Err(error) => return LayerState::Missing(causes(&error)),
+    };
+    for program in programs {
+        if let Err(error) = apply_filter_all_threads(&program) {
+            return LayerState::Missing(causes(&error));
+        }
+    }
+    // A call that is refused whatever its arguments, and that would change nothing.
+    let refused = nix::sched::unshare(nix::sched::CloneFlags::empty()) == Err(nix::errno::Errno::EPERM);
+    LayerState::of(refused, "the filter is installed, but a refused call went through")
+}
+
+fn programs(rules: &EnvironmentRules, architecture: TargetArch) -> Result<Vec<BpfProgram>, BackendError> {
+    let errno = |number: i32| SeccompAction::Errno(number.cast_unsigned());
+    let refusals = refusals(rules)?;
+    let mut programs =
+        vec![SeccompFilter::new(refusals, SeccompAction::Allow, errno(libc::EPERM), architecture)?.try_into()?];
+    if rules.processes == ProcessUse::None {
+        // Its flags lie in memory, where a filter cannot look; the C library falls back to `clone`.
+        let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+        programs
+            .push(SeccompFilter::new(unknown, SeccompAction::Allow, errno(libc::ENOSYS), architecture)?.try_into()?);
+    }
+    Ok(programs)
+}
+
+fn refusals(rules: &EnvironmentRules) -> Result<BTreeMap<c_long, Vec<SeccompRule>>, BackendError> {
+    let mut refusals: BTreeMap<c_long, Vec<SeccompRule>> = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
+    let rule = |conditions: Vec<SeccompCondition>| SeccompRule::new(conditions).map(|rule| vec![rule]);
+    let family = |family| argument(0, SeccompCmpOp::Ne, family);
+    let sockets = match rules.network {
+        NetworkUse::None => Vec::new(),
+        // Netlink is how the C library learns which protocols there are.
+        NetworkUse::Internet => rule(vec![family(libc::AF_INET)?, family(libc::AF_INET6)?, family(libc::AF_NETLINK)?])?,
+    };
+    refusals.insert(libc::SYS_socket, sockets);
+    refusals.insert(libc::SYS_prctl, rule(vec![argument(0, SeccompCmpOp::Eq, libc::PR_SET_PDEATHSIG)?])?);
+    if rules.processes == ProcessUse::None {
+        refusals.extend(PROCESSES.iter().chain(PROCESSES_OLD).map(|&call| (call, Vec::new())));
+        refusals.insert(libc::SYS_clone, rule(vec![argument(0, bits(libc::CLONE_THREAD), 0)?])?);
+        let own = nix::unistd::getpid().as_raw();
+        let other = |number| argument(0, SeccompCmpOp::Ne, number);
+        refusals.insert(libc::SYS_kill, rule(vec![other(own)?, other(0)?])?);
+        refusals.insert(libc::SYS_tgkill, rule(vec![other(own)?])?);
+    }
+    Ok(refusals)
+}
