@@ -152,6 +152,28 @@ impl Key {
         self.url_hash
     }
 
+    /// The key from its bytes, as they were kept; none if they are no key of this version.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let key = Self::new(bytes.to_vec(), bytes.len());
+        let UrlParts { scheme, host, path, query } = key.url_parts();
+        if bytes.first() != Some(&VERSION) || path.is_empty() {
+            return None;
+        }
+        let namespace = bytes.get(1..)?.first_chunk::<8>().map(|length| u64::from_be_bytes(*length))?;
+        let parts = [scheme, host, path, query].iter().map(|part| part.len() + 8).sum::<usize>();
+        Some(Self::new(bytes.to_vec(), 1 + 8 + usize::try_from(namespace).ok()? + parts))
+    }
+
+    /// All bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Those of the URL, which all its keys have in common.
+    pub(crate) fn url_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.url_length).unwrap_or(&self.bytes)
+    }
+
     /// Bytes that the key occupies.
     pub(crate) fn weight(&self) -> usize {
         self.bytes.len() + size_of::<Self>()

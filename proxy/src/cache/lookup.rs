@@ -129,6 +129,9 @@ impl Cache {
         if let Some(reason) = ask.bypass() {
             return Lookup::Bypass(reason);
         }
+        if let Some(disk) = self.inner.disk.get() {
+            self.inner.recall(disk, ask, now).await;
+        }
         if let Some(served) = self.fresh_hit(ask, now) {
             return Lookup::Hit(Box::new(served));
         }
@@ -162,7 +165,7 @@ impl Cache {
 
     fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
         let group = self.inner.store.group(&ask.keyed.key)?;
-        let entry = group.select(ask.headers).filter(|entry| entry.meta.is_fresh(now))?;
+        let entry = group.select(ask.headers).filter(|entry| entry.meta.is_fresh(now) && !entry.body.is_damaged())?;
         super::point();
         if self.inner.vet(&ask.keyed.key, entry) == Verdict::Keep { Some(self.hit(entry, ask, now)) } else { None }
     }

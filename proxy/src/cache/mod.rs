@@ -11,6 +11,7 @@ mod buffer;
 mod cache_control;
 mod conditional;
 mod date;
+mod disk;
 mod duties;
 mod entry;
 mod fill;
@@ -22,6 +23,7 @@ mod marks;
 mod policy;
 mod purge;
 mod range;
+mod recall;
 mod serve;
 mod status;
 mod store;
@@ -35,14 +37,19 @@ mod vary;
 mod tests;
 
 use std::{
-    sync::{Arc, OnceLock},
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, OnceCell},
+    time::Instant,
+};
 
 pub use self::{
     conditional::Validators,
+    disk::DiskSettings,
     flight::Cause,
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
@@ -54,7 +61,7 @@ pub use self::{
     tags::TagRules,
     ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StoreResult},
 };
-use self::{marks::Marks, purge::Purges, store::Store};
+use self::{disk::Disk, marks::Marks, purge::Purges, store::Store};
 
 /// A moment on both clocks: dates of messages are compared with the wall, durations are counted on the monotonic one.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +103,9 @@ pub(crate) struct Inner {
     store: Store,
     marks: Marks,
     purges: Purges,
+    disk: OnceLock<Disk>,
+    /// Keys that are being looked for on disk.
+    recalls: Mutex<HashMap<Key, Arc<OnceCell<()>>>>,
     /// Rung when purges have piled up.
     sweeper: Notify,
     limits: CacheLimits,
@@ -115,20 +125,34 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
-        let limits = CacheLimits { max_object: limits.max_object.min(limits.memory), ..limits };
         let (store, marks, purges) = (Store::new(limits.memory), Marks::new(), Purges::default());
-        Self { inner: Arc::new(Inner { store, marks, purges, sweeper: Notify::new(), limits, epoch: OnceLock::new() }) }
+        Self { inner: Arc::new(Inner {
+                store,
+                marks,
+                purges,
+                disk: OnceLock::new(),
+                recalls: Mutex::default(),
+                sweeper: Notify::new(),
+                limits,
+                epoch: OnceLock::new(),
+            }) }
     }
 
     /// Removes everything under the URL of `key` (all variants, whatever their keyed fields and cookies) and makes sure
     /// that no fetch that has begun by now is stored; returns how many keys were removed. For 2xx and 3xx answers to
     /// unsafe methods (http-cache.md 3.14), with a key made by the policy under which GET is answered.
     pub fn invalidate(&self, key: &Key) -> usize {
+        // In this order: whoever looks on disk from now on finds nothing, and what was found before is not kept.
+        self.inner.disk.get().inspect(|disk| disk.invalidate(key));
         self.inner.store.invalidate(key)
     }
 
-    /// The same for everything there is.
+    /// The same for everything there is, on disk too.
     pub fn clear(&self) -> usize {
+        if self.inner.disk.get().is_some() {
+            let order = PurgeOrder { scopes: vec![Scope::All], kind: PurgeKind::Hard, sync: false, count: false };
+            drop(self.purge(&order, Now::read()));
+        }
         self.inner.store.clear()
     }
 

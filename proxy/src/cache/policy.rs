@@ -9,6 +9,7 @@ pub use crate::body::Delimited;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use serde::{Deserialize, Serialize};
 
 use super::{
     cache_control::{CacheControl, MAX_SECONDS, Scope},
@@ -123,6 +124,8 @@ pub enum NoStoreReason {
     CloseDelimited,
     /// It was purged, or its URL invalidated, after this request had begun.
     Purged,
+    /// Large, and asked for the first time.
+    Admission,
     /// It has more purge tags than are kept, so that a purge might miss it.
     TagLimit,
 }
@@ -142,13 +145,14 @@ impl NoStoreReason {
             Self::Oversize => "oversize",
             Self::CloseDelimited => "close-delimited",
             Self::Purged => "purged",
+            Self::Admission => "admission",
             Self::TagLimit => "tag-limit",
         }
     }
 }
 
 /// Where a lifetime comes from if the origin did not give it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Lent {
     /// `ttl.default`.
     DefaultTtl,

@@ -178,7 +178,7 @@ impl FetchTicket {
         {
             let Some(stale) = self.stale.take() else { return Settlement::Refetch(Box::new(self)) };
             if !validators.accept(&answer.head.headers) {
-                self.lead.inner().store.discard(self.lead.key(), &stale);
+                self.lead.inner().discard(self.lead.key(), &stale);
                 return Settlement::Refetch(Box::new(self));
             }
             let tags = if tagged { tags } else { Ok(stale.meta.tags.clone()) };
@@ -190,6 +190,10 @@ impl FetchTicket {
         } else {
             policy::judge(&self.exchange(&answer.head, answer.delimited, answer.sent_at, now))
         };
+        let verdict = verdict.and_then(|plan| match known_length(answer.delimited) {
+            Some(length) if !self.lead.inner().admits(self.lead.key(), length) => Err(NoStoreReason::Admission),
+            _ => Ok(plan),
+        });
         Settlement::Answer(Box::new(match verdict.and_then(|plan| Ok((plan, tags?))) {
             Ok((plan, tags)) => self.fill(answer, plan, tags, now),
             Err(reason) => self.refuse(answer, reason, now),
@@ -229,7 +233,7 @@ impl FetchTicket {
             authorization: self.facts.headers.contains_key(header::AUTHORIZATION),
             cookies_forwarded: self.facts.cookies_forwarded,
             ttl: self.facts.ttl,
-            max_object: self.lead.inner().limits.max_object,
+            max_object: self.lead.inner().max_object(),
             received: date::unix(now.wall),
             delay: now.mono.saturating_duration_since(sent_at.mono),
         }
@@ -246,7 +250,7 @@ impl FetchTicket {
         let inner = self.lead.inner();
         let key = self.lead.key().clone();
         if let Some(stale) = self.stale.as_ref().filter(|_| !head.status.is_server_error()) {
-            inner.store.discard(&key, stale);
+            inner.discard(&key, stale);
         }
         let mark = if self.mark == Some(Mark::Oversize) { Mark::Oversize } else { Mark::HitForMiss };
         inner.marks.set(&key, mark, now.mono);
@@ -364,7 +368,7 @@ impl FetchTicket {
                 }
             }
             Err(reason) => {
-                inner.store.discard(self.lead.key(), stale);
+                inner.discard(self.lead.key(), stale);
                 drop(self.lead.release());
                 StoreResult::NotStored(reason)
             }

@@ -5,12 +5,31 @@
 //! out; only `Accept-Encoding` is reduced to the set of codings it offers.
 
 use http::{HeaderMap, HeaderName, header};
+use serde::{Deserialize, Serialize};
 
 use super::cache_control::split_outside_quotes;
 
 /// Names and values by which a response was selected; empty if it was not negotiated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Variant(Vec<(HeaderName, Option<Vec<u8>>)>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Variant(#[serde(with = "named")] Vec<(HeaderName, Option<Vec<u8>>)>);
+
+/// Field names are kept as text.
+mod named {
+    use http::HeaderName;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    type Named = Vec<(HeaderName, Option<Vec<u8>>)>;
+
+    pub(super) fn serialize<S: Serializer>(named: &[(HeaderName, Option<Vec<u8>>)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(named.iter().map(|(name, value)| (name.as_str(), value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Named, D::Error> {
+        let texts = Vec::<(String, Option<Vec<u8>>)>::deserialize(from)?;
+        let name = |(name, value): (String, _)| Ok((HeaderName::try_from(name).map_err(D::Error::custom)?, value));
+        texts.into_iter().map(name).collect()
+    }
+}
 
 impl Variant {
     /// Whether the response's `Vary` rules out that any later request matches: `*`, or something that is no field name.
