@@ -14,7 +14,7 @@
 use criterion::{Criterion, Throughput};
 use edgehook_contract::{
     Header, HookPoint, RequestMessage,
-    viewer::{Context, Event},
+    viewer::{Context, Event, Runtime},
 };
 use edgehook_isolate::{Budget, Isolate, IsolateAlloc, Limits, OutBuffer, ThreadConfig, on_guest_thread};
 use edgehook_protocol::{
@@ -82,6 +82,9 @@ fn program(source: &str) -> Program {
         state_memory: 2 << 20,
         memory: 8 << 20,
         store: None,
+        runtime: Runtime::Js2,
+        lenient: false,
+        edge: None,
     }
 }
 

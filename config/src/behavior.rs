@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use crate::address;
 use crate::cache_policy::MANAGED;
 use crate::diagnostic::{Code, Problem};
+use crate::geo::{self, Countries, Geo};
 use crate::keys::{Family, Table};
 use crate::pattern;
 use crate::section::{Section, Value};
@@ -39,6 +40,8 @@ pub struct Behavior {
     pub allow: Vec<IpNet>,
     /// Viewers refused with 403, also where `allow` lets them in.
     pub deny: Vec<IpNet>,
+    /// Countries of viewers let in or refused with 403.
+    pub countries: Option<Countries>,
     /// Name of the origin that gets copies of requests; its answers are discarded.
     pub shadow: Option<String>,
     /// Percentage of requests that are copied.
@@ -89,6 +92,7 @@ pub enum ViewerProtocolPolicy {
 
 /// The names that a behavior may refer to.
 pub(crate) struct Declared<'n> {
+    pub(crate) geo: &'n Geo,
     pub(crate) origins: Vec<&'n str>,
     pub(crate) cache_policies: Vec<&'n str>,
     /// With the family, where the function's runtime could be told.
@@ -129,6 +133,7 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
         include_body,
         allow: networks(&section, "allow"),
         deny: section.list("deny", address::network).unwrap_or_default(),
+        countries: countries(&section, declared.geo),
         shadow: shadow(&section, &declared.origins),
         shadow_percent: section.count("shadow_percent", 0..=100).unwrap_or(100),
         line: section.cx.line(section.span.start),
@@ -164,6 +169,23 @@ fn origin(section: &Section<'_>, declared: &[&str]) -> Option<String> {
     let help = declared.first().map_or("add an [origin.NAME] first".to_owned(), |name| format!("origin = \"{name}\""));
     let text = section.required("origin", &help)?.text()?;
     section.cx.refers(&text, "origin", "behavior", declared).then_some(text.value)
+}
+
+fn countries(section: &Section<'_>, known: &Geo) -> Option<Countries> {
+    let written = section.value("geo")?;
+    geo::needs_database(known, &written);
+    let lists = written.section(Table::BehaviorGeo)?;
+    match (lists.value("allow"), lists.value("deny")) {
+        (Some(_), None) => geo::countries(&lists, "allow").map(Countries::Allow),
+        (None, Some(_)) => geo::countries(&lists, "deny").map(Countries::Deny),
+        (both, _) => {
+            let label = if both.is_some() { "both are written" } else { "neither is written" };
+            let problem =
+                Problem::new(Code::Conflict, written.key_span.clone(), "`geo` takes one of `allow` and `deny`");
+            section.cx.report(problem.label(label).help("geo = { deny = [\"FR\"] }"));
+            None
+        }
+    }
 }
 
 /// Copies to the origin that is asked anyway would double its load, for nothing.

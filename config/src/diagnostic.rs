@@ -88,6 +88,7 @@ codes! {
     TtlRaised = "W205": "a ttl bound that is raised to the one it contradicts",
     SharedVariants = "W206": "variants that change the answer but share cache entries",
     Unreachable = "W207": "a behavior that can never match",
+    NoGeoDatabase = "W208": "a location header without a database that knows locations",
 }
 
 impl Code {

@@ -5,11 +5,14 @@ use toml::de::DeTable;
 
 use crate::behavior::{self, Declared};
 use crate::cache_policy::{self, MANAGED};
+use crate::cache_policy::{CachePolicy, Selection};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
+use crate::experiment::Experiment;
+use crate::geo::Geo;
 use crate::keys::Table;
 use crate::section::{Section, Value};
-use crate::{Config, Dev, Loaded, admin, cache, experiment, function, kvs, limits, origin, routing, server};
+use crate::{Config, Dev, Loaded, admin, cache, experiment, function, geo, kvs, limits, origin, routing, server};
 
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
@@ -54,6 +57,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let limits = limits::read(&section("limits", Table::Limits));
     let admin = admin::read(&section("admin", Table::Admin));
     let cache = cache::read(&section("cache", Table::Cache));
+    let geo = geo::read(&section("geo", Table::Geo));
 
     let sections = named(&root, "origin", Table::Origin);
     let origins = collect(&sections, origin::read);
@@ -63,6 +67,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let sections = named(&root, "cache_policy", Table::CachePolicy);
     let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.ttl));
     let policy_names = names(&sections);
+    check_keyed(&geo, &sections, &cache_policies);
 
     let sections = named(&root, "kvs", Table::Kvs);
     let kvs = collect(&sections, kvs::read);
@@ -78,6 +83,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     });
 
     let declared = Declared {
+        geo: &geo,
         origins: origin_names.iter().map(String::as_str).collect(),
         cache_policies: policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
@@ -86,10 +92,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
-    let sections = named(&root, "experiment", Table::Experiment);
-    let known = experiment::Declared { origins: &declared.origins, functions: &declared.functions };
-    let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));
-    experiment::check_cookies(&sections, &experiments);
+    let experiments = experiments(&root, &declared);
     let dev = dev(&section("dev", Table::Dev), &declared.origins);
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
@@ -98,6 +101,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         limits,
         admin,
         cache,
+        geo,
         s3_endpoint,
         origins,
         cache_policies,
@@ -107,6 +111,25 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         behaviors,
         dev,
     })
+}
+
+fn experiments(root: &Section<'_>, declared: &Declared<'_>) -> IndexMap<String, Experiment> {
+    let sections = named(root, "experiment", Table::Experiment);
+    let known = experiment::Declared { origins: &declared.origins, functions: &declared.functions, geo: declared.geo };
+    let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));
+    experiment::check_cookies(&sections, &experiments);
+    experiments
+}
+
+/// Checks the headers that cache policies put in the key.
+fn check_keyed(geo: &Geo, sections: &IndexMap<String, Section<'_>>, policies: &IndexMap<String, CachePolicy>) {
+    for (name, section) in sections {
+        if let (Some(policy), Some(written)) = (policies.get(name), section.value("headers"))
+            && let Selection::Include(names) = &policy.headers
+        {
+            geo::check_keyed(geo, names, &written);
+        }
+    }
 }
 
 /// A table that stands once, or an empty one in its place so that its defaults are read the same way.

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use crate::address;
 use crate::diagnostic::{Code, Problem};
+use crate::geo::{self, Geo};
 use crate::keys::{Family, Table};
 use crate::section::{Section, Value};
 use crate::{behavior, origin, pattern, suggest};
@@ -44,6 +45,8 @@ pub struct Scope {
     pub headers: Vec<(String, Vec<String>)>,
     /// The same for cookies.
     pub cookies: Vec<(String, Vec<String>)>,
+    /// Countries that the viewer is in one of; empty: wherever.
+    pub countries: Vec<String>,
 }
 
 /// What keeps a viewer at a variant.
@@ -134,6 +137,7 @@ impl Variant {
 pub(crate) struct Declared<'n> {
     pub(crate) origins: &'n [&'n str],
     pub(crate) functions: &'n [(&'n str, Option<Family>)],
+    pub(crate) geo: &'n Geo,
 }
 
 /// Weights are shares of at most this.
@@ -142,7 +146,7 @@ const MAX_WEIGHT: u64 = 1_000_000;
 const MAX_AGE: Duration = Duration::from_hours(400 * 24);
 
 pub(crate) fn read(name: &str, section: &Section<'_>, declared: &Declared<'_>) -> Option<Experiment> {
-    let scope = scope(section);
+    let scope = scope(section, declared.geo);
     let assign = assign(section);
     let cookie = cookie(section, assign.as_ref());
     let variants = variants(section, scope.as_ref(), declared);
@@ -186,8 +190,8 @@ pub(crate) fn check_cookies(sections: &IndexMap<String, Section<'_>>, experiment
     }
 }
 
-fn scope(section: &Section<'_>) -> Option<Scope> {
-    let everyone = || Scope { path: "*".to_owned(), headers: Vec::new(), cookies: Vec::new() };
+fn scope(section: &Section<'_>, geo: &Geo) -> Option<Scope> {
+    let everyone = || Scope { path: "*".to_owned(), headers: Vec::new(), cookies: Vec::new(), countries: Vec::new() };
     let Some(value) = section.value("match") else { return Some(everyone()) };
     if value.is_text() {
         let path = value.text()?.parsed(section.cx, pattern::path)?;
@@ -200,7 +204,11 @@ fn scope(section: &Section<'_>) -> Option<Scope> {
     };
     let headers = conditions(&written, "header", address::header_name);
     let cookies = conditions(&written, "cookie", cookie_name);
-    Some(Scope { path, headers, cookies })
+    let countries = written.value("country").and_then(|value| {
+        geo::needs_database(geo, &value);
+        geo::countries(&written, "country")
+    });
+    Some(Scope { path, headers, cookies, countries: countries.unwrap_or_default() })
 }
 
 /// `{ NAME = "value" }` or `{ NAME = ["one", "other"] }`.

@@ -15,12 +15,16 @@ pub enum Table {
     Server,
     /// `tls` of `[server]`, alone or in a list.
     Tls,
+    /// `edge_location` of `[server]`.
+    EdgeLocation,
     /// `[limits]`
     Limits,
     /// `[admin]`
     Admin,
     /// `[cache]`
     Cache,
+    /// `disk` of `[cache]`.
+    Disk,
     /// `ttl` of `[cache]` and of a cache policy.
     Ttl,
     /// `[s3]`
@@ -55,6 +59,10 @@ pub enum Table {
     VariantFunctions,
     /// `force` of an experiment.
     Force,
+    /// `[geo]`
+    Geo,
+    /// `geo` of a behavior.
+    BehaviorGeo,
     /// `[dev]`
     Dev,
 }
@@ -67,9 +75,11 @@ impl Table {
             Self::File => "the top level",
             Self::Server => "[server]",
             Self::Tls => "tls",
+            Self::EdgeLocation => "edge_location",
             Self::Limits => "[limits]",
             Self::Admin => "[admin]",
             Self::Cache => "[cache]",
+            Self::Disk => "[cache.disk]",
             Self::Ttl => "ttl",
             Self::S3 => "[s3]",
             Self::Origin => "[origin.NAME]",
@@ -87,6 +97,8 @@ impl Table {
             Self::Variant => "a variant",
             Self::VariantFunctions => "functions",
             Self::Force => "force",
+            Self::Geo => "[geo]",
+            Self::BehaviorGeo => "geo",
             Self::Dev => "[dev]",
         }
     }
@@ -183,7 +195,7 @@ const KEYS: &[Key] = &[
     planned(Table::File, "debug", "header and secret that ask for detailed answers"),
     planned(Table::File, "access_log", "one line per request"),
     planned(Table::File, "trace", "ring of request records"),
-    planned(Table::File, "geo", "databases for countries and networks"),
+    row(Table::File, "geo", "databases for countries and networks"),
     row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
     row(Table::File, "cache", "memory tier and node-wide times"),
     row(Table::File, "origin", "where answers come from, by name"),
@@ -209,7 +221,7 @@ const KEYS: &[Key] = &[
     planned(Table::Server, "header_prefix", "prefix of request headers that the edge adds"),
     row(Table::Server, "distribution_id", "distribution id in function events and logs"),
     row(Table::Server, "account_id", "account id in function ARNs"),
-    planned(Table::Server, "edge_location", "edge location in events and X-Amz-Cf-Pop"),
+    row(Table::Server, "edge_location", "cf.edgeLocation and X-Amz-Cf-Pop"),
     row(Table::Server, "default_root_object", "file that stands in for `/`"),
     row(Table::Server, "state_dir", "folder of admin token, stores and logs"),
     row(Table::Server, "allow_private_origins", "private origins that functions may choose"),
@@ -223,6 +235,10 @@ const KEYS: &[Key] = &[
     row(Table::Tls, "min_version", "lowest TLS version, 1.2 or 1.3"),
     planned(Table::Tls, "acme", "certificates from an ACME authority"),
     planned(Table::Tls, "client_ca", "who may sign viewers' certificates"),
+
+    row(Table::EdgeLocation, "name", "three letters, such as an airport's"),
+    row(Table::EdgeLocation, "region", "expected regional cache, such as us-west-2"),
+    row(Table::EdgeLocation, "server_ip", "this edge's address"),
 
     row(Table::Limits, "handshake_timeout", "TLS handshake"),
     row(Table::Limits, "header_timeout", "first byte and whole request head"),
@@ -243,9 +259,9 @@ const KEYS: &[Key] = &[
 
     planned(Table::Cache, "profile", "values of all keys that are not written"),
     row(Table::Cache, "memory", "size of the memory tier"),
-    planned(Table::Cache, "disk", "disk tier"),
+    row(Table::Cache, "disk", "disk tier, also as [cache.disk]"),
     row(Table::Cache, "max_object", "larger bodies are passed on, not stored"),
-    planned(Table::Cache, "admit_after", "larger bodies are stored on their second request"),
+    row(Table::Cache, "admit_after", "larger bodies are stored on their second request"),
     row(Table::Cache, "keep", "expired objects stay for validation and errors"),
     row(Table::Cache, "ttl", "times where the cache policy writes none"),
     planned(Table::Cache, "heuristics", "freshness from Last-Modified"),
@@ -273,6 +289,9 @@ const KEYS: &[Key] = &[
     planned(Table::Cache, "rewrite", "extent of request normalisation"),
     planned(Table::Cache, "reject_encoded_delimiters", "refuse encoded delimiters in paths"),
     planned(Table::Cache, "deception_armor", "guard against cache deception"),
+
+    row(Table::Disk, "path", "folder of the disk tier, its alone"),
+    row(Table::Disk, "size", "bytes of bodies and index"),
 
     row(Table::Ttl, "min", "shortest time an answer stays fresh"),
     row(Table::Ttl, "default", "time for answers that declare none"),
@@ -360,7 +379,7 @@ const KEYS: &[Key] = &[
     planned(Table::Behavior, "basic_auth", "file of names and hashed passwords"),
     row(Table::Behavior, "allow", "CIDRs of viewers let in"),
     row(Table::Behavior, "deny", "CIDRs of viewers refused"),
-    planned(Table::Behavior, "geo", "countries let in or refused"),
+    row(Table::Behavior, "geo", "countries let in or refused"),
     planned(Table::Behavior, "rate_limit", "requests per viewer"),
     row(Table::Behavior, "shadow", "origin that gets copies of requests"),
     row(Table::Behavior, "shadow_percent", "share of requests copied, 0 to 100"),
@@ -380,7 +399,7 @@ const KEYS: &[Key] = &[
     row(Table::Scope, "path", "pattern of the viewer's path"),
     row(Table::Scope, "header", "headers and the values they must have"),
     row(Table::Scope, "cookie", "cookies and the values they must have"),
-    planned(Table::Scope, "country", "countries of the viewer's address"),
+    row(Table::Scope, "country", "countries of the viewer's address"),
     row(Table::Cookie, "max_age", "lifetime, the browser's session without it"),
     row(Table::Cookie, "same_site", "strict, lax or none"),
     row(Table::Cookie, "secure", "over https only"),
@@ -398,6 +417,11 @@ const KEYS: &[Key] = &[
     row(Table::VariantFunctions, "origin_response", "function before an answer is stored"),
     row(Table::Force, "header", "header that names the variant"),
     row(Table::Force, "query", "query parameter that names the variant"),
+
+    row(Table::Geo, "database", "MaxMind database of countries or cities"),
+    row(Table::Geo, "asn_database", "MaxMind database of networks"),
+    row(Table::BehaviorGeo, "allow", "countries let in"),
+    row(Table::BehaviorGeo, "deny", "countries refused"),
 
     row(Table::Dev, "origin", "folder or URL for an origin"),
 ];

@@ -19,6 +19,7 @@ mod document;
 mod expand;
 mod experiment;
 mod function;
+mod geo;
 mod keys;
 mod kvs;
 mod lambda;
@@ -42,18 +43,19 @@ use indexmap::IndexMap;
 pub use address::{Address, OriginUrl, Scheme};
 pub use admin::{Admin, AdminListen};
 pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
-pub use cache::{CacheSettings, Ttl};
+pub use cache::{CacheSettings, Disk, Ttl};
 pub use cache_policy::{CachePolicy, Selection};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
+pub use geo::{Countries, Geo};
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::Kvs;
 pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
 pub use secret::Secret;
-pub use server::{Certificate, Listen, PrivateOrigin, Server, TlsVersion};
+pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
 
 /// What the file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[cache]`
     pub cache: CacheSettings,
+    /// `[geo]`
+    pub geo: Geo,
     /// `[s3] endpoint`: where S3 origins that functions choose are asked; `None`: at their own names.
     pub s3_endpoint: Option<OriginUrl>,
     /// `[origin.NAME]`, in file order.

@@ -1,5 +1,6 @@
 //! `[server]`: listeners, hosts, certificates, names and process counts.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Server {
     pub distribution_id: String,
     /// Account id in function ARNs.
     pub account_id: String,
+    /// `cf.edgeLocation`, whose name is also X-Amz-Cf-Pop.
+    pub edge_location: Option<EdgeLocation>,
     /// File that stands in for `/`, without a leading slash.
     pub default_root_object: Option<String>,
     /// Folder of admin token, stores and logs, absolute; it may not exist yet.
@@ -64,6 +67,17 @@ pub struct Certificate {
     pub cert: PathBuf,
     /// PEM file of the private key, absolute.
     pub key: PathBuf,
+}
+
+/// Where the edge is, as functions see it (cloudfront-functions.md 6.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeLocation {
+    /// Three letters, upper case.
+    pub name: String,
+    /// Expected regional cache.
+    pub region: String,
+    /// This edge's address.
+    pub server_ip: IpAddr,
 }
 
 /// A TLS protocol version that can be required.
@@ -100,6 +114,7 @@ pub(crate) fn read(section: &Section<'_>) -> Server {
         user_agent: section.parsed("user_agent", address::header_value).unwrap_or_else(|| "edgehook".to_owned()),
         distribution_id: section.parsed("distribution_id", address::word).unwrap_or_else(|| "EDGEHOOK".to_owned()),
         account_id: section.parsed("account_id", address::word).unwrap_or_else(|| "0".repeat(12)),
+        edge_location: edge_location(section),
         default_root_object: section.parsed("default_root_object", root_object),
         state_dir: state_dir(section),
         allow_private_origins: section.list("allow_private_origins", private_origin).unwrap_or_default(),
@@ -185,6 +200,33 @@ fn certificate(tls: &Section<'_>) -> Option<Certificate> {
     let file = |key| tls.cx.existing(&tls.required(key, help)?.text()?, Expect::File);
     let (cert, key) = (file("cert"), file("key"));
     Some(Certificate { cert: cert?, key: key? })
+}
+
+fn edge_location(section: &Section<'_>) -> Option<EdgeLocation> {
+    let table = section.value("edge_location")?.section(Table::EdgeLocation)?;
+    let help = "edge_location = { name = \"FRA\", region = \"eu-central-1\", server_ip = \"192.0.2.1\" }";
+    let name = table.required("name", help).and_then(|value| value.text()?.parsed(table.cx, location_name));
+    let region = table.required("region", help).and_then(|value| value.text()?.parsed(table.cx, region));
+    let address = |text: &str| text.parse::<IpAddr>().map_err(|_| "an IPv4 or IPv6 address".to_owned());
+    let server_ip = table.required("server_ip", help).and_then(|value| value.text()?.parsed(table.cx, address));
+    Some(EdgeLocation { name: name?, region: region?, server_ip: server_ip? })
+}
+
+fn location_name(text: &str) -> Result<String, String> {
+    if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        Ok(text.to_owned())
+    } else {
+        Err("three capital letters, such as FRA".to_owned())
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=32).contains(&text.len()) && text.bytes().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("small letters, digits and -, such as us-west-2".to_owned())
+    }
 }
 
 fn root_object(text: &str) -> Result<String, String> {

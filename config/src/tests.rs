@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::{Availability, Code, Config, Diagnostics, Loaded, Mode, document, keys};
 
 mod experiments;
+mod geo;
 mod meaning;
 mod order;
 mod references;
@@ -170,7 +171,6 @@ fn every_planned_key_is_known() {
             crate::Table::Function => format!("[function.x]\n{name} = 1"),
             crate::Table::Behavior => format!("[[behavior]]\n{name} = 1"),
             crate::Table::Hook => format!("[[behavior]]\nviewer_request = {{ {name} = 1 }}"),
-            crate::Table::Scope => format!("[experiment.x]\nmatch = {{ {name} = 1 }}"),
             other => panic!("{other:?} has no planned keys"),
         };
         let found = codes(&input, Mode::Serve);

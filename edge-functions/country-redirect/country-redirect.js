@@ -5,9 +5,9 @@
 //             country that is not listed stays where it is), COOKIE (a viewer's own choice: the name of an edition, or
 //             any other word for "leave me here")
 //
-// Needs the request header CloudFront-Viewer-Country, which a cache policy asks for on Amazon and this version of edgehook does not set yet; without
-// it nothing is redirected. Only pages are: a path whose last segment has a dot (style.css) and methods other than GET
-// and HEAD pass.
+// Needs the request header CloudFront-Viewer-Country, which the behavior's cache policy must name and which edgehook knows from
+// the database in [geo]; without it nothing is redirected. Only pages are: a path whose last segment has a dot (style.css)
+// and methods other than GET and HEAD pass.
 
 const EDITIONS = ['de', 'fr', 'ja'];
 const COUNTRIES = { AT: 'de', CH: 'de', DE: 'de', BE: 'fr', FR: 'fr', JP: 'ja' };

@@ -1,4 +1,4 @@
-//! Who and what a behavior lets through, before any function runs: address lists, protocol, methods.
+//! Who and what a behavior lets through, before any function runs: address lists, countries, protocol, methods.
 
 use crate::{
     body,
@@ -18,6 +18,25 @@ pub enum Access {
     Redirect(Response<body::Body>),
 }
 
+/// Which countries' viewers are let in: ISO codes in capitals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Countries {
+    /// These only; a viewer of no known country is refused.
+    Allow(Vec<String>),
+    /// All but these; a viewer of no known country is let in.
+    Deny(Vec<String>),
+}
+
+impl Countries {
+    fn admit(&self, country: Option<&str>) -> bool {
+        let within = |list: &[String]| country.is_some_and(|country| list.iter().any(|listed| listed == country));
+        match self {
+            Self::Allow(list) => within(list),
+            Self::Deny(list) => !within(list),
+        }
+    }
+}
+
 /// Methods that are known (RFC 9110, RFC 5789); others are answered 501 where they are not let through.
 const KNOWN: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE"];
 
@@ -29,6 +48,12 @@ pub fn authorize(site: &Site, behavior: &Behavior, request: &Received) -> Result
     let within = |list: &[ipnet::IpNet]| list.iter().any(|network| network.contains(&request.viewer));
     if within(&behavior.deny) || !(behavior.allow.is_empty() || within(&behavior.allow)) {
         return Err(Refusal::Address.into());
+    }
+    if let Some(countries) = &behavior.countries {
+        let country = site.geo.as_ref().and_then(|geo| geo.country(request.viewer));
+        if !countries.admit(country.as_deref()) {
+            return Err(Refusal::Country.into());
+        }
     }
     if site.enforce_https && request.scheme == Scheme::Http {
         match behavior.protocol {

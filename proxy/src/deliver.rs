@@ -17,6 +17,7 @@ use std::{
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const X_AMZ_CF_ID: HeaderName = HeaderName::from_static("x-amz-cf-id");
+const X_AMZ_CF_POP: HeaderName = HeaderName::from_static("x-amz-cf-pop");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const DEV: HeaderName = HeaderName::from_static("x-edgehook-dev");
 
@@ -56,6 +57,9 @@ pub fn finish(mut response: Response<Body>, method: &Method, version: Version, m
         headers.insert(X_CACHE, text(&format!("{word} from {}", marks.site.vendor)));
     }
     headers.insert(X_AMZ_CF_ID, text(marks.id));
+    if let Some(pop) = &marks.site.pop {
+        headers.insert(X_AMZ_CF_POP, pop.clone());
+    }
     if let Some(report) = marks.report {
         headers.append(CACHE_STATUS, report.cache_status(&marks.site.node));
     }

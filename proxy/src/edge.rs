@@ -4,6 +4,7 @@ use crate::{
     body::{self, Body},
     cache,
     deliver::{self, Marks},
+    edge_fields::Arrival,
     experiment::Exposure,
     fault::Fault,
     gate, id,
@@ -51,7 +52,7 @@ impl Edge {
     pub async fn serve(&self, connection: Arc<Connection>, request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
-        let mut pending = Pending { record: begin(&connection, &request), edge: self, answered: false };
+        let mut pending = Pending { record: begin(&connection, &request, &site), edge: self, answered: false };
         let record = &mut pending.record;
         let mut body = None;
         let result = if method == Method::OPTIONS && request.uri().path() == "*" {
@@ -187,7 +188,7 @@ fn about_the_server() -> Response<Body> {
     response
 }
 
-fn begin(connection: &Connection, request: &Request<Body>) -> Record {
+fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> Record {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
     let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
@@ -195,6 +196,7 @@ fn begin(connection: &Connection, request: &Request<Body>) -> Record {
         id: id::request_id(),
         start: Instant::now(),
         viewer: connection.peer.ip().to_canonical(),
+        arrival: Arrival::of(connection, request, site.keeps_header_order),
         method: request.method().clone(),
         host: host.escape_default().take(256).collect(),
         target: target.escape_default().take(2048).collect(),

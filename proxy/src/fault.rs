@@ -32,6 +32,8 @@ pub enum Refusal {
     UnknownHost,
     /// The viewer's address is not let in.
     Address,
+    /// Viewers of this country are not let in.
+    Country,
     /// Only https is served here.
     HttpsOnly,
     /// The request has been here before.
@@ -52,6 +54,7 @@ impl Refusal {
             Self::MethodUnknown => "method-unknown",
             Self::UnknownHost => "unknown-host",
             Self::Address => "address",
+            Self::Country => "country",
             Self::HttpsOnly => "https-only",
             Self::Loop => "loop",
         }
@@ -62,7 +65,7 @@ impl Refusal {
             Self::BadTarget | Self::BadHost | Self::BadField => StatusCode::BAD_REQUEST,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::BodyNotAllowed | Self::Address | Self::HttpsOnly => StatusCode::FORBIDDEN,
+            Self::BodyNotAllowed | Self::Address | Self::Country | Self::HttpsOnly => StatusCode::FORBIDDEN,
             Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::Loop => StatusCode::LOOP_DETECTED,
@@ -80,6 +83,7 @@ impl Refusal {
             Self::MethodUnknown => "The method of this request is not supported.",
             Self::UnknownHost => "This host is not served here.",
             Self::Address => "Access from this address is not allowed.",
+            Self::Country => "Access from this country is not allowed.",
             Self::HttpsOnly => "This address is served over https only.",
             Self::Loop => "This request came back to where it has been before.",
         }

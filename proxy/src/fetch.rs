@@ -81,14 +81,15 @@ impl Fetch {
         record: &mut Record,
     ) -> Result<Answer, Fault> {
         loop {
-            let mut outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, Extent::Keyed)?;
-            outgoing.method = Method::GET;
-            ticket.prepare(&mut outgoing.headers);
-            let exchanged =
-                match self.exchange(request, keyed, outgoing, (body::empty(), BodyLength::None), record).await {
-                    Ok(exchanged) => exchanged,
-                    Err(fault) => return failed(*ticket, fault),
-                };
+            let prepare = |outgoing: &mut Outgoing| {
+                outgoing.method = Method::GET;
+                ticket.prepare(&mut outgoing.headers);
+            };
+            let payload = (body::empty(), BodyLength::None);
+            let exchanged = match self.attempt(request, keyed, Extent::Keyed, &prepare, payload, record).await {
+                Ok(exchanged) => exchanged,
+                Err(fault) => return failed(*ticket, fault),
+            };
             let down = matches!(exchanged.answer.head.status.as_u16(), 500 | 502..=504);
             if down {
                 match ticket.stale_if_error(Now::read()) {
@@ -130,9 +131,8 @@ impl Fetch {
             | BypassReason::MethodOverride
             | BypassReason::LockTimeout => Extent::Keyed,
         };
-        let outgoing = forward::outgoing(&self.site, &self.behavior.origin, request, keyed, extent)?;
         let length = body_length(&request.headers, &body);
-        let exchanged = self.exchange(request, keyed, outgoing, (body, length), record).await?;
+        let exchanged = self.attempt(request, keyed, extent, &|_| {}, (body, length), record).await?;
         let Exchanged { mut answer, generated } = exchanged;
         self.behavior.policy.tags.strip(&mut answer.head.headers);
         let length = match answer.delimited {
@@ -160,6 +160,39 @@ impl Fetch {
             record.log_hooks();
             drop(permit);
         });
+    }
+
+    /// One exchange, and when it fails in a way that calls for it another with the second origin of the behavior's group.
+    async fn attempt(
+        &self,
+        request: &Received,
+        keyed: &KeyedRequest,
+        extent: Extent,
+        prepare: &(dyn Fn(&mut Outgoing) + Sync),
+        payload: (Body, BodyLength),
+        record: &mut Record,
+    ) -> Result<Exchanged, Fault> {
+        let outgoing = |fetch: &Self| {
+            let mut outgoing = forward::outgoing(&fetch.site, &fetch.behavior.origin, request, keyed, extent)?;
+            prepare(&mut outgoing);
+            Ok::<_, Fault>(outgoing)
+        };
+        // Nothing that could have been done already is asked for twice.
+        let again = payload.1 == BodyLength::None && !changes_state(&request.method);
+        let first = self.exchange(request, keyed, outgoing(self)?, payload, record).await;
+        let Some(second) = self.second(&first).filter(|_| again) else { return first };
+        second.exchange(request, keyed, outgoing(&second)?, (body::empty(), BodyLength::None), record).await
+    }
+
+    /// The fetch from the second origin of a group, where the first has failed.
+    fn second(&self, first: &Result<Exchanged, Fault>) -> Option<Self> {
+        let failover = self.behavior.failover.as_ref()?;
+        let failed = match first {
+            Ok(exchanged) => failover.statuses.contains(&exchanged.answer.head.status.as_u16()),
+            Err(fault) => matches!(fault, Fault::Origin(_)),
+        };
+        let behavior = || Behavior { origin: failover.origin.clone(), failover: None, ..(*self.behavior).clone() };
+        failed.then(|| Self { behavior: Arc::new(behavior()), ..self.clone() })
     }
 
     /// origin-request → origin → origin-response.

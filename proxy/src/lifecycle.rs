@@ -14,6 +14,8 @@ use crate::{
     access::{self, Access},
     body::{self, Body},
     cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
+    directed,
+    edge_fields::{self, Moment},
     experiment::{self, Taken},
     fault::Fault,
     fetch::{Answer, Fetch},
@@ -22,6 +24,7 @@ use crate::{
     record::Record,
     site::{Behavior, Site},
 };
+use edgehook_contract::viewer::OriginChoice;
 use http::Response;
 use std::sync::Arc;
 
@@ -54,16 +57,25 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
-    let Taken { behavior, buckets } = experiment::apply(&site.experiments, behavior, &mut request, record)?;
+    let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
+    edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
-    if let Some(function) = &behavior.viewer_request {
+    if let Some(function) = behavior.viewer_request.clone() {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
-        match hooks::viewer_request(function, include, &id, request, body, record).await? {
-            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(function))),
-            Flow::Continue(changed) => request = changed,
+        let judge = |choice: &OriginChoice| directed::check(site, choice);
+        match hooks::viewer_request(&function, include, &id, request, body, &judge, record).await? {
+            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(&function))),
+            Flow::Continue(bound) => {
+                request = bound.request;
+                if let Some(choice) = bound.origin {
+                    behavior = Arc::new(directed::apply(site, &behavior, &choice)?);
+                }
+            }
         }
     }
+
+    edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
     let keyed = key(&behavior, &request, &buckets);
     let ask = Ask {
@@ -103,7 +115,7 @@ fn key(behavior: &Behavior, request: &Received, buckets: &[(String, String)]) ->
     KeyedRequest::new(
         &behavior.policy,
         &KeyInput {
-            namespace: &behavior.origin.name,
+            namespace: &behavior.origin.namespace,
             scheme: request.scheme.as_str(),
             host: &request.host.authority(),
             path: &request.path,

@@ -1,6 +1,6 @@
 //! What is known of one request when it is answered: one struct, one place that counts and logs it.
 
-use crate::{cache::Report, experiment::Exposure};
+use crate::{cache::Report, edge_fields::Arrival, experiment::Exposure};
 use edgehook_contract::HookPoint;
 use http::{Method, StatusCode};
 use std::{
@@ -29,6 +29,10 @@ pub struct HookRecord {
     pub generated: bool,
     /// Console output of a viewer function.
     pub logs: Vec<String>,
+    /// The distribution id in front of which that is logged.
+    pub distribution: String,
+    /// What the function did in vain; said once for each function.
+    pub warnings: Vec<String>,
     /// Why it failed.
     pub failure: Option<String>,
 }
@@ -43,8 +47,26 @@ impl HookRecord {
             cold_start: None,
             generated: false,
             logs: Vec::new(),
+            distribution: String::new(),
+            warnings: Vec::new(),
             failure: None,
         }
+    }
+}
+
+impl HookRecord {
+    /// The lines that Amazon's log of a function has, if it said anything (cloudfront-functions.md 8).
+    fn log_console(&self, id: &str) {
+        if self.logs.is_empty() {
+            return;
+        }
+        let log =
+            |line: &str| tracing::info!(target: "function", function = self.function, request = id, "{}", shown(line));
+        log(&format!("{id} START DistributionID: {}", self.distribution));
+        for line in &self.logs {
+            log(&format!("{id} {line}"));
+        }
+        log(&format!("{id} END"));
     }
 }
 
@@ -91,6 +113,8 @@ pub struct Record {
     pub start: Instant,
     /// The viewer's address.
     pub viewer: IpAddr,
+    /// How it came.
+    pub arrival: Arrival,
     /// The method.
     pub method: Method,
     /// Host as asked for.
@@ -188,8 +212,9 @@ impl Record {
     /// Logs what functions said, and how they failed.
     pub fn log_hooks(&self) {
         for hook in &self.hooks {
-            for line in &hook.logs {
-                tracing::info!(target: "function", function = hook.function, request = self.id, "{}", shown(line));
+            hook.log_console(&self.id);
+            for warning in &hook.warnings {
+                tracing::warn!(function = hook.function, request = self.id, "{}", shown(warning));
             }
             if let Some(failure) = &hook.failure {
                 let (at, failure) = (hook.hook.as_str(), shown(failure));

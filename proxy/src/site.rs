@@ -1,7 +1,9 @@
 //! One loaded configuration, ready to serve: immutable, swapped as a whole, shared by every request that began under it.
 
 use crate::{
+    access::Countries,
     cache::{Cache, CachePolicy},
+    edge_fields::{Asked, GeoDatabases},
     experiment::Experiment,
     fault::{Fault, Refusal},
     gate::Received,
@@ -13,7 +15,7 @@ use crate::{
 use edgehook_contract::lambda;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// One loaded configuration.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Site {
     pub node: String,
     /// Last word of `X-Cache`.
     pub vendor: String,
+    /// `X-Amz-Cf-Pop`.
+    pub pop: Option<HeaderValue>,
     /// `User-Agent` towards origins when the viewer's is not forwarded.
     pub user_agent: HeaderValue,
     /// Hosts that are served; empty: all.
@@ -36,6 +40,10 @@ pub struct Site {
     pub https_port: Option<u16>,
     /// Development: loopback names stand for any host, answers are marked.
     pub dev: bool,
+    /// Where addresses are.
+    pub geo: Option<GeoDatabases>,
+    /// Some behavior asks for the order of a request's fields.
+    pub keeps_header_order: bool,
     /// Experiments in order.
     pub experiments: Vec<Arc<Experiment>>,
     /// Behaviors in order.
@@ -46,6 +54,10 @@ pub struct Site {
     pub s3: Option<Origin>,
     /// Origins that functions choose.
     pub dynamic_origins: Arc<DynamicOrigins>,
+    /// All functions by name.
+    pub functions: HashMap<String, Arc<Function>>,
+    /// All configured origins by name, for functions that choose one of them.
+    pub origins: HashMap<String, Arc<SiteOrigin>>,
 }
 
 /// What happens to requests of one host and path pattern.
@@ -57,12 +69,18 @@ pub struct Behavior {
     pub hosts: Vec<HostPattern>,
     /// Where misses go.
     pub origin: Arc<SiteOrigin>,
+    /// Where they go when that origin fails.
+    pub failover: Option<Failover>,
     /// What is cached, and under which key.
     pub policy: CachePolicy,
     /// Methods that are let through; `None`: any but CONNECT.
     pub methods: Option<Vec<String>>,
     /// What becomes of cleartext requests.
     pub protocol: ProtocolPolicy,
+    /// Fields about viewers that its policies ask for.
+    pub asked: Asked,
+    /// Countries of viewers that are let in or refused.
+    pub countries: Option<Countries>,
     /// Addresses that are let in; empty: all.
     pub allow: Vec<IpNet>,
     /// Addresses that are not.
@@ -83,6 +101,15 @@ pub struct Behavior {
     pub shadow: Option<Arc<Shadow>>,
 }
 
+/// The second origin of a group.
+#[derive(Clone, Debug)]
+pub struct Failover {
+    /// Asked when the first could not be reached, or answered with one of `statuses`.
+    pub origin: Arc<SiteOrigin>,
+    /// Statuses of the first that count as a failure.
+    pub statuses: Vec<u16>,
+}
+
 /// What becomes of cleartext requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolPolicy {
@@ -97,8 +124,10 @@ pub enum ProtocolPolicy {
 /// A configured origin.
 #[derive(Debug)]
 pub struct SiteOrigin {
-    /// Its name in the configuration.
+    /// Its name in the configuration; the address of one that a function made up.
     pub name: String,
+    /// Keeps its answers apart in the cache from those of others: its name, and what a function changed.
+    pub namespace: String,
     /// The connection to it.
     pub origin: Origin,
     /// `Host` for it.

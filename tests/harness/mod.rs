@@ -3,10 +3,11 @@
 
 pub(crate) mod client;
 pub(crate) mod edge;
+pub(crate) mod mmdb;
 pub(crate) mod origin;
 
 pub(crate) use client::{Client, Reply};
-pub(crate) use edge::{Edge, binary, has_python};
+pub(crate) use edge::{Edge, binary, folder, has_python};
 pub(crate) use origin::{Answer, Origin};
 
 use std::time::{Duration, Instant};

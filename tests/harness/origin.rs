@@ -17,6 +17,8 @@ pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
+    /// The header lines as they came.
+    pub(crate) lines: Vec<Vec<u8>>,
     pub(crate) body: Vec<u8>,
     /// Which request of its connection, from 1.
     pub(crate) nth: usize,
@@ -201,6 +203,8 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
         fill(stream, buffer)?;
     };
     let head = String::from_utf8_lossy(&buffer[..head_end]).into_owned();
+    let raw = buffer[..head_end - 4].split(|&byte| byte == b'\n').skip(1);
+    let raw = raw.map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect();
     buffer.drain(..head_end);
     let mut lines = head.lines();
     let mut words = lines.next()?.split(' ');
@@ -209,7 +213,7 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let mut seen = Seen { method, target, headers, ..Seen::default() };
+    let mut seen = Seen { method, target, headers, lines: raw, ..Seen::default() };
     if let Some(length) = seen.header("content-length").and_then(|length| length.parse::<usize>().ok()) {
         while buffer.len() < length {
             fill(stream, buffer)?;

@@ -1,6 +1,6 @@
 //! `edgehook check`, and the errors that every verb shows for a configuration that does not pass.
 
-use crate::harness::{binary, edge::folder, has_python};
+use crate::harness::{binary, edge::folder, eventually, has_python};
 use std::{
     path::Path,
     process::{Command, Output},
@@ -94,7 +94,14 @@ fn a_python_function_without_python_says_what_to_install() {
     // A copy of the executable without its companion.
     let alone = folder.path().join("edgehook");
     std::fs::copy(binary(), &alone).unwrap();
-    let output = Command::new(&alone).arg("check").current_dir(folder.path()).env("PATH", "/nowhere").output().unwrap();
+    // Another test's child may still hold the copy open for writing, until it has become what it is to be.
+    let output = eventually("the copy can be run", || {
+        let output = Command::new(&alone).arg("check").current_dir(folder.path()).env("PATH", "/nowhere").output();
+        match output {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
+            output => Some(output.unwrap()),
+        }
+    });
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert!(

@@ -6,11 +6,12 @@ use crate::harness::{binary, has_python};
 use edgehook::app::{ENVIRONMENT_ROLE, HOST_ROLE};
 use edgehook_contract::{
     Header, HookPoint, RequestMessage, ResponseMessage,
-    viewer::{self, Context, Event, Returned, Rules, fields},
+    viewer::{self, Context, Event, OriginChoice, Returned, Rules, Runtime, fields},
 };
+use edgehook_kvs::{Meta, Snapshot};
 use edgehook_lambda::{Concurrency, Function, FunctionSettings};
 use edgehook_protocol::viewer::Outcome;
-use edgehook_viewer::supervisor::{HostSettings, Hosts, ViewerFunction};
+use edgehook_viewer::supervisor::{HostSettings, Hosts, StoreId, Surroundings, ViewerFunction};
 use serde_json::{Map, Value, json};
 use std::{
     fs,
@@ -98,7 +99,8 @@ async fn viewer_functions() {
             budget: Duration::from_millis(50),
             state_memory: ViewerFunction::STATE_MEMORY,
             memory: ViewerFunction::MEMORY,
-            store: None,
+            store: store(&hosts, source.parent().unwrap()).await,
+            surroundings: surroundings(&source),
         };
         assert!(function.source.len() <= 10_240, "{name} is too large for CloudFront");
         let id = hosts.deploy(&function).await.unwrap();
@@ -113,6 +115,23 @@ async fn viewer_functions() {
         }
     }
     assert!(count > 50, "{count} cases ran");
+}
+
+/// The store of a function that has a `store.json`, published.
+async fn store(hosts: &Hosts, folder: &Path) -> Option<(StoreId, String)> {
+    let file = fs::read(folder.join("store.json")).ok()?;
+    let file: Value = serde_json::from_slice(&file).unwrap();
+    let entries = file["data"].as_array().unwrap().iter();
+    let entries: Vec<(&str, &str)> = entries.map(|entry| (text(entry, "key"), text(entry, "value"))).collect();
+    let id = hosts.add_store();
+    hosts.publish(id, &Snapshot::encode(Meta::default(), entries.into_iter())).await.unwrap();
+    Some((id, "0b9a4d3e-52c1-4f7e-9a53-0c5f0f1c7a10".to_owned()))
+}
+
+/// The runtime that the comment at a function's top names.
+fn surroundings(source: &Path) -> Surroundings {
+    let first = fs::read_to_string(source).unwrap().contains("runtime cloudfront-js-1.0");
+    Surroundings { runtime: if first { Runtime::Js1 } else { Runtime::Js2 }, ..Surroundings::default() }
 }
 
 #[tokio::test]
@@ -234,7 +253,13 @@ fn applied(event: &Event, returned: &Returned) -> Result<Value, edgehook_contrac
         Returned::Request(returned) => {
             let request = viewer::apply_request(&event.request, returned, &RULES)?;
             let query = fields::from_query(request.query.as_deref().unwrap_or_default());
-            json!({ "request": {
+            let origin = returned.origin.as_ref().map(|origin| origin.checked(&event.request)).transpose()?;
+            let domain = match &origin {
+                Some(OriginChoice::Update(update)) => json!({ "domainName": update.domain_name }),
+                Some(other) => panic!("no case is about {other:?}"),
+                None => Value::Null,
+            };
+            json!({ "origin": domain, "request": {
                 "method": request.method,
                 "uri": request.uri,
                 "querystring": shown(&query),

@@ -78,7 +78,9 @@ fn mistakes_have_their_codes() {
         ("fallback = \"c\"\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E102"]),
         ("in_cache_key = \"yes\"\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E107"]),
         ("match = { header = { x = [] } }\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E107"]),
-        ("match = { country = [\"FR\"] }\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E104"]),
+        ("match = { country = [\"FR\"] }\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E113"]),
+        ("match = { country = [] }\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E113", "E107"]),
+        ("match = { country = [\"fr\"] }\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E113", "E107"]),
         ("force = { query = \"a&b\" }\nassign = \"hash:address\"\nvariants = { a = 1 }\n", &["E107"]),
     ] {
         assert_eq!(codes(&experiment(keys), Mode::Serve), expected, "{keys}");

@@ -38,7 +38,7 @@ fn duplicate_keys_and_tables_do_not_hide_the_rest() {
     4 | memry = 3
       | ^^^^^ not a key of [cache]
       |
-    help: did you mean "memory"?   keys: memory, max_object, keep, ttl, tag_fields
+    help: did you mean "memory"?   keys: memory, disk, max_object, admit_after, keep, ttl, tag_fields
 
     error[E109]: `admin` is written twice
      --> edge.toml:6:2
@@ -76,7 +76,7 @@ fn unknown_table() {
     1 | [orgin.app]
       |  ^^^^^ not a key of the top level
       |
-    help: did you mean "origin"?   keys: version, server, limits, admin, s3, cache, origin, cache_policy, kvs, function, experiment, behavior, dev
+    help: did you mean "origin"?   keys: version, server, limits, admin, geo, s3, cache, origin, cache_policy, kvs, function, experiment, behavior, dev
 
     1 error, 0 warnings
     "#);
@@ -91,7 +91,7 @@ fn key_in_the_wrong_table() {
     1 | listen = ["http://127.0.0.1:80"]
       | ^^^^^^ not a key of the top level
       |
-    help: `listen` belongs to [server]   keys here: version, server, limits, admin, s3, cache, origin, cache_policy, kvs, function, experiment, behavior, dev
+    help: `listen` belongs to [server]   keys here: version, server, limits, admin, geo, s3, cache, origin, cache_policy, kvs, function, experiment, behavior, dev
 
     1 error, 0 warnings
     "#);

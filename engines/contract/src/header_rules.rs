@@ -68,6 +68,11 @@ pub(crate) fn read_only(family: Family, hook: HookPoint) -> &'static [&'static s
     }
 }
 
+/// Whether a viewer-request function may not set `name` (lower case) towards the origin either.
+pub(crate) fn read_only_at_viewer_request(name: &str) -> bool {
+    is_read_only(Family::Viewer, HookPoint::ViewerRequest, name)
+}
+
 /// Whether `name` is a token (RFC 9110 section 5.6.2).
 #[must_use]
 pub fn is_token(name: &str) -> bool {

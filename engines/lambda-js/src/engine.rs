@@ -4,9 +4,12 @@ use crate::{
     event_loop::{EventLoop, Rejections},
     failure::{self, Kind},
     natives::{self, Outcome, State},
+    network::{Network, Reach},
     program::{Loader, Parsed, Program},
 };
-use boa_engine::{Context, JsError, JsResult, JsValue, Module, builtins::promise::PromiseState, object::JsObject};
+use boa_engine::{
+    Context, JsError, JsNativeError, JsResult, JsValue, Module, builtins::promise::PromiseState, object::JsObject,
+};
 use edgehook_protocol::lambda::{Error, Function, Invocation};
 use std::rc::Rc;
 
@@ -21,7 +24,7 @@ const STACK_VALUES: usize = 1024 * 1024;
 pub(crate) enum Fatal {
     /// A promise was rejected and nothing handles it.
     Rejection,
-    /// A timer's callback threw.
+    /// The callback of a timer or a request threw.
     Exception,
 }
 
@@ -46,7 +49,7 @@ impl Engine {
     }
 
     fn build(function: &Function) -> JsResult<Self> {
-        let event_loop = Rc::new(EventLoop::default());
+        let event_loop = Rc::new(EventLoop::new(Network::new(Reach::of_process())));
         let rejections = Rc::new(Rejections::default());
         let loader = Rc::new(Loader::default());
         let mut context = Context::builder()
@@ -58,7 +61,9 @@ impl Engine {
         let limits = context.runtime_limits_mut();
         limits.set_recursion_limit(RECURSION);
         limits.set_stack_size_limit(STACK_VALUES);
-        let state = State::new(Program::new(&function.file, &function.source.0));
+        let program = Program::new(&function.file, &function.source.0);
+        let state = State::new(program)
+            .map_err(|error| JsNativeError::error().with_message(format!("there is no folder for /tmp: {error}")))?;
         let host = natives::install(function, &state, &mut context)?;
         Ok(Self { context, event_loop, rejections, loader, host, state })
     }
@@ -103,7 +108,7 @@ impl Engine {
             let Some(task) = self.event_loop.next_task() else {
                 return Err(failure::platform(Kind::Exit, "a top-level await never ends: nothing is left to wait for"));
             };
-            task.call(&JsValue::undefined(), &[], &mut self.context).map_err(|error| self.loading(error))?;
+            task.run(&mut self.context).map_err(|error| self.loading(error))?;
         }
     }
 
@@ -149,7 +154,7 @@ impl Engine {
                 return Err(Fatal::Rejection);
             }
             let Some(task) = self.event_loop.next_task() else { return Ok(self.emptied()) };
-            if let Err(error) = task.call(&JsValue::undefined(), &[], &mut self.context) {
+            if let Err(error) = task.run(&mut self.context) {
                 let error = self.failed(error);
                 self.log("Uncaught Exception", &error);
                 return Err(Fatal::Exception);

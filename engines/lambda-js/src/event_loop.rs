@@ -1,8 +1,10 @@
-//! The event loop: microtasks, timers and immediates, in Node's order. A task is run by the engine, which looks at the
-//! outcome after each; this module only says what is next, and sleeps until it is due.
-//!
-//! Absent: I/O. Nothing else can wake the loop, so when no timer is left it is empty for good.
+//! The event loop: microtasks, timers, immediates and what comes from the network, in Node's order. A task is run by the
+//! engine, which looks at the outcome after each; this module only says what is next, and sleeps until it is there.
 
+use crate::{
+    natives,
+    network::{Incoming, Network},
+};
 use boa_engine::{
     Context, JsResult, JsValue,
     builtins::promise::{OperationType, Promise, PromiseState},
@@ -16,7 +18,7 @@ use std::{
     future::Future as _,
     pin::Pin,
     rc::Rc,
-    task, thread,
+    task,
     time::{Duration, Instant},
 };
 
@@ -126,14 +128,43 @@ impl Timers {
     }
 }
 
-/// The event loop of one environment. Timers outlive the invocation that set them.
-#[derive(Default)]
+/// What the engine has to run next.
+pub(crate) enum Task {
+    /// The callback of a timer or an immediate.
+    Timer(JsObject),
+    /// What a request's callback is to be told.
+    Network(JsObject, Incoming),
+}
+
+impl Task {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What the callback threw.
+    pub(crate) fn run(self, context: &mut Context) -> JsResult<()> {
+        match self {
+            Self::Timer(callback) => callback.call(&JsValue::undefined(), &[], context).map(drop),
+            Self::Network(callback, incoming) => natives::deliver(&callback, incoming, context),
+        }
+    }
+}
+
+/// The event loop of one environment. Timers and requests outlive the invocation that began them.
 pub(crate) struct EventLoop {
     microtasks: RefCell<VecDeque<Microtask>>,
     timers: RefCell<Timers>,
+    network: Network,
 }
 
 impl EventLoop {
+    pub(crate) fn new(network: Network) -> Self {
+        Self { microtasks: RefCell::default(), timers: RefCell::default(), network }
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// Sets a timer.
     pub(crate) fn start_timer(&self, callback: JsObject, delay: Duration, repeat: bool) -> TimerId {
         self.timers.borrow_mut().add(callback, Some(delay), repeat)
@@ -169,23 +200,30 @@ impl EventLoop {
         Ok(())
     }
 
-    /// The next callback to run, after sleeping until it is due; `None` when nothing is left to wait for.
-    pub(crate) fn next_task(&self) -> Option<JsObject> {
+    /// The next task, after sleeping until it is there; `None` when nothing is left to wait for.
+    pub(crate) fn next_task(&self) -> Option<Task> {
         loop {
+            let now = Instant::now();
             let mut timers = self.timers.borrow_mut();
-            if let Some(callback) = timers.take(Instant::now()) {
-                return Some(callback);
+            if let Some(callback) = timers.take(now) {
+                return Some(Task::Timer(callback));
             }
-            timers.collect(Instant::now());
+            // Between two turns: what has come in the meantime.
+            if let Some((callback, incoming)) = self.network.wait(Some(now)) {
+                return Some(Task::Network(callback, incoming));
+            }
+            timers.collect(now);
             if !timers.turn.is_empty() {
                 continue;
             }
-            if !timers.is_kept_alive() {
+            if !timers.is_kept_alive() && !self.network.is_awaiting() {
                 return None;
             }
-            let (due, _) = *timers.due.first()?;
+            let due = timers.due.first().map(|(due, _)| *due);
             drop(timers);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if let Some((callback, incoming)) = self.network.wait(due) {
+                return Some(Task::Network(callback, incoming));
+            }
         }
     }
 }

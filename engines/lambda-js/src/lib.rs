@@ -5,11 +5,11 @@
 //! process. What functions print goes to standard output as log records.
 //!
 //! In here: `environment` (the process and its messages), `engine` (boa with the function in it), `event_loop`
-//! (microtasks and timers), `natives` and `src/js` (what functions see around them), `program` (source files and module
-//! forms), `failure` (errors as the protocol carries them).
+//! (microtasks, timers, what comes from the network), `natives` and `src/js` (what functions see around them), `network`
+//! (their requests), `program` and `packages` (source files, module forms, which file a name means), `failure` (errors as the protocol carries them).
 //!
-//! Absent on purpose: deadlines and sandboxing (both come from outside), the network, the contract of events and results
-//! (both pass through as JSON).
+//! Absent on purpose: deadlines and sandboxing (both come from outside), the contract of events and results (both pass
+//! through as JSON).
 
 mod encoding;
 mod engine;
@@ -17,6 +17,8 @@ mod environment;
 mod event_loop;
 mod failure;
 mod natives;
+mod network;
+mod packages;
 mod program;
 
 pub use environment::run;

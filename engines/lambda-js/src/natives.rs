@@ -1,18 +1,25 @@
-//! What the scripts of `src/js` need from outside the engine: output, files, timers, encodings, the outcome of an
-//! invocation. Functions never see this object; they see what those scripts make of it.
+//! What the scripts of `src/js` need from outside the engine: output, timers, encodings, the outcome of an invocation here,
+//! and a file for each of the larger subjects. Functions never see this object; they see what those scripts make of it.
+
+mod address;
+mod bytes;
+mod compression;
+mod digest;
+mod files;
+mod keys;
+mod requests;
+
+pub(crate) use requests::deliver;
 
 use crate::{
     encoding::Encoding,
     event_loop::EventLoop,
-    program::{Parsed, Program},
+    program::{Parsed, Program, Style},
 };
 use boa_engine::{
     Context, JsArgs as _, JsNativeError, JsResult, JsString, JsValue, NativeFunction, Source, js_string,
     native_function::NativeFunctionPointer,
-    object::{
-        JsObject,
-        builtins::{AlignedVec, JsArrayBuffer, JsTypedArray},
-    },
+    object::{JsObject, builtins::JsArray},
     property::Attribute,
 };
 use edgehook_protocol::lambda::{Error, Function};
@@ -37,7 +44,26 @@ const SCRIPTS: [(&str, &str); 8] = [
     ("edgehook:invoke.js", include_str!("js/invoke.js")),
 ];
 
-const NATIVES: [(&str, NativeFunctionPointer); 15] = [
+/// The modules that are evaluated when a function first asks for them.
+const MODULES: [(&str, &str); 15] = [
+    ("assert", include_str!("js/modules/assert.js")),
+    ("crypto", include_str!("js/modules/crypto.js")),
+    ("events", include_str!("js/modules/events.js")),
+    ("fs", include_str!("js/modules/fs.js")),
+    ("http", include_str!("js/modules/http.js")),
+    ("os", include_str!("js/modules/os.js")),
+    ("path", include_str!("js/modules/path.js")),
+    ("punycode", include_str!("js/modules/punycode.js")),
+    ("stream", include_str!("js/modules/stream.js")),
+    ("string_decoder", include_str!("js/modules/string_decoder.js")),
+    ("timers_promises", include_str!("js/modules/timers_promises.js")),
+    ("url", include_str!("js/modules/url.js")),
+    ("util", include_str!("js/modules/util.js")),
+    ("web", include_str!("js/modules/web.js")),
+    ("zlib", include_str!("js/modules/zlib.js")),
+];
+
+const NATIVES: [(&str, NativeFunctionPointer); 50] = [
     ("write", write),
     ("writeError", write_error),
     ("exit", exit),
@@ -53,6 +79,41 @@ const NATIVES: [(&str, NativeFunctionPointer); 15] = [
     ("read", read),
     ("succeed", succeed),
     ("fail", fail),
+    ("evaluate", evaluate),
+    ("digest", digest::digest),
+    ("hmac", digest::hmac),
+    ("random", digest::random),
+    ("sameBytes", digest::same_bytes),
+    ("parseUrl", address::parse_url),
+    ("changeUrl", address::change_url),
+    ("domain", address::domain),
+    ("punycode", address::punycode),
+    ("percentDecode", address::percent_decode),
+    ("encodingOf", address::encoding_of),
+    ("decodeText", address::decode_text),
+    ("unfinishedUtf8", address::unfinished_utf8),
+    ("pack", compression::pack),
+    ("unpack", compression::unpack),
+    ("readFile", files::read_file),
+    ("writeFile", files::write_file),
+    ("stat", files::stat),
+    ("list", files::list),
+    ("makeFolder", files::make_folder),
+    ("remove", files::remove),
+    ("rename", files::rename),
+    ("errno", files::errno),
+    ("parseKey", keys::parse_key),
+    ("keyFromJwk", keys::key_from_jwk),
+    ("keyFromRaw", keys::key_from_raw),
+    ("publicKey", keys::public_key),
+    ("keyToJwk", keys::key_to_jwk),
+    ("keyToForm", keys::key_to_form),
+    ("modulusLength", keys::modulus_length),
+    ("sign", keys::sign),
+    ("verify", keys::verify),
+    ("startRequest", requests::start_request),
+    ("wantBody", requests::want_body),
+    ("abandonRequest", requests::abandon_request),
 ];
 
 /// How an invocation ended: the result's JSON text, or the error.
@@ -61,6 +122,7 @@ pub(crate) type Outcome = Result<String, Error>;
 /// What the natives share with the engine.
 pub(crate) struct State {
     pub(crate) program: Program,
+    pub(crate) places: files::Places,
     pub(crate) outcome: RefCell<Option<Outcome>>,
     started: Instant,
 }
@@ -69,8 +131,11 @@ pub(crate) struct State {
 struct Host(JsObject);
 
 impl State {
-    pub(crate) fn new(program: Program) -> Rc<Self> {
-        Rc::new(Self { program, outcome: RefCell::new(None), started: Instant::now() })
+    /// # Errors
+    /// There is no folder for `/tmp`.
+    pub(crate) fn new(program: Program) -> io::Result<Rc<Self>> {
+        let places = files::Places::new(program.folder())?;
+        Ok(Rc::new(Self { program, places, outcome: RefCell::new(None), started: Instant::now() }))
     }
 
     pub(crate) fn of(context: &Context) -> Rc<Self> {
@@ -105,6 +170,9 @@ pub(crate) fn install(function: &Function, state: &Rc<State>, context: &mut Cont
         ("variables", JsValue::from_json(&variables.into(), context)?),
         ("file", text(&state.program.file().to_string_lossy())),
         ("folder", text(&state.program.folder().to_string_lossy())),
+        ("arch", text(if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" })),
+        ("boa", text("0.22")),
+        ("digests", JsArray::from_iter(digest::NAMES.map(text), context).into()),
     ];
     for (name, fact) in facts {
         host.create_data_property_or_throw(JsString::from(name), fact, context)?;
@@ -113,6 +181,7 @@ pub(crate) fn install(function: &Function, state: &Rc<State>, context: &mut Cont
         let setup = context.eval(Source::from_bytes(script).with_path(Path::new(name)))?;
         callable(&setup)?.call(&JsValue::undefined(), &[host.clone().into()], context)?;
     }
+    boa_wintertc::clone::register(None, context)?;
     for name in ["console", "process", "global", "Buffer"] {
         let value = context.global_object().get(JsString::from(name), context)?;
         context.global_object().delete_property_or_throw(JsString::from(name), context)?;
@@ -143,9 +212,25 @@ fn variables(function: &Function) -> Vec<(String, String)> {
     standard.into_iter().chain(function.variables.iter().cloned()).collect()
 }
 
-/// The exports of the module that `name` means in the file `from`, as `require` gives them.
-pub(crate) fn find(name: &str, from: &Path, context: &mut Context) -> JsResult<JsValue> {
-    call("find", &[text(name), text(&from.to_string_lossy())], context)
+/// Whether the engine has a module of that name.
+pub(crate) fn is_builtin(name: &str, context: &mut Context) -> JsResult<bool> {
+    Ok(call("isBuiltin", &[text(name)], context)?.to_boolean())
+}
+
+/// The exports of one of the engine's own modules.
+pub(crate) fn builtin(name: &str, context: &mut Context) -> JsResult<JsValue> {
+    call("builtin", &[text(name)], context)
+}
+
+/// The exports of a file, as `require` gives them.
+pub(crate) fn load(path: &Path, context: &mut Context) -> JsResult<JsValue> {
+    call("load", &[text(&path.to_string_lossy())], context)
+}
+
+/// The error for a module that is nowhere.
+pub(crate) fn missing<T>(name: &str, from: &Path, context: &mut Context) -> JsResult<T> {
+    call("missing", &[text(name), text(&from.to_string_lossy())], context)?;
+    Err(JsNativeError::error().with_message(format!("Cannot find module '{name}'")).into())
 }
 
 /// Calls what a script has put into the host object.
@@ -231,26 +316,27 @@ fn is_encoding(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsR
 fn encode(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let encoding = encoding(arguments, context)?;
     let units = arguments.get_or_undefined(0).to_string(context)?.to_vec();
-    let bytes = AlignedVec::from_iter(0, encoding.bytes(&units));
-    Ok(JsArrayBuffer::from_byte_block(bytes, context)?.into())
+    bytes::given(&encoding.bytes(&units), context)
 }
 
 /// A typed array to text.
 fn decode(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let encoding = encoding(arguments, context)?;
-    let detached = || JsNativeError::typ().with_message("the buffer is detached");
-    let view = arguments.get_or_undefined(0).as_object().ok_or_else(detached)?;
-    let view = JsTypedArray::from_object(view)?;
-    let (start, length) = (view.byte_offset(context)?, view.byte_length(context)?);
-    let buffer = view.buffer(context)?.as_object().ok_or_else(detached)?;
-    let buffer = JsArrayBuffer::from_object(buffer)?;
-    let bytes = buffer.data().ok_or_else(detached)?;
-    Ok(text(&encoding.text(bytes.get(start..start + length).unwrap_or_default())))
+    Ok(text(&encoding.text(&bytes::taken(arguments, 0, context)?)))
+}
+
+/// `evaluate(name)`: the function that makes a module.
+fn evaluate(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let name = string(arguments, 0, context)?;
+    let source = MODULES.iter().find(|(known, _)| *known == name).map(|(_, source)| *source);
+    let source = source.ok_or_else(|| JsNativeError::error().with_message(format!("no module {name}")))?;
+    let path = format!("edgehook:{name}.js");
+    context.eval(Source::from_bytes(source).with_path(Path::new(&path)))
 }
 
 fn resolve(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let (name, from) = (string(arguments, 0, context)?, string(arguments, 1, context)?);
-    let path = State::of(context).program.resolve(&name, Path::new(&from));
+    let path = State::of(context).program.resolve(&name, Path::new(&from), Style::Require);
     Ok(path.map_or_else(JsValue::undefined, |path| text(&path.to_string_lossy())))
 }
 

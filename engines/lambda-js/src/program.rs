@@ -1,9 +1,15 @@
-//! The function's source files: where they are, which module form they have, and ES module loading.
+//! The function's source files: which module form they have, and ES module loading. Which file a name means is decided in
+//! `packages`.
 //!
 //! The file that the proxy sent is what INIT carried, not what lies on the disk by now. Other files are read when they are
-//! imported, and only from the folder of that file, links followed. Absent: `node_modules`, `package.json`.
+//! imported, and only from the folder of that file, links followed.
 
-use crate::natives::{self, State};
+pub(crate) use crate::packages::Style;
+
+use crate::{
+    natives::{self, State},
+    packages::{Declared, Packages},
+};
 use boa_engine::{
     Context, JsError, JsNativeError, JsResult, JsString, JsValue, Module, Script, Source, js_string,
     module::{ModuleLoader, ModuleRequest, Referrer, SyntheticModuleInitializer},
@@ -20,14 +26,11 @@ use std::{
 /// What stands before a CommonJS source, on its first line so that the line numbers are right.
 const WRAPPER: &str = "(function (exports, require, module, __filename, __dirname) {";
 
-/// What may be left out of a path, in the order of Node's search.
-const ENDINGS: [&str; 8] = ["", ".js", ".json", ".mjs", ".cjs", "/index.js", "/index.mjs", "/index.cjs"];
-
 /// The function's file and the folder around it.
 pub(crate) struct Program {
     file: PathBuf,
     source: String,
-    folder: PathBuf,
+    packages: Packages,
 }
 
 impl Program {
@@ -36,7 +39,7 @@ impl Program {
         let file = PathBuf::from(file);
         let folder = file.parent().unwrap_or(Path::new("/"));
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        Self { file, source: String::from_utf8_lossy(source).into_owned(), folder }
+        Self { file, source: String::from_utf8_lossy(source).into_owned(), packages: Packages::new(folder) }
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -44,19 +47,12 @@ impl Program {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+        self.packages.folder()
     }
 
-    /// The file that `specifier` (a path, not a bare name) means in the file `from`; `None` when there is no such file in
-    /// the function's folder.
-    pub(crate) fn resolve(&self, specifier: &str, from: &Path) -> Option<PathBuf> {
-        let base = from.parent()?.join(specifier);
-        let found = ENDINGS.iter().find_map(|ending| {
-            let mut path = base.clone().into_os_string();
-            path.push(ending);
-            let path = Path::new(&path).canonicalize().ok()?;
-            (path.is_file() && path.starts_with(&self.folder)).then_some(path)
-        })?;
+    /// The file that `specifier` means in the file `from`; `None` when there is no such file in the function's folder.
+    pub(crate) fn resolve(&self, specifier: &str, from: &Path, style: Style) -> Option<PathBuf> {
+        let found = self.packages.resolve(specifier, from, style)?;
         let own = self.file.canonicalize().is_ok_and(|own| own == found);
         Some(if own { self.file.clone() } else { found })
     }
@@ -70,8 +66,8 @@ impl Program {
         })
     }
 
-    /// Reads and parses a file. The form is told by the file's ending, else by its syntax: what is no CommonJS source but
-    /// parses as an ES module is one.
+    /// Reads and parses a file. The form is told by the file's ending, else by the nearest `package.json`, else by its syntax:
+    /// what is no CommonJS source but parses as an ES module is one.
     ///
     /// # Errors
     /// The file cannot be read, or is in no form without syntax errors.
@@ -85,6 +81,9 @@ impl Program {
             Some("json") => json(text, path, context).map(Parsed::Json),
             Some("mjs") => module(text, path, context).map(Parsed::Module),
             Some("cjs") => common(text, path, context).map(Parsed::Common),
+            _ if self.packages.declared(path) == Some(Declared::Module) => {
+                module(text, path, context).map(Parsed::Module)
+            }
             _ => match common(text, path, context) {
                 Ok(script) => Ok(Parsed::Common(script)),
                 Err(error) => match module(text, path, context) {
@@ -175,19 +174,20 @@ impl Loader {
     fn load(&self, from: Option<&Path>, specifier: &str, context: &mut Context) -> JsResult<Module> {
         let state = State::of(context);
         let from = from.unwrap_or(state.program.file()).to_owned();
-        let relative = ["./", "../", "/"].iter().any(|start| specifier.starts_with(start));
-        let path = relative.then(|| state.program.resolve(specifier, &from)).flatten();
+        let path = if natives::is_builtin(specifier, context)? {
+            None
+        } else {
+            let path = state.program.resolve(specifier, &from, Style::Import);
+            Some(path.map_or_else(|| natives::missing(specifier, &from, context), Ok)?)
+        };
         let key = path.clone().unwrap_or_else(|| PathBuf::from(specifier));
         if let Some(known) = self.0.borrow().get(&key) {
             return Ok(known.clone());
         }
         let module = match path.as_deref().map(|path| state.program.parse(path, context)).transpose()? {
             Some(Parsed::Module(module)) => module,
-            // CommonJS, JSON, the engine's own modules, and the error for what is none of them.
-            _ => {
-                let exports = natives::find(specifier, &from, context)?;
-                synthetic(&exports, key.clone(), context)?
-            }
+            Some(_) => synthetic(&natives::load(&key, context)?, key.clone(), context)?,
+            None => synthetic(&natives::builtin(specifier, context)?, key.clone(), context)?,
         };
         self.insert(&key, &module);
         Ok(module)
@@ -251,25 +251,6 @@ mod tests {
         }
         for text in ["exports.handler = 1", "important()", "// export", "import('x')"] {
             assert!(!has_module_syntax(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn files_outside_the_folder_do_not_exist() {
-        let outer = tempfile::tempdir().unwrap();
-        let inner = outer.path().join("function");
-        fs::create_dir_all(inner.join("lib")).unwrap();
-        for file in ["secret.js", "function/a.js", "function/lib/index.js"] {
-            fs::write(outer.path().join(file), "").unwrap();
-        }
-        std::os::unix::fs::symlink(outer.path().join("secret.js"), inner.join("link.js")).unwrap();
-        let file = inner.join("index.js");
-        let program = Program::new(file.to_str().unwrap(), b"");
-        let name = |specifier: &str| program.resolve(specifier, &file).map(|path| path.file_name().unwrap().to_owned());
-        assert_eq!(name("./a").unwrap(), "a.js");
-        assert_eq!(name("./lib").unwrap(), "index.js");
-        for outside in ["../secret", "../secret.js", "./link", "/etc/passwd", "./missing"] {
-            assert_eq!(name(outside), None, "{outside}");
         }
     }
 }

@@ -111,15 +111,6 @@ wire_enum!(FromEnvironment {
 });
 wire_struct!(Error { kind, message, trace });
 
-impl crate::wire::Wire for Box<Function> {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.as_ref().put(out);
-    }
-    fn take(bytes: &mut &[u8]) -> Result<Self, crate::wire::DecodeError> {
-        Function::take(bytes).map(Box::new)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

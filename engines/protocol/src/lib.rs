@@ -13,6 +13,7 @@ pub mod event;
 pub mod frame;
 pub mod lambda;
 pub mod viewer;
+mod viewer_origin;
 pub mod wire;
 
 /// Version of everything in this crate. A process that greets with another one is from another build and is not used.

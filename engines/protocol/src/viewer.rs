@@ -8,7 +8,7 @@ use crate::{
     wire::{Blob, Wire as _, put_length, wire_enum, wire_struct},
 };
 use edgehook_contract::viewer::{
-    Body, BodyEncoding, Context, Event, Query, Returned, ReturnedRequest, ReturnedResponse,
+    Body, BodyEncoding, Context, EdgeLocation, Event, Query, Returned, ReturnedRequest, ReturnedResponse, Runtime,
     fields::{Field, Item},
 };
 
@@ -68,6 +68,12 @@ pub struct Program {
     pub state_memory: u64,
     /// Memory that a run may allocate beyond it, in bytes.
     pub memory: u64,
+    /// Which host objects it finds.
+    pub runtime: Runtime,
+    /// Whether its results are checked leniently (`validation = "lenient"`): `console` then prints objects as JSON.
+    pub lenient: bool,
+    /// `cf.edgeLocation`.
+    pub edge: Option<EdgeLocation>,
     /// The store that it may read.
     pub store: Option<StoreLink>,
 }
@@ -111,9 +117,20 @@ pub enum FromHost {
         outcome: Outcome,
         /// CPU time of handler and microtasks, in µs.
         cpu: u32,
+        /// Reads of the key value store.
+        reads: KvsReads,
         /// Console output, one text per call of `console.log`.
         logs: Vec<String>,
     },
+}
+
+/// Reads of a key value store in one run, or several (cloudfront-functions.md 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KvsReads {
+    /// All of them.
+    pub requests: u32,
+    /// Those that were rejected.
+    pub errors: u32,
 }
 
 /// How a run ended.
@@ -186,11 +203,12 @@ wire_enum!(ToHost {
     4 => RemoveStore { store },
 });
 /// Appends the frame of a [`FromHost::Done`] whose outcome is encoded already.
-pub fn append_done(call: u64, cpu: u32, logs: &[&[u8]], outcome: &[u8], out: &mut Vec<u8>) {
+pub fn append_done(call: u64, cpu: u32, reads: KvsReads, logs: &[&[u8]], outcome: &[u8], out: &mut Vec<u8>) {
     frame::append_with(out, |out| {
         out.push(DONE);
         call.put(out);
         cpu.put(out);
+        reads.put(out);
         put_length(logs.len(), out);
         for line in logs {
             put_length(line.len(), out);
@@ -203,13 +221,16 @@ pub fn append_done(call: u64, cpu: u32, logs: &[&[u8]], outcome: &[u8], out: &mu
 /// The tag of [`FromHost::Done`].
 const DONE: u8 = 3;
 
-wire_struct!(Program { name, file, source, budget, state_memory, memory, store });
+wire_struct!(Program { name, file, source, budget, state_memory, memory, runtime, lenient, edge, store });
+wire_struct!(KvsReads { requests, errors });
+wire_enum!(Runtime { 0 => Js1, 1 => Js2 });
+wire_struct!(EdgeLocation { name, server_ip, region });
 wire_struct!(StoreLink { number, id });
 wire_enum!(FromHost {
     0 => Hello { version, layers },
     1 => Deployed { function },
     2 => Refused { function, problem },
-    3 => Done { call, cpu, logs, outcome },
+    3 => Done { call, cpu, reads, logs, outcome },
 });
 wire_enum!(Outcome { 0 => Returned(value), 1 => Invalid(text), 2 => Failed(problem) });
 wire_struct!(Problem { kind, message, line, column });
@@ -226,9 +247,9 @@ wire_enum!(ProblemKind {
 wire_struct!(Context { distribution_domain_name, distribution_id, request_id });
 wire_struct!(Event { hook, context, viewer_ip, request, response });
 wire_enum!(Returned { 0 => Request(value), 1 => Response(value) });
-wire_struct!(ReturnedRequest { method, uri, query, headers, cookies });
+wire_struct!(ReturnedRequest { method, uri, query, headers, cookies, origin });
 wire_enum!(Query { 0 => Fields(fields), 1 => Raw(text) });
-wire_struct!(ReturnedResponse { status_code, status_description, headers, cookies, body });
+wire_struct!(ReturnedResponse { status_code, status_description, headers, cookies, body, request_changed });
 wire_struct!(Body { encoding, data });
 wire_enum!(BodyEncoding { 0 => Text, 1 => Base64 });
 wire_struct!(Item { value, attributes });
@@ -284,7 +305,7 @@ mod tests {
             let outcome = Outcome::Returned(Returned::Request(ReturnedRequest {
                 headers: Some(fields), query: Some(Query::Raw(raw)), ..ReturnedRequest::default()
             }));
-            let message = FromHost::Done { call: 1, outcome, cpu: 2, logs };
+            let message = FromHost::Done { call: 1, outcome, cpu: 2, reads: KvsReads { requests: 3, errors: 1 }, logs };
             let mut bytes = Vec::new();
             message.put(&mut bytes);
             prop_assert_eq!(FromHost::take(&mut bytes.as_slice()), Ok(message.clone()));
@@ -293,7 +314,7 @@ mod tests {
             let FromHost::Done { outcome, logs, .. } = &message else { unreachable!() };
             outcome.put(&mut encoded);
             let logs: Vec<&[u8]> = logs.iter().map(String::as_bytes).collect();
-            append_done(1, 2, &logs, &encoded, &mut pieces);
+            append_done(1, 2, KvsReads { requests: 3, errors: 1 }, &logs, &encoded, &mut pieces);
             prop_assert_eq!(pieces, whole);
         }
 

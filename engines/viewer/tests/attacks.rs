@@ -10,7 +10,7 @@ use edgehook_contract::{
     viewer::{Context, Event},
 };
 use edgehook_protocol::viewer::{Outcome, ProblemKind};
-use edgehook_viewer::supervisor::{HostSettings, Hosts, ViewerFunction};
+use edgehook_viewer::supervisor::{HostSettings, Hosts, Surroundings, ViewerFunction};
 use std::{
     collections::BTreeMap,
     fs,
@@ -51,6 +51,7 @@ fn function(name: &str, source: String, budget: Duration) -> ViewerFunction {
         state_memory: ViewerFunction::STATE_MEMORY,
         memory: ViewerFunction::MEMORY,
         store: None,
+        surroundings: Surroundings::default(),
     }
 }
 

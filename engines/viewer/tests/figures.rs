@@ -10,7 +10,7 @@ use edgehook_contract::{
 };
 use edgehook_protocol::viewer::Outcome;
 use edgehook_sandbox::CpuClock;
-use edgehook_viewer::supervisor::{HostSettings, Hosts, ViewerFunction};
+use edgehook_viewer::supervisor::{HostSettings, Hosts, Surroundings, ViewerFunction};
 use std::time::{Duration, Instant};
 
 const REWRITE: &str = "function handler(event) { var request = event.request;
@@ -48,6 +48,7 @@ async fn measure(name: &str, source: String, headers: usize, calls: u32) {
         state_memory: ViewerFunction::STATE_MEMORY,
         memory: ViewerFunction::MEMORY,
         store: None,
+        surroundings: Surroundings::default(),
     };
     let start = Instant::now();
     let id = hosts.deploy(&function).await.unwrap();

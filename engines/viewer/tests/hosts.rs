@@ -4,10 +4,10 @@
 
 use edgehook_contract::{
     Header, HookPoint, RequestMessage, ResponseMessage,
-    viewer::{Context, Event, Query, Returned, ReturnedRequest},
+    viewer::{Context, Event, OriginDirective, Query, Returned, ReturnedRequest},
 };
 use edgehook_protocol::viewer::{Outcome, Problem, ProblemKind};
-use edgehook_viewer::supervisor::{FunctionId, HostSettings, Hosts, Run, ViewerFunction};
+use edgehook_viewer::supervisor::{FunctionId, HostSettings, Hosts, Run, Surroundings, ViewerFunction};
 use std::time::Duration;
 
 fn hosts(count: usize) -> Hosts {
@@ -26,6 +26,7 @@ fn function(source: &str) -> ViewerFunction {
         state_memory: ViewerFunction::STATE_MEMORY,
         memory: ViewerFunction::MEMORY,
         store: None,
+        surroundings: Surroundings::default(),
     }
 }
 
@@ -315,13 +316,94 @@ async fn failures_carry_message_and_line() {
 async fn functions_that_cannot_be_loaded_are_refused_with_their_place() {
     let syntax = refused("function handler(event) {\n  return event.request;\n}}\n").await;
     assert_eq!((syntax.kind, syntax.line), (ProblemKind::Syntax, Some(3)), "{syntax:?}");
-    let module = refused("import cf from 'cloudfront';\nfunction handler(event) { return event.request; }").await;
-    assert!(module.message.ends_with("modules (import, require) are not available in this version"), "{module:?}");
-    let required = refused("var c = require('crypto');\nfunction handler(event) { return event.request; }").await;
-    assert!(required.message.contains("not available") && required.line == Some(1), "{required:?}");
+    let required = refused("\nvar c = require('fs');\nfunction handler(event) { return event.request; }").await;
+    assert_eq!((required.kind, required.line), (ProblemKind::Threw, Some(2)), "{required:?}");
+    assert!(required.message.contains("there is no module \"fs\""), "{required:?}");
     assert_eq!(refused("var x = 1;").await.kind, ProblemKind::NoHandler);
     assert_eq!(refused("throw new Error('top');\nfunction handler() {}").await.message, "Error: top");
     assert_eq!(refused("while (true) {}").await.kind, ProblemKind::Time);
+}
+
+#[tokio::test]
+async fn modules_are_imported_and_handler_needs_no_export() {
+    let body = "function handler(event) { console.log(crypto.createHash('md5').update('').digest('hex'), typeof cf.kvs); return event.request; }";
+    for source in [
+        format!("import crypto from 'crypto';\nimport cf from 'cloudfront';\n{body}"),
+        format!("{body}\nimport crypto from \"crypto\"; import cf from 'cloudfront'"),
+        format!("const crypto = require('crypto'), cf = require('cloudfront');\n{body}"),
+        format!(
+            "import crypto from 'crypto'; const cf = require('cloudfront');\nconst handler = async (event) => {{ {body} return handler(event); }};"
+        ),
+    ] {
+        let run = run(&source, request(None)).await;
+        assert_eq!(run.logs, ["d41d8cd98f00b204e9800998ecf8427e function"], "{source}: {run:?}");
+        assert!(matches!(run.outcome, Outcome::Returned(_)), "{run:?}");
+    }
+    let thrown = failed("import cf from 'cloudfront';\nfunction handler() {\n  throw new Error('x');\n}").await;
+    assert_eq!((thrown.message.as_str(), thrown.line), ("Error: x", Some(3)));
+    let module = "import crypto from 'crypto';\nlet n = 0; async function handler(event) { n += 1; console.log(n); return event.request; }";
+    let hosts = hosts(1);
+    let id = deployed(&hosts, module).await;
+    for _ in 0..2 {
+        assert_eq!(hosts.invoke(id, &request(None)).await.unwrap().logs, ["1"], "module variables are rewound too");
+    }
+}
+
+#[tokio::test]
+async fn modules_that_are_not_to_be_had_are_refused() {
+    let handler = "function handler(event) { return event.request; }";
+    for (source, kind, message) in [
+        (
+            format!("import {{createHash}} from 'crypto';\n{handler}"),
+            ProblemKind::Syntax,
+            "only default imports exist here",
+        ),
+        (format!("import * as c from 'crypto';\n{handler}"), ProblemKind::Syntax, "only default imports exist here"),
+        (format!("import 'crypto';\n{handler}"), ProblemKind::Syntax, "only default imports exist here"),
+        (
+            format!("import c, {{createHash}} from 'crypto';\n{handler}"),
+            ProblemKind::Syntax,
+            "only default imports exist here",
+        ),
+        (format!("import fs from 'fs';\n{handler}"), ProblemKind::Threw, "there is no module \"fs\" here"),
+        (format!("export {handler}"), ProblemKind::Syntax, "export does not exist here"),
+        (format!("export default {handler}"), ProblemKind::Syntax, "export does not exist here"),
+        (format!("import c from 'crypto';\nawait null;\n{handler}"), ProblemKind::Syntax, "not at the top level"),
+        ("import c from 'crypto';\nvar x = 1;".to_owned(), ProblemKind::NoHandler, "handler"),
+        ("import handler from 'crypto';".to_owned(), ProblemKind::NoHandler, "handler"),
+        (format!("import c from 'crypto';\nwith (c) {{}}\n{handler}"), ProblemKind::Syntax, ""),
+        (
+            format!("import cf from 'cloudfront';\nconst h = cf.kvs();\n{handler}"),
+            ProblemKind::Threw,
+            "KVSNamespaceNotFound",
+        ),
+    ] {
+        let problem = refused(&source).await;
+        assert!(problem.kind == kind && problem.message.contains(message), "{source}: {problem:?}");
+    }
+    let rejected = failed("async function handler() { await import('crypto'); }").await;
+    assert_eq!(rejected.message, "TypeError: import() does not exist here");
+}
+
+#[tokio::test]
+async fn origin_directives_travel_with_the_request() {
+    let source = "import cf from 'cloudfront';
+        function handler(event) { cf.selectRequestOriginById('a'); cf.updateRequestOrigin({ domainName: 'b.example' }); return event.request; }";
+    let Outcome::Returned(Returned::Request(returned)) = run(source, request(None)).await.outcome else { panic!() };
+    let Some(OriginDirective::Update(properties)) = returned.origin else { panic!("the last call wins") };
+    assert_eq!(properties.domain_name.as_deref(), Some("b.example"));
+    let hosts = hosts(1);
+    let sometimes = "import cf from 'cloudfront';
+        function handler(event) { if (event.request.uri === '/a') { cf.selectRequestOriginById('a'); } return event.request; }";
+    let id = deployed(&hosts, sometimes).await;
+    for (uri, expected) in [("/a", true), ("/b", false), ("/a", true)] {
+        let mut event = request(None);
+        event.request.uri = uri.to_owned();
+        let Outcome::Returned(Returned::Request(returned)) = hosts.invoke(id, &event).await.unwrap().outcome else {
+            panic!()
+        };
+        assert_eq!(returned.origin.is_some(), expected, "nothing is left of the run before");
+    }
 }
 
 #[tokio::test]

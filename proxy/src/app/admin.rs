@@ -188,6 +188,24 @@ async fn status(State(api): State<Api>) -> Json<Value> {
         "requests": api.edge.counters.requests(),
         "outcomes": outcomes,
         "cache_bytes": site.cache.weight(),
+        "disk": site.cache.on_disk().map(|(bytes, objects)| json!({ "bytes": bytes, "objects": objects })),
         "behaviors": behaviors,
+        "functions": functions(&site),
     }))
+}
+
+/// What was counted of each function, under Amazon's names (cloudfront-functions.md 8).
+fn functions(site: &crate::site::Site) -> serde_json::Map<String, Value> {
+    let one = |function: &crate::hooks::Function| {
+        let (sums, utilization) = function.counts.metrics();
+        let mut metrics: serde_json::Map<String, Value> =
+            sums.into_iter().map(|(name, sum)| (name.to_owned(), json!(sum))).collect();
+        if let Some(average) = utilization {
+            metrics.insert("FunctionComputeUtilization".to_owned(), json!(average));
+        }
+        metrics
+    };
+    let mut all: Vec<_> = site.functions.iter().map(|(name, function)| (name.clone(), json!(one(function)))).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all.into_iter().collect()
 }

@@ -68,7 +68,8 @@ fn conditions(written: &config::Experiment) -> Result<Conditions, SiteError> {
     for (name, values) in &written.scope.headers {
         headers.push((header_name(written, name)?, values.clone()));
     }
-    Ok(Conditions { headers, cookies: written.scope.cookies.clone() })
+    let (cookies, countries) = (written.scope.cookies.clone(), written.scope.countries.clone());
+    Ok(Conditions { headers, cookies, countries })
 }
 
 fn variant(

@@ -2,14 +2,18 @@
 
 use super::{ENVIRONMENT_ROLE, Roles};
 use crate::{
-    hooks::{Deployed, Facts, Function, FunctionBody, OnError, ReplacedHeaders, shown_problem},
+    hooks::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said, shown_problem},
     id,
 };
-use edgehook_config::{self as config, Config, FunctionKind, Language, Validation};
-use edgehook_contract::{Family, lambda::OriginRules, viewer::Rules};
+use edgehook_config::{self as config, Config, FunctionKind, Language, Validation, ViewerRuntime};
+use edgehook_contract::{
+    Family,
+    lambda::OriginRules,
+    viewer::{EdgeLocation, Rules, Runtime},
+};
 use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError};
 use edgehook_protocol::viewer::Problem;
-use edgehook_viewer::supervisor::{Hosts, ViewerFunction};
+use edgehook_viewer::supervisor::{Hosts, Surroundings, ViewerFunction};
 use std::{
     collections::HashMap,
     fmt,
@@ -61,6 +65,8 @@ pub(super) struct Functions {
     concurrency: Concurrency,
     roles: Roles,
     loaded: Mutex<HashMap<String, (Fingerprint, Loaded)>>,
+    /// Counters by name, which go on when a function changes.
+    counts: Mutex<HashMap<String, Arc<FunctionCounts>>>,
 }
 
 /// A function in its processes.
@@ -98,7 +104,7 @@ pub(super) struct Set {
 
 impl Functions {
     pub(super) fn new(hosts: Hosts, concurrency: Concurrency, roles: Roles) -> Self {
-        Self { hosts, concurrency, roles, loaded: Mutex::default() }
+        Self { hosts, concurrency, roles, loaded: Mutex::default(), counts: Mutex::default() }
     }
 
     /// Loads every function of `config`.
@@ -114,6 +120,7 @@ impl Functions {
         });
         let mut loaded = self.loaded.lock().await;
         let (mut next, mut set) = (HashMap::new(), Set::default());
+        let mut next_counts = self.counts.lock().await;
         for function in config.functions.values() {
             let known = loaded.get(&function.name);
             let body = match self.body(function, known, config).await {
@@ -135,7 +142,11 @@ impl Functions {
                 config::OnError::Bypass => OnError::Bypass,
             };
             let (name, facts) = (function.name.clone(), facts.clone());
-            set.functions.insert(name.clone(), Arc::new(Function { name, on_error, facts, body }));
+            let counts = next_counts.entry(name.clone()).or_default().clone();
+            set.functions.insert(
+                name.clone(),
+                Arc::new(Function { name, on_error, facts, body, said: Said::default(), counts }),
+            );
         }
         if on_broken == OnBroken::Refuse && !set.broken.is_empty() {
             return Err(set.broken);
@@ -166,6 +177,7 @@ impl Functions {
                     state_memory: *state_memory,
                     memory: *memory,
                     store: None,
+                    surroundings: surroundings(function, config),
                 };
                 let deployed = self.hosts.deploy(&program).await;
                 let id = deployed.map_err(|problem| viewer_problem(function, &problem))?;
@@ -245,6 +257,23 @@ impl Functions {
     }
 }
 
+/// What a viewer function finds besides the language.
+fn surroundings(function: &config::Function, config: &Config) -> Surroundings {
+    let FunctionKind::Viewer { runtime, validation, .. } = &function.kind else { return Surroundings::default() };
+    Surroundings {
+        runtime: match runtime {
+            ViewerRuntime::Js1 => Runtime::Js1,
+            ViewerRuntime::Js2 => Runtime::Js2,
+        },
+        lenient: *validation == Validation::Lenient,
+        edge: config.server.edge_location.as_ref().map(|edge| EdgeLocation {
+            name: edge.name.clone(),
+            server_ip: edge.server_ip.to_string(),
+            region: edge.region.clone(),
+        }),
+    }
+}
+
 fn family(function: &config::Function) -> Family {
     match function.kind {
         FunctionKind::Viewer { .. } => Family::Viewer,
@@ -271,7 +300,12 @@ fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerpri
         }
     };
     // `Debug` of a function leaves out its secrets; those are compared as `variables`.
-    Ok(Fingerprint { source, settings: format!("{:?}", function.kind), variables, neighbours })
+    Ok(Fingerprint {
+        source,
+        settings: format!("{:?} {:?}", function.kind, config.server.edge_location),
+        variables,
+        neighbours,
+    })
 }
 
 fn viewer_files(config: &Config) -> impl Iterator<Item = &Path> {

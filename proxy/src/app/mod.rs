@@ -20,9 +20,8 @@ pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
 
 use crate::{
-    cache::{Cache, Now},
+    cache::{Cache, DiskSettings, Now},
     edge::Edge,
-    experiment::Tallies,
     site::Site,
 };
 use edgehook_config::{Config, Mode};
@@ -42,7 +41,7 @@ use std::{
 pub struct Runtime {
     cache: Cache,
     functions: Functions,
-    tallies: Tallies,
+    kept: site::Kept,
     loads: AtomicU64,
     mode: Mode,
     enforce_https: bool,
@@ -70,12 +69,12 @@ impl Runtime {
         }
         let concurrency = Concurrency::new(config.server.environments as usize);
         let cache = Cache::new(site::cache_limits(config));
-        keep_purges(&cache, config);
+        keep_on_disk(&cache, config);
         tokio::spawn(sweep(cache.clone()));
         Self {
             cache,
             functions: Functions::new(Hosts::spawn(settings), concurrency, roles.clone()),
-            tallies: Tallies::default(),
+            kept: site::Kept::default(),
             loads: AtomicU64::new(0),
             mode,
             enforce_https,
@@ -96,7 +95,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
         };
-        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.tallies, options)?;
+        let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh })
     }
@@ -107,12 +106,17 @@ impl Runtime {
     }
 }
 
-/// Records purges in the state directory, if that can be used. Without, they hold as long as this process runs, and so does
-/// what they cover.
-fn keep_purges(cache: &Cache, config: &Config) {
+/// Records purges in the state directory and adds the disk tier, where that can be done. Without a journal purges hold as long
+/// as this process runs, and so does what they cover.
+fn keep_on_disk(cache: &Cache, config: &Config) {
     let journal = config.server.state_dir.join("purge.log");
     if let Err(error) = cache.attach_journal(&journal) {
         tracing::warn!("purges are not recorded in {}: {error}", journal.display());
+    }
+    let Some(disk) = &config.cache.disk else { return };
+    let (path, size, admit_after) = (disk.path.clone(), disk.size, config.cache.admit_after);
+    if let Err(error) = cache.attach_disk(DiskSettings { path, size, admit_after }) {
+        tracing::error!("no disk cache in {}: {error}", disk.path.display());
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::{experiments, functions::FunctionProblem};
 use crate::{
+    access::Countries,
     cache::{Cache, CacheLimits, CachePolicy, Selection, TagRules, Ttl},
+    edge_fields::{Asked, GeoError, OpenDatabases},
     experiment::Tallies,
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
@@ -23,6 +25,9 @@ pub enum SiteError {
     /// An origin's settings cannot be used.
     #[error("{0}")]
     Origin(#[from] OriginBuildError),
+    /// A database of places or networks cannot be used.
+    #[error("[geo] {0}")]
+    Geo(#[from] GeoError),
     /// Functions cannot be loaded.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Functions(Vec<FunctionProblem>),
@@ -32,6 +37,13 @@ pub enum SiteError {
     /// A name that the checked configuration promised is not there.
     #[error("the configuration names {0}, which it does not define")]
     Missing(String),
+}
+
+/// What a configuration takes over from the one before it.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    tallies: Tallies,
+    databases: OpenDatabases,
 }
 
 /// What does not stand in the file.
@@ -51,7 +63,7 @@ pub(super) fn build(
     config: &Config,
     functions: &HashMap<String, Arc<Function>>,
     cache: Cache,
-    tallies: &Tallies,
+    kept: &Kept,
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
@@ -69,6 +81,8 @@ pub(super) fn build(
         number: options.number,
         node: server.name.clone().unwrap_or_else(machine_name),
         vendor: server.vendor.clone(),
+        // Three letters: always a header value.
+        pop: server.edge_location.as_ref().and_then(|edge| HeaderValue::from_str(&edge.name).ok()),
         user_agent: HeaderValue::from_str(&server.user_agent)
             .map_err(|_| SiteError::Header("[server] user_agent".to_owned()))?,
         hosts: server.hosts.iter().map(|host| HostPattern::new(host)).collect(),
@@ -76,11 +90,15 @@ pub(super) fn build(
         enforce_https: options.enforce_https,
         https_port: options.https_port,
         dev: options.dev,
-        experiments: experiments::build(config, &origins, functions, tallies)?,
+        geo: kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
+        keeps_header_order: behaviors.iter().any(|behavior| behavior.asked.needs_header_order()),
+        experiments: experiments::build(config, &origins, functions, &kept.tallies)?,
         behaviors,
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
+        functions: functions.clone(),
+        origins: origins.into_iter().map(|(name, origin)| (name.to_owned(), origin)).collect(),
     })
 }
 
@@ -128,6 +146,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
         keepalive_timeout: origin.keepalive_timeout,
         max_connections: origin.max_connections as usize,
         ca: origin.ca.clone(),
+        server_name: None,
         target: match target {
             OriginTarget::Dir(folder) => Target::Dir(folder.clone()),
             // The prefix is put in front by the fetch, because an origin-request function may change it.
@@ -157,6 +176,7 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
     };
     Ok(SiteOrigin {
         name: origin.name.clone(),
+        namespace: origin.name.clone(),
         host: HeaderValue::from_str(&place.host).map_err(|_| unusable("host"))?,
         path_prefix: place.path,
         headers,
@@ -195,12 +215,19 @@ fn behavior(
     functions: &HashMap<String, Arc<Function>>,
 ) -> Result<Behavior, SiteError> {
     let attached = |name: &Option<String>| attached(functions, name);
+    let policy = policy(behavior, config)?;
     let shadow = behavior.shadow.as_ref().map(|name| named_origin(origins, name)).transpose()?;
     Ok(Behavior {
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin: named_origin(origins, &behavior.origin)?,
-        policy: policy(behavior, config)?,
+        failover: None,
+        asked: asked(&policy),
+        policy,
+        countries: behavior.countries.as_ref().map(|countries| match countries {
+            config::Countries::Allow(list) => Countries::Allow(list.clone()),
+            config::Countries::Deny(list) => Countries::Deny(list.clone()),
+        }),
         methods: match &behavior.methods {
             Methods::Any => None,
             Methods::List(list) => Some(list.clone()),
@@ -220,6 +247,14 @@ fn behavior(
         origin_response: attached(&behavior.origin_response)?,
         shadow: shadow.map(|origin| Arc::new(Shadow::new(origin, behavior.shadow_percent))),
     })
+}
+
+/// The fields about viewers that the cache policy puts in the key, and so in the request.
+fn asked(policy: &CachePolicy) -> Asked {
+    match &policy.headers {
+        Selection::Include(names) => Asked::among(names.iter().map(String::as_str)),
+        _ => Asked::default(),
+    }
 }
 
 pub(super) fn named_origin(origins: &HashMap<&str, Arc<SiteOrigin>>, name: &str) -> Result<Arc<SiteOrigin>, SiteError> {

@@ -126,7 +126,8 @@ impl Cache {
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
         let (store, marks, purges) = (Store::new(limits.memory), Marks::new(), Purges::default());
-        Self { inner: Arc::new(Inner {
+        Self {
+            inner: Arc::new(Inner {
                 store,
                 marks,
                 purges,
@@ -135,7 +136,8 @@ impl Cache {
                 sweeper: Notify::new(),
                 limits,
                 epoch: OnceLock::new(),
-            }) }
+            }),
+        }
     }
 
     /// Removes everything under the URL of `key` (all variants, whatever their keyed fields and cookies) and makes sure

@@ -26,11 +26,12 @@ pub use tally::{Definition, Tallies, Tally};
 
 use crate::{
     cache::Selection,
+    edge_fields::GeoDatabases,
     fault::{Fault, Refusal},
     gate::{self, Received},
     hooks::{Function, IncludeBody},
     record::Record,
-    site::{Behavior, SiteOrigin},
+    site::{Behavior, Site, SiteOrigin},
 };
 use assignment::Evidence;
 use http::{HeaderName, HeaderValue};
@@ -142,17 +143,17 @@ pub struct Taken {
 /// # Errors
 /// The path that a variant made cannot be used.
 pub fn apply(
-    experiments: &[Arc<Experiment>],
+    site: &Site,
     mut behavior: Arc<Behavior>,
     request: &mut Received,
     record: &mut Record,
 ) -> Result<Taken, Fault> {
-    let mut buckets = Vec::new();
+    let (experiments, mut buckets) = (&site.experiments, Vec::new());
     if experiments.is_empty() {
         return Ok(Taken { behavior, buckets });
     }
     let exposures: Vec<Exposure> =
-        experiments.iter().filter_map(|experiment| experiment.expose(request, &record.id)).collect();
+        experiments.iter().filter_map(|experiment| experiment.expose(request, site.geo.as_ref(), &record.id)).collect();
     strip(experiments, &exposures, request);
     let path = request.path.clone();
     // Backwards, so that what the first experiment of the file changes is what remains.
@@ -204,8 +205,8 @@ fn rewritten(rewrite: &PathRewrite, path: &str, query: Option<&str>) -> Result<S
 
 impl Experiment {
     /// The part that a request has in this experiment; `None` when it has none.
-    fn expose(self: &Arc<Self>, request: &Received, request_id: &str) -> Option<Exposure> {
-        if !self.scope.takes(request) {
+    fn expose(self: &Arc<Self>, request: &Received, geo: Option<&GeoDatabases>, request_id: &str) -> Option<Exposure> {
+        if !self.scope.takes(request, geo) {
             return None;
         }
         let digest = |bytes: &[u8]| assignment::digest(&self.name, bytes);

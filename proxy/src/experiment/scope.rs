@@ -1,7 +1,7 @@
 //! Who takes part in an experiment, and the path that a variant asks for instead.
 
 use super::cookie;
-use crate::{gate::Received, routing::PathPattern};
+use crate::{edge_fields::GeoDatabases, gate::Received, routing::PathPattern};
 use http::HeaderName;
 
 /// Who takes part: all conditions hold.
@@ -20,10 +20,12 @@ pub struct Conditions {
     pub headers: Vec<(HeaderName, Vec<String>)>,
     /// The same for cookies.
     pub cookies: Vec<(String, Vec<String>)>,
+    /// Countries that the viewer is in one of; empty: wherever.
+    pub countries: Vec<String>,
 }
 
 impl Scope {
-    pub(super) fn takes(&self, request: &Received) -> bool {
+    pub(super) fn takes(&self, request: &Received, geo: Option<&GeoDatabases>) -> bool {
         let fits =
             |wanted: &[String], found: &[u8]| wanted.iter().any(|wanted| wanted == "*" || wanted.as_bytes() == found);
         let header = |(name, wanted): &(HeaderName, Vec<String>)| {
@@ -35,6 +37,15 @@ impl Scope {
         self.path.matches(&request.path)
             && self.conditions.headers.iter().all(header)
             && self.conditions.cookies.iter().all(cookie)
+            && self.inside(request, geo)
+    }
+}
+
+impl Scope {
+    fn inside(&self, request: &Received, geo: Option<&GeoDatabases>) -> bool {
+        let countries = &self.conditions.countries;
+        countries.is_empty()
+            || geo.and_then(|geo| geo.country(request.viewer)).is_some_and(|found| countries.contains(&found))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::body;
 
 fn connection() -> Arc<Connection> {
     let address = "192.0.2.7:1234".parse().unwrap();
-    Arc::new(Connection { peer: address, local: address, scheme: Scheme::Http, tls: None })
+    Arc::new(Connection { peer: address, local: address, scheme: Scheme::Http, tls: None, used: Arc::default() })
 }
 
 fn request(method: &str, target: &str, fields: &[(&str, &str)], body: Body) -> Request<Body> {

@@ -102,6 +102,7 @@ pub(super) fn apply_to_response(
     if given == StatusCode::PARTIAL_CONTENT && head.status == given {
         // The new body is no part of anything.
         head.status = StatusCode::OK;
+        head.headers.remove(header::CONTENT_RANGE);
     }
     set_length(&mut head.headers, bytes.len());
     Replaced::Yes(bytes.into())

@@ -3,8 +3,15 @@
 use crate::fault::{FailedFunction, Fault};
 use edgehook_contract::{Family, Fault as Class, HookPoint, lambda::OriginRules, viewer::Rules};
 use edgehook_lambda as lambda;
+use edgehook_protocol::viewer::KvsReads;
 use edgehook_viewer::supervisor::{FunctionId, Hosts};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// What becomes of a request when its function fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +33,89 @@ pub struct Function {
     pub facts: Arc<Facts>,
     /// How it is run.
     pub body: FunctionBody,
+    /// What was said about it already.
+    pub said: Said,
+    /// What was counted of it, across configurations.
+    pub counts: Arc<FunctionCounts>,
+}
+
+/// Warnings that are said once for each loaded function.
+#[derive(Debug, Default)]
+pub struct Said {
+    request_changed: AtomicBool,
+    without_effect: AtomicBool,
+}
+
+impl Said {
+    /// Whether this is the first edit of the request at viewer-response.
+    pub(crate) fn first_request_change(&self) -> bool {
+        !self.request_changed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether this is the first origin call with properties that have no effect here.
+    pub(crate) fn first_without_effect(&self) -> bool {
+        !self.without_effect.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// Counters of one function, by its name (cloudfront-functions.md 8).
+#[derive(Debug, Default)]
+pub struct FunctionCounts {
+    invocations: AtomicU64,
+    validation_errors: AtomicU64,
+    execution_errors: AtomicU64,
+    throttles: AtomicU64,
+    kvs_requests: AtomicU64,
+    kvs_errors: AtomicU64,
+    /// Runs whose utilization is known, and the sum of it in percent.
+    utilized: AtomicU64,
+    utilization: AtomicU64,
+}
+
+impl FunctionCounts {
+    /// Counts a run. `fault`: how it failed.
+    pub(crate) fn ran(&self, fault: Option<Class>) {
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        count(&self.invocations);
+        match fault {
+            None => {}
+            Some(Class::Validation) => drop(count(&self.validation_errors)),
+            Some(Class::Execution) => drop(count(&self.execution_errors)),
+            Some(Class::Throttled) => drop(count(&self.throttles)),
+        }
+    }
+
+    /// Adds what a viewer function used.
+    pub(crate) fn used(&self, utilization: u8, reads: KvsReads) {
+        self.utilized.fetch_add(1, Ordering::Relaxed);
+        self.utilization.fetch_add(utilization.into(), Ordering::Relaxed);
+        self.kvs_requests.fetch_add(reads.requests.into(), Ordering::Relaxed);
+        self.kvs_errors.fetch_add(reads.errors.into(), Ordering::Relaxed);
+    }
+
+    /// Amazon's names with their sums, and the average of `FunctionComputeUtilization` where it ran.
+    #[must_use]
+    pub fn metrics(&self) -> ([(&'static str, u64); 6], Option<f64>) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let sums = [
+            ("FunctionInvocations", read(&self.invocations)),
+            ("FunctionValidationErrors", read(&self.validation_errors)),
+            ("FunctionExecutionErrors", read(&self.execution_errors)),
+            ("FunctionThrottles", read(&self.throttles)),
+            ("KvsReadRequests", read(&self.kvs_requests)),
+            ("KvsReadErrors", read(&self.kvs_errors)),
+        ];
+        let runs = read(&self.utilized);
+        #[allow(clippy::cast_precision_loss, reason = "an average for people")]
+        let average = (runs > 0).then(|| read(&self.utilization) as f64 / runs as f64);
+        (sums, average)
+    }
+}
+
+/// Share of the budget that a run used, in whole percent, at most 100 (cloudfront-functions.md 8).
+pub(super) fn compute_utilization(cpu: Duration, budget: Duration) -> u8 {
+    let (cpu, budget) = (cpu.as_micros(), budget.as_micros().max(1));
+    u8::try_from((cpu * 200 / budget).div_ceil(2).min(100)).unwrap_or(100)
 }
 
 /// What every event says about the edge.
@@ -83,7 +173,8 @@ impl Function {
     pub(super) fn replaced_headers(&self) -> ReplacedHeaders {
         match &self.body {
             FunctionBody::Lambda { replaced, .. } => *replaced,
-            _ => ReplacedHeaders::Drop,
+            // Those two go out as the function left them (cloudfront-functions.md 2.2).
+            _ => ReplacedHeaders::Keep,
         }
     }
 
@@ -127,5 +218,16 @@ impl Drop for Deployed {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { hosts.remove(id).await });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utilization_is_rounded_and_bounded() {
+        let percent = |micros| compute_utilization(Duration::from_micros(micros), Duration::from_millis(1));
+        assert_eq!([0, 4, 5, 300, 994, 995, 1000, 2000].map(percent), [0, 0, 1, 30, 99, 100, 100, 100]);
     }
 }

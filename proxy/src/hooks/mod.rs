@@ -12,7 +12,7 @@ mod function;
 mod request_body;
 mod run;
 
-pub use function::{Deployed, Facts, Function, FunctionBody, OnError, ReplacedHeaders};
+pub use function::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said};
 
 use crate::{
     body::{self, Body, Delimited},
@@ -21,9 +21,9 @@ use crate::{
     record::Record,
 };
 use convert::Replaced;
-use edgehook_contract::{Family, Header, HookPoint, RequestMessage, lambda};
+use edgehook_contract::{Family, Header, HookPoint, RequestMessage, lambda, viewer::OriginChoice};
 use http::{Response, response::Parts};
-use run::{Message, Outcome};
+use run::{Judge, Message, Outcome};
 
 /// Who made a response in place of cache and origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,18 +68,31 @@ pub enum IncludeBody {
     Yes,
 }
 
+/// A request as viewer-request leaves it.
+#[derive(Debug)]
+pub struct ViewerBound {
+    /// The request.
+    pub request: Received,
+    /// Another origin than the behavior's, when the function chose one.
+    pub origin: Option<OriginChoice>,
+}
+
 /// Runs a viewer-request function: it may change the request or answer it, and with the body included replace that.
+///
+/// `judge` says whether an origin that the function chose can be had.
 ///
 /// # Errors
 /// The function failed, or the viewer's body broke off.
+#[allow(clippy::too_many_arguments, reason = "each is one part of what the function sees and may do")]
 pub async fn viewer_request(
     function: &Function,
     include: IncludeBody,
     request_id: &str,
     mut request: Received,
     body: &mut Body,
+    judge: Judge<'_>,
     record: &mut Record,
-) -> Result<Flow<Received>, Fault> {
+) -> Result<Flow<ViewerBound>, Fault> {
     let given = convert::request(&request);
     let seen = request_body::seen(include, HookPoint::ViewerRequest, body).await?;
     let message = Message {
@@ -89,17 +102,18 @@ pub async fn viewer_request(
         lower_case_keys: request.version == http::Version::HTTP_2,
         origin: None,
         response: None,
+        judge: Some(judge),
     };
     match run::run(function, HookPoint::ViewerRequest, request_id, message, record).await? {
-        Outcome::Untouched => Ok(Flow::Continue(request)),
-        Outcome::Request { request: mut message, body: replacement, .. } => {
+        Outcome::Untouched => Ok(Flow::Continue(ViewerBound { request, origin: None })),
+        Outcome::Request { request: mut message, body: replacement, choice, .. } => {
             canonical(function, HookPoint::ViewerRequest, &given, &mut message)?;
             convert::apply_to_request(&mut request, &message);
             if let Some(bytes) = replacement.filter(|_| may_carry_body(&request.method)) {
                 convert::set_length(&mut request.headers, bytes.len());
                 *body = body::full(bytes);
             }
-            Ok(Flow::Continue(request))
+            Ok(Flow::Continue(ViewerBound { request, origin: choice }))
         }
         Outcome::Response { message, body } => Ok(Flow::Answer(convert::generated(&message, body.unwrap_or_default()))),
     }
@@ -139,10 +153,11 @@ pub async fn origin_request(
         lower_case_keys: false,
         origin: Some(origin),
         response: None,
+        judge: None,
     };
     match run::run(function, HookPoint::OriginRequest, request_id, message, record).await? {
         Outcome::Untouched => Ok(Flow::Continue(OriginBound { request: given, origin: None, body: None })),
-        Outcome::Request { mut request, origin, body } => {
+        Outcome::Request { mut request, origin, body, .. } => {
             canonical(function, HookPoint::OriginRequest, &given, &mut request)?;
             let body = body.filter(|_| may_carry_body(&request.method));
             Ok(Flow::Continue(OriginBound { request, origin, body }))
@@ -207,6 +222,7 @@ pub async fn origin_response(
         lower_case_keys: false,
         origin: Some(origin),
         response: Some(&given),
+        judge: None,
     };
     match run::run(function, HookPoint::OriginResponse, request_id, message, record).await? {
         Outcome::Untouched | Outcome::Request { .. } => Ok(Replaced::No(body)),
@@ -237,11 +253,12 @@ pub async fn viewer_response(
         lower_case_keys: version == http::Version::HTTP_2,
         origin: None,
         response: Some(&given),
+        judge: None,
     };
     match run::run(function, HookPoint::ViewerResponse, request_id, message, record).await? {
         Outcome::Untouched | Outcome::Request { .. } => Ok(Response::from_parts(head, body)),
         Outcome::Response { message, body: new } => {
-            let body = match convert::apply_to_response(&mut head, &message, body, new, ReplacedHeaders::Drop) {
+            let body = match convert::apply_to_response(&mut head, &message, body, new, function.replaced_headers()) {
                 Replaced::No(body) => body,
                 Replaced::Yes(bytes) => crate::body::full(bytes),
             };

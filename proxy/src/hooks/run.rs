@@ -1,14 +1,14 @@
 //! One run of a function at a hook point, for both families: event out, result in, failure classified, record written.
 
-use super::function::{Function, FunctionBody, OnError};
+use super::function::{Function, FunctionBody, OnError, compute_utilization};
 use crate::{
     fault::Fault,
     record::{HookRecord, Record},
 };
 use edgehook_contract::{
-    Fault as Class, HookPoint, RequestMessage, ResponseMessage,
+    Fault as Class, HookPoint, RequestMessage, ResponseMessage, Violation,
     lambda::{self, Applied, AppliedResponse},
-    viewer::{self, Returned, Rules},
+    viewer::{self, OriginChoice, Returned, Rules},
 };
 use edgehook_lambda::InvokeError;
 use edgehook_protocol::viewer::{Outcome as Ran, Problem};
@@ -29,14 +29,25 @@ pub(super) struct Message<'a> {
     pub(super) lower_case_keys: bool,
     pub(super) origin: Option<&'a lambda::Origin>,
     pub(super) response: Option<&'a ResponseMessage>,
+    /// Says whether an origin that a viewer function chose can be had; `None` where it cannot choose.
+    pub(super) judge: Option<Judge<'a>>,
 }
+
+/// Says whether a chosen origin can be had.
+pub(crate) type Judge<'a> = &'a (dyn Fn(&OriginChoice) -> Result<(), Violation> + Sync);
 
 /// What a run comes to once its result is checked.
 pub(super) enum Outcome {
     /// The function failed and is bypassed.
     Untouched,
     /// Go on with this request.
-    Request { request: RequestMessage, origin: Option<lambda::Origin>, body: Option<Vec<u8>> },
+    Request {
+        request: RequestMessage,
+        origin: Option<lambda::Origin>,
+        body: Option<Vec<u8>>,
+        /// What a viewer function asked for.
+        choice: Option<OriginChoice>,
+    },
     /// A response, generated or changed; `body` when the function set one.
     Response { message: ResponseMessage, body: Option<Vec<u8>> },
 }
@@ -53,8 +64,8 @@ impl Failure {
     }
 }
 
-impl From<edgehook_contract::Violation> for Failure {
-    fn from(violation: edgehook_contract::Violation) -> Self {
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Self {
         Self::new(Class::Validation, violation.to_string())
     }
 }
@@ -69,10 +80,11 @@ pub(super) async fn run(
 ) -> Result<Outcome, Fault> {
     let start = Instant::now();
     let mut hook_record = HookRecord::new(&function.name, hook);
+    hook_record.distribution.clone_from(&function.facts.distribution_id);
     let result = match &function.body {
         FunctionBody::Viewer { hosts, id, budget, rules } => {
             let event = viewer_event(function, hook, request_id, message);
-            let measured = Measured { record: &mut hook_record, budget: *budget };
+            let measured = Measured { record: &mut hook_record, budget: *budget, function };
             run_viewer(hosts, id.id(), event, message, rules, measured).await
         }
         FunctionBody::Lambda { environments, origin_rules, .. } => {
@@ -82,6 +94,7 @@ pub(super) async fn run(
         FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
     };
     hook_record.time = start.elapsed();
+    function.counts.ran(result.as_ref().err().map(|failure| failure.class));
     let failure = match result {
         Ok(outcome) => {
             record.hooks.push(hook_record);
@@ -115,6 +128,7 @@ fn viewer_event(function: &Function, hook: HookPoint, request_id: &str, message:
 struct Measured<'a> {
     record: &'a mut HookRecord,
     budget: Duration,
+    function: &'a Function,
 }
 
 async fn run_viewer(
@@ -132,6 +146,7 @@ async fn run_viewer(
     })?;
     measured.record.cpu = Some((run.cpu, measured.budget));
     measured.record.logs = run.logs;
+    measured.function.counts.used(compute_utilization(run.cpu, measured.budget), run.reads);
     let returned = match run.outcome {
         Ran::Returned(returned) => returned,
         Ran::Invalid(text) => return Err(Failure::new(Class::Validation, text)),
@@ -140,7 +155,18 @@ async fn run_viewer(
     match (hook, returned) {
         (HookPoint::ViewerRequest, Returned::Request(returned)) => {
             let request = viewer::apply_request(message.request, &returned, rules)?;
-            Ok(Outcome::Request { request, origin: None, body: None })
+            let choice = returned.origin.as_ref().map(|origin| origin.checked(message.request)).transpose()?;
+            if let (Some(judge), Some(choice)) = (message.judge, &choice) {
+                judge(choice)?;
+            }
+            if let Some(OriginChoice::Update(update)) = &choice
+                && !update.without_effect.is_empty()
+                && measured.function.said.first_without_effect()
+            {
+                let names = update.without_effect.join(", ");
+                measured.record.warnings.push(format!("updateRequestOrigin: {names} has no effect on this edge"));
+            }
+            Ok(Outcome::Request { request, origin: None, body: None, choice })
         }
         (HookPoint::ViewerRequest, Returned::Response(returned)) => {
             let (message, body) = viewer::apply_generated(&returned, rules)?;
@@ -148,6 +174,10 @@ async fn run_viewer(
             Ok(Outcome::Response { message, body: Some(body) })
         }
         (_, Returned::Response(returned)) => {
+            if returned.request_changed && measured.function.said.first_request_change() {
+                let text = "an edit of event.request has no effect at viewer-response";
+                measured.record.warnings.push(text.to_owned());
+            }
             let empty = ResponseMessage::default();
             let (message, body) = viewer::apply_response(message.response.unwrap_or(&empty), &returned, rules)?;
             Ok(Outcome::Response { message, body })
@@ -196,7 +226,7 @@ async fn run_lambda(
     })?;
     record.cold_start = invoked.init;
     match lambda::apply(event, &invoked.result, origin_rules)? {
-        Applied::Request { request, origin, body } => Ok(Outcome::Request { request, origin, body }),
+        Applied::Request { request, origin, body } => Ok(Outcome::Request { request, origin, body, choice: None }),
         Applied::Response(AppliedResponse { message, body }) => {
             record.generated = event.hook.is_request();
             Ok(Outcome::Response { message, body })

@@ -74,7 +74,7 @@ fn admit(tcp: TcpStream, server: &Arc<Server>, slots: &Arc<ConnectionSlots>, con
     // Small writes (the end of a body, a GOAWAY) must not wait for an acknowledgement.
     let _best_effort = tcp.set_nodelay(true);
     let scheme = if server.speaks_tls() { Scheme::Https } else { Scheme::Http };
-    let connection = Connection { peer, local, scheme, tls: None };
+    let connection = Connection { peer, local, scheme, tls: None, used: Arc::default() };
     connections.spawn(serve(tcp, connection, Arc::clone(server), slot));
 }
 

@@ -27,7 +27,7 @@ use super::bodies::{Delivery, Framing, InFlight, ViewerBody};
 use super::frames::MeteredFrames;
 use super::io::ViewerSocket;
 use super::timeouts::{CloseReason, Pulse, Verdict};
-use super::{Answer, Connection, Handler, Limits, tls};
+use super::{Answer, Connection, Handler, Limits, TlsInfo, hello, tls};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -89,14 +89,17 @@ impl Server {
         mut connection: Connection,
         pulse: Arc<Pulse>,
     ) -> Result<(), CloseReason> {
-        let stream = tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(socket))
+        let socket = socket.noting(hello::HELLO_LIMIT);
+        let mut stream = tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(socket))
             .await
             .map_err(|_| CloseReason::HandshakeTimeout)?
             .map_err(|_| CloseReason::Handshake)?;
         pulse.handshake_done();
+        let noted = stream.get_mut().0.take_noted();
         let session = stream.get_ref().1;
         let multiplexed = session.alpn_protocol() == Some(tls::ALPN_H2);
-        connection.tls = tls::describe(session);
+        let fingerprints = hello::fingerprints(&noted);
+        connection.tls = tls::describe(session).map(|info| TlsInfo { fingerprints, ..info });
         if multiplexed {
             self.serve_http2(stream, connection, pulse).await
         } else {

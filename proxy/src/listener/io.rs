@@ -1,7 +1,7 @@
 //! The viewer's socket, with every read and write noted in the connection's [`Pulse`].
 //!
 //! It lies below TLS, so that progress means bytes which the viewer's kernel really took. It also gives back the bytes
-//! that were read to tell HTTP/1 from HTTP/2. Deliberately absent: timers; the connection's driver has the one there is.
+//! that were read to tell HTTP/1 from HTTP/2, and notes the first bytes of a TLS connection. Deliberately absent: timers; the connection's driver has the one there is.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -20,17 +20,32 @@ pub(crate) struct ViewerSocket {
     tcp: TcpStream,
     pulse: Arc<Pulse>,
     unread: Bytes,
+    /// The first bytes that came, while they are wanted, and how many more are.
+    noted: Vec<u8>,
+    wanted: usize,
 }
 
 impl ViewerSocket {
     /// Wraps `tcp`.
     pub(crate) fn new(tcp: TcpStream, pulse: Arc<Pulse>) -> Self {
-        Self { tcp, pulse, unread: Bytes::new() }
+        Self { tcp, pulse, unread: Bytes::new(), noted: Vec::new(), wanted: 0 }
     }
 
     /// Puts `bytes` back in front of what is still to be read.
     pub(crate) fn unread(&mut self, bytes: Bytes) {
         self.unread = bytes;
+    }
+
+    /// Notes the first `limit` bytes that come.
+    pub(crate) fn noting(mut self, limit: usize) -> Self {
+        self.wanted = limit;
+        self
+    }
+
+    /// The bytes noted so far; no more are from now on.
+    pub(crate) fn take_noted(&mut self) -> Vec<u8> {
+        self.wanted = 0;
+        std::mem::take(&mut self.noted)
     }
 
     fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -56,6 +71,10 @@ impl AsyncRead for ViewerSocket {
         ready!(Pin::new(&mut this.tcp).poll_read(cx, buf))?;
         if buf.filled().len() > before {
             this.pulse.bytes_came();
+            let fresh = &buf.filled()[before..];
+            let kept = fresh.len().min(this.wanted);
+            this.noted.extend_from_slice(&fresh[..kept]);
+            this.wanted -= kept;
         }
         Poll::Ready(Ok(()))
     }

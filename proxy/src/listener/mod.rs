@@ -12,6 +12,7 @@ mod accept;
 mod bodies;
 mod dev_identity;
 mod frames;
+mod hello;
 mod http;
 mod io;
 mod slots;
@@ -26,6 +27,7 @@ use std::io as std_io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::http::{Request, Response};
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::body::Body;
 
 pub use dev_identity::{DevIdentity, dev_identity};
+pub use hello::Fingerprints;
 pub use slots::{ConnectionSlots, Slot, SlotRefusal};
 pub use tls::{Identity, TlsIdentities, TlsLoadError};
 
@@ -72,6 +75,8 @@ pub struct TlsInfo {
     pub sni: Option<String>,
     /// Whether the session was resumed from a ticket.
     pub resumed: bool,
+    /// Fingerprints of the viewer's ClientHello; absent for one that is longer than is kept.
+    pub fingerprints: Option<Fingerprints>,
 }
 
 /// One viewer connection, the same for all requests on it.
@@ -85,6 +90,16 @@ pub struct Connection {
     pub scheme: Scheme,
     /// Present exactly when `scheme` is [`Scheme::Https`].
     pub tls: Option<TlsInfo>,
+    /// Whether a request has come on it.
+    pub used: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// Notes that a request has come; tells whether it is the first.
+    #[must_use]
+    pub fn begin_request(&self) -> bool {
+        !self.used.swap(true, Ordering::Relaxed)
+    }
 }
 
 /// The future of one response.

@@ -244,6 +244,7 @@ pub(crate) fn describe(session: &ServerConnection) -> Option<TlsInfo> {
         cipher,
         sni: session.server_name().map(str::to_ascii_lowercase),
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+        fingerprints: None,
     })
 }
 

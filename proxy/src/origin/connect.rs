@@ -74,6 +74,18 @@ impl Connector {
         Ok(Self { resolver: Resolver::new(bare, port), authority, tls, policy: None })
     }
 
+    /// Asks TLS for `server` instead of the host's name.
+    ///
+    /// # Errors
+    /// [`OriginBuildError::Host`] when `server` is no name.
+    pub(crate) fn named(mut self, name: &str, server: &str) -> Result<Self, OriginBuildError> {
+        if let Some((_, asked)) = &mut self.tls {
+            let bad = |_| OriginBuildError::Host { name: name.to_owned(), host: server.to_owned() };
+            *asked = ServerName::try_from(server.trim_end_matches('.').to_owned()).map_err(bad)?;
+        }
+        Ok(self)
+    }
+
     /// Lets only addresses through that `policy` permits.
     pub(crate) fn guarded(mut self, policy: Arc<AddressPolicy>) -> Self {
         self.policy = Some(policy);

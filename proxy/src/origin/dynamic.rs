@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::address::{AddressPolicy, plain_name};
 use super::connect::Connector;
 use super::http::Endpoint;
-use super::{Origin, OriginBuildError, OriginError, OriginSettings, Target, Timing, tls};
+use super::{Origin, OriginBuildError, OriginError, OriginSettings, Target, Waits, tls};
 
 /// Pools kept at a time. A function that makes up hosts must not fill the memory.
 const MAX_ENDPOINTS: usize = 256;
@@ -29,6 +29,7 @@ struct Key {
     https: bool,
     host: String,
     port: u16,
+    server_name: Option<String>,
 }
 
 #[derive(Debug)]
@@ -56,8 +57,8 @@ impl DynamicOrigins {
         let Target::Url { https, host, port, path_prefix } = &settings.target else {
             return Err(OriginError::Blocked("functions cannot choose folders".to_owned()));
         };
-        let endpoint = self.endpoint(*https, host, *port, settings.max_connections)?;
-        Ok(Origin::of_endpoint(endpoint, Timing::of(settings), path_prefix))
+        let endpoint = self.endpoint(*https, host, *port, settings.server_name.as_deref(), settings.max_connections)?;
+        Ok(Origin::of_endpoint(endpoint, Waits::of(settings), path_prefix))
     }
 
     fn endpoint(
@@ -65,9 +66,11 @@ impl DynamicOrigins {
         https: bool,
         host: &str,
         port: u16,
+        server_name: Option<&str>,
         max_connections: usize,
     ) -> Result<Arc<Endpoint>, OriginError> {
-        let key = Key { https, host: plain_name(host), port };
+        let server_name = server_name.filter(|_| https).map(plain_name);
+        let key = Key { https, host: plain_name(host), port, server_name };
         let now = Instant::now();
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = endpoints.get_mut(&key) {
@@ -94,6 +97,12 @@ impl DynamicOrigins {
             .map_err(|error| OriginError::Tls(error.to_string()))?;
         let connector = Connector::build(NAME, &key.host, key.port, roots)
             .map_err(|_| OriginError::Blocked(format!("{:?} is not a host", key.host)))?;
+        let connector = match &key.server_name {
+            None => connector,
+            Some(server) => connector
+                .named(NAME, server)
+                .map_err(|_| OriginError::Blocked(format!("{server:?} is not a server's name")))?,
+        };
         Ok(connector.guarded(Arc::clone(&self.policy)))
     }
 }
@@ -176,11 +185,11 @@ mod tests {
     #[test]
     fn endpoints_are_shared_and_bounded() {
         let origins = DynamicOrigins::new(&[], Vec::new()).unwrap();
-        let first = origins.endpoint(false, "A.test.", 80, 1).unwrap();
-        assert!(Arc::ptr_eq(&first, &origins.endpoint(false, "a.test", 80, 1).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &origins.endpoint(false, "a.test", 81, 1).unwrap()));
+        let first = origins.endpoint(false, "A.test.", 80, None, 1).unwrap();
+        assert!(Arc::ptr_eq(&first, &origins.endpoint(false, "a.test", 80, None, 1).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &origins.endpoint(false, "a.test", 81, None, 1).unwrap()));
         for port in 1000..2000 {
-            origins.endpoint(false, "b.test", port, 1).unwrap();
+            origins.endpoint(false, "b.test", port, None, 1).unwrap();
         }
         assert_eq!(origins.endpoints.lock().unwrap().len(), MAX_ENDPOINTS);
     }

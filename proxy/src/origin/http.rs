@@ -15,7 +15,7 @@ use super::bodies::{Lease, RequestBody, ResponseBody, Upload};
 use super::connect::Connector;
 use super::headers::{frame_request, settle_response};
 use super::pool::{Pool, PooledConnection};
-use super::{BodyLength, Delimited, OriginError, OriginRequest, OriginResponse, Timing};
+use super::{BodyLength, Delimited, OriginError, OriginRequest, OriginResponse, Waits};
 use crate::body;
 
 /// A server and the connections to it.
@@ -53,7 +53,7 @@ impl Endpoint {
     pub(crate) async fn send(
         &self,
         request: OriginRequest,
-        timing: Timing,
+        timing: Waits,
         path_prefix: &str,
     ) -> Result<OriginResponse, OriginError> {
         let method = request.method.clone();
@@ -113,7 +113,7 @@ impl Endpoint {
         Ok((written, upload))
     }
 
-    async fn turn(&self, timing: Timing) -> Result<OwnedSemaphorePermit, OriginError> {
+    async fn turn(&self, timing: Waits) -> Result<OwnedSemaphorePermit, OriginError> {
         let turn = Arc::clone(&self.turns).acquire_owned();
         match tokio::time::timeout(timing.connection, turn).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -128,7 +128,7 @@ impl Endpoint {
         connection: PooledConnection,
         permit: OwnedSemaphorePermit,
         upload: Arc<Upload>,
-        timing: Timing,
+        timing: Waits,
     ) -> Result<OriginResponse, OriginError> {
         let (mut head, incoming) = response.into_parts();
         let delimited = settle_response(&mut head, method)?;
@@ -159,7 +159,7 @@ async fn exchange(
     connection: &mut PooledConnection,
     request: Request<RequestBody>,
     upload: &Upload,
-    timing: Timing,
+    timing: Waits,
 ) -> Result<Response<Incoming>, Failure> {
     connection.listen();
     let sent_at = Instant::now();

@@ -73,6 +73,21 @@ pub struct OriginSettings {
     pub max_connections: usize,
     /// PEM file of who may sign the origin's certificate, instead of the system's authorities.
     pub ca: Option<PathBuf>,
+    /// Name that the origin's certificate must have, and that TLS asks for; `None`: the host's.
+    pub server_name: Option<String>,
+}
+
+/// The waits of one exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// For one attempt to connect.
+    pub connection: Duration,
+    /// Attempts to connect.
+    pub attempts: u8,
+    /// For the head, and between pieces of the body.
+    pub read: Duration,
+    /// How long the idle connection is kept afterwards.
+    pub keepalive: Duration,
 }
 
 impl OriginSettings {
@@ -87,6 +102,7 @@ impl OriginSettings {
             keepalive_timeout: Duration::from_secs(5),
             max_connections: 256,
             ca: None,
+            server_name: None,
         }
     }
 }
@@ -136,20 +152,11 @@ pub struct Origin {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Server { endpoint: Arc<Endpoint>, timing: Timing, path_prefix: Arc<str> },
+    Server { endpoint: Arc<Endpoint>, timing: Waits, path_prefix: Arc<str> },
     Folder(Arc<Folder>),
 }
 
-/// The waits of one exchange.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
-    pub(crate) connection: Duration,
-    pub(crate) attempts: u8,
-    pub(crate) read: Duration,
-    pub(crate) keepalive: Duration,
-}
-
-impl Timing {
+impl Waits {
     fn of(settings: &OriginSettings) -> Self {
         Self {
             connection: settings.connection_timeout,
@@ -166,12 +173,16 @@ impl Origin {
     /// # Errors
     /// [`OriginBuildError`], which carries `name`.
     pub fn build(name: &str, settings: OriginSettings) -> Result<Self, OriginBuildError> {
-        let timing = Timing::of(&settings);
+        let timing = Waits::of(&settings);
         let source = match settings.target {
             Target::Dir(folder) => Source::Folder(Arc::new(Folder::open(name, &folder)?)),
             Target::Url { https, host, port, path_prefix } => {
                 let roots = https.then(|| tls::roots(name, settings.ca.as_deref())).transpose()?;
                 let connector = Connector::build(name, &host, port, roots)?;
+                let connector = match settings.server_name {
+                    None => connector,
+                    Some(server) => connector.named(name, &server)?,
+                };
                 let endpoint = Endpoint::new(connector, settings.max_connections);
                 Source::Server { endpoint, timing, path_prefix: clean_prefix(&path_prefix) }
             }
@@ -189,8 +200,18 @@ impl Origin {
         origin
     }
 
-    fn of_endpoint(endpoint: Arc<Endpoint>, timing: Timing, path_prefix: &str) -> Self {
+    fn of_endpoint(endpoint: Arc<Endpoint>, timing: Waits, path_prefix: &str) -> Self {
         Self { source: Source::Server { endpoint, timing, path_prefix: clean_prefix(path_prefix) } }
+    }
+
+    /// The same origin over the same connections, with other waits. A folder has none.
+    #[must_use]
+    pub fn with_waits(&self, waits: Waits) -> Self {
+        let mut origin = self.clone();
+        if let Source::Server { timing, .. } = &mut origin.source {
+            *timing = waits;
+        }
+        origin
     }
 
     /// Sends a request and waits for the head of the response; the body follows as it is polled.

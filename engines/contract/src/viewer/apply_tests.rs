@@ -195,7 +195,14 @@ fn head_limit_is_enforced_at_the_byte() {
 }
 
 fn generated(status_code: f64, body: Option<Body>) -> Result<(ResponseMessage, Vec<u8>), String> {
-    let returned = ReturnedResponse { status_code, status_description: None, headers: None, cookies: None, body };
+    let returned = ReturnedResponse {
+        status_code,
+        status_description: None,
+        headers: None,
+        cookies: None,
+        body,
+        request_changed: false,
+    };
     apply_generated(&returned, &RULES).map_err(|violation| violation.code.as_str().to_owned())
 }
 
@@ -233,6 +240,7 @@ fn response_cookies_keep_their_attributes() {
         headers: None,
         cookies: Some(cookies),
         body: None,
+        request_changed: false,
     };
     let (response, body) = apply_response(&given, &returned, &RULES).unwrap();
     assert_eq!(body, None);
@@ -255,6 +263,7 @@ fn viewer_response_may_not_touch_via() {
         headers: Some(Vec::new()),
         cookies: None,
         body: None,
+        request_changed: false,
     };
     assert_eq!(apply_response(&given, &returned, &RULES).unwrap_err().code, ViolationCode::HeaderReadOnly);
 }

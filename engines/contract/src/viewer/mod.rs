@@ -7,8 +7,15 @@
 mod apply;
 mod event;
 pub mod fields;
+mod origin;
 mod returned;
+mod runtime;
 
 pub use apply::{Rules, apply_generated, apply_request, apply_response};
 pub use event::{Context, Event};
+pub use origin::{
+    CustomOriginConfig, GroupMember, OriginAccessControl, OriginChoice, OriginDirective, OriginOverrides,
+    OriginProperties, OriginShield, OriginTimeouts, OriginUpdate,
+};
 pub use returned::{Body, BodyEncoding, Query, Returned, ReturnedRequest, ReturnedResponse};
+pub use runtime::{EdgeLocation, Runtime};

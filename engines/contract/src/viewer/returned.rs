@@ -1,6 +1,6 @@
 //! What the host read from the value that a handler returned. Types are right by construction; values are not yet checked.
 
-use super::fields::Field;
+use super::{OriginDirective, fields::Field};
 
 /// A handler's result.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct ReturnedRequest {
     pub headers: Option<Vec<Field>>,
     /// `cookies`.
     pub cookies: Option<Vec<Field>>,
+    /// The origin that the run asked for, in its last call (cloudfront-functions.md 6.5).
+    pub origin: Option<OriginDirective>,
 }
 
 /// `querystring`: an object or a string (cloudfront-functions.md 4.3).
@@ -48,6 +50,8 @@ pub struct ReturnedResponse {
     pub cookies: Option<Vec<Field>>,
     /// `body`, when the function set one.
     pub body: Option<Body>,
+    /// Whether the function edited the request at viewer-response, where that has no effect (cloudfront-functions.md 4.3).
+    pub request_changed: bool,
 }
 
 /// A returned body.

@@ -1,7 +1,9 @@
 // `console`, and how values look in it: one record per call, in the format of AWS's Node runtime
-// (lambda-edge.md 10.2). Absent: colours, groups, tables, timers.
+// (lambda-edge.md 10.2). Absent: colours, the indentation of groups, the lines of tables.
 (function (host) {
   'use strict';
+
+  host.inspectKey = Symbol.for('nodejs.util.inspect.custom');
 
   const WIDTH = 72; // a longer object is written over several lines
   const MEMBERS = 100; // of a list, set, map or buffer
@@ -109,6 +111,11 @@
   function inspect(value, depth = 2, seen = []) {
     if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return primitive(value);
     if (seen.includes(value)) return '[Circular *1]';
+    const custom = value[host.inspectKey];
+    if (typeof custom === 'function') {
+      const text = custom.call(value, depth, {}, (inner) => inspect(inner, depth, [...seen, value]));
+      return typeof text === 'string' ? text : inspect(text, depth, [...seen, value]);
+    }
     const known = special(value);
     if (known !== undefined) return known;
     const name = constructorName(value);
@@ -176,10 +183,15 @@
     host.write(`${new Date().toISOString()}\t${requestId}\t${level}\t${text.replace(/\r?\n/g, '\r')}\n`);
   }
 
+  const clocks = new Map();
+  const counts = new Map();
+  const elapsed = (label) => `${((host.uptime() - (clocks.get(label) ?? host.uptime())) * 1000).toFixed(3)}ms`;
+
   const logger = (level) => (...values) => record(level, format(...values));
 
   host.record = record;
   host.inspect = inspect;
+  host.format = format;
   // The request that later records belong to.
   host.setRequest = (id) => {
     requestId = id;
@@ -193,6 +205,21 @@
     debug: logger('DEBUG'),
     trace: (...values) => record('TRACE', `Trace: ${format(...values)}`),
     dir: (value) => record('INFO', inspect(value)),
+    table: (value) => record('INFO', inspect(value)),
+    group: (...values) => values.length > 0 && record('INFO', format(...values)),
+    groupCollapsed: (...values) => values.length > 0 && record('INFO', format(...values)),
+    groupEnd() {},
+    time: (label = 'default') => clocks.set(label, host.uptime()),
+    timeLog: (label = 'default', ...values) => record('INFO', format(`${label}: ${elapsed(label)}`, ...values)),
+    timeEnd(label = 'default') {
+      record('INFO', `${label}: ${elapsed(label)}`);
+      clocks.delete(label);
+    },
+    count(label = 'default') {
+      counts.set(label, (counts.get(label) ?? 0) + 1);
+      record('INFO', `${label}: ${counts.get(label)}`);
+    },
+    countReset: (label = 'default') => counts.delete(label),
     assert: (condition, ...values) => {
       if (!condition) record('ERROR', ['Assertion failed', format(...values)].filter(Boolean).join(': '));
     },

@@ -9,16 +9,7 @@
 
   // Decodes what can be decoded and leaves broken escapes as they are.
   function unescape(text) {
-    try {
-      return decodeURIComponent(text);
-    } catch {
-      return host.Buffer.from(
-        String(text).replace(/%([0-9a-f]{2})|[^\0-\x7f]/gi, (whole, hex) =>
-          hex ? String.fromCharCode(Number.parseInt(hex, 16)) : host.Buffer.from(whole).toString('latin1'),
-        ),
-        'latin1',
-      ).toString();
-    }
+    return host.percentDecode(String(text));
   }
 
   function parse(text, separator = '&', equals = '=', options = {}) {

@@ -72,6 +72,9 @@
     const run = callable(callback).bind(undefined, ...values);
     return new Immediate(() => host.startImmediate(run));
   };
+  const custom = Symbol.for('nodejs.util.promisify.custom');
+  globalThis.setTimeout[custom] = (delay, value) => new Promise((resolve) => setTimeout(resolve, delay, value));
+  globalThis.setImmediate[custom] = (value) => new Promise((resolve) => setImmediate(resolve, value));
   globalThis.clearTimeout = clear;
   globalThis.clearInterval = clear;
   globalThis.clearImmediate = clear;

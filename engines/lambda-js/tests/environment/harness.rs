@@ -27,12 +27,13 @@ pub(crate) struct Code {
     main: String,
     handler: String,
     memory: u32,
+    network: &'static str,
 }
 
 impl Code {
     pub(crate) fn new(main: &str, source: &str) -> Self {
-        let code =
-            Self { folder: TempDir::new().unwrap(), main: main.to_owned(), handler: "handler".to_owned(), memory: 256 };
+        let folder = TempDir::new().unwrap();
+        let code = Self { folder, main: main.to_owned(), handler: "handler".to_owned(), memory: 256, network: "none" };
         code.file(main, source)
     }
 
@@ -59,6 +60,16 @@ impl Code {
         self
     }
 
+    /// Where it may send requests.
+    pub(crate) fn network(mut self, network: &'static str) -> Self {
+        self.network = network;
+        self
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     fn function(&self) -> Function {
         let file = self.folder.path().join(&self.main);
         Function {
@@ -79,7 +90,7 @@ impl Code {
         let confined = Confined {
             program: env!("CARGO_BIN_EXE_edgehook-lambda-js").into(),
             arguments: Vec::new(),
-            variables: Vec::new(),
+            variables: vec![("EDGEHOOK_NETWORK".to_owned(), self.network.to_owned())],
             address_space: None,
             capture_output: true,
         };

@@ -6,3 +6,4 @@ mod globals;
 mod handlers;
 mod harness;
 mod loading;
+mod node;

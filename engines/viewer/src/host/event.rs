@@ -29,7 +29,7 @@ pub(super) struct Form {
 
 /// The request or the response.
 pub(super) struct Part {
-    object: JsObject,
+    pub(super) object: JsObject,
     pub(super) headers: Map,
     pub(super) cookies: Map,
     /// The parameters of a request; empty for a response.

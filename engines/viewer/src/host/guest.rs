@@ -6,38 +6,40 @@
 use super::{
     console,
     event::Form,
+    modules,
+    modules::kvs::{self, Store},
     outcome::{self, Given},
-    problem, random, store,
+    problem, program, random,
 };
 use boa_engine::{
-    Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Script, Source,
+    Context, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, Source,
     builtins::promise::PromiseState,
     context::{
         ContextBuilder, HostHooks,
         time::{Clock, JsInstant},
     },
-    job::{GenericJob, Job, JobExecutor, PromiseJob},
+    job::{GenericJob, Job, JobExecutor, NativeAsyncJob, PromiseJob},
     js_string,
-    module::IdleModuleLoader,
     object::builtins::JsPromise,
     realm::Realm,
 };
 use edgehook_contract::{
     Header, HookPoint, RequestMessage, ResponseMessage,
-    viewer::{Context as About, Event},
+    viewer::{Context as About, Event, Returned},
 };
 use edgehook_isolate::{Refused, Turn};
 use edgehook_protocol::{
     event::EventRef,
-    viewer::{Outcome, Problem, ProblemKind, Program},
+    viewer::{KvsReads, Outcome, Problem, ProblemKind, Program},
     wire::Wire as _,
 };
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     mem,
-    path::Path,
+    pin::Pin,
     rc::Rc,
+    task::Waker,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -51,7 +53,7 @@ const BUFFER_LIMIT: u64 = 8 * 1024 * 1024;
 /// The mark of a console line in the output, before its length and text.
 pub(super) const LOG: u8 = 0;
 
-/// The mark of the outcome, before the CPU time and the encoded outcome. Nothing follows it.
+/// The mark of the outcome, before the CPU time, the store's reads and the encoded outcome. Nothing follows it.
 const DONE: u8 = 1;
 
 /// The engine with one function loaded.
@@ -69,13 +71,10 @@ impl Guest {
     pub(super) fn load(program: &Program, turn: &mut Turn<'_>) -> Result<Self, Refused> {
         let clock = Rc::new(Frozen(Cell::new(now())));
         let (source, file) = (program.source.0.as_slice(), program.file.as_str());
-        let loaded = engine(&clock, program.budget).and_then(|mut context| {
+        let loaded = engine(&clock, program).and_then(|mut context| {
             let form = Form::new(&mut context).map_err(|error| engine_problem(&error))?;
             warm(&mut context)?;
-            if let Some(link) = &program.store {
-                store::associate(&link.id, &mut context);
-            }
-            let handler = handler(source, file, &mut context)?;
+            let handler = program::handler(source, file, &mut context)?;
             // What the top level logged belongs to loading, not to a run.
             console::reset(&mut context);
             Ok(Self { context, handler, form, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
@@ -97,6 +96,7 @@ impl Guest {
         entropy: [u8; 32],
         now: u64,
         stages: [Duration; 2],
+        store: Option<&dyn Store>,
         turn: &mut Turn<'_>,
     ) {
         self.clock.0.set(now);
@@ -105,12 +105,17 @@ impl Guest {
             // The proxy's own bytes; it says nothing and so answers for it.
             return;
         };
+        modules::begin(event.hook, &mut self.context);
         let argument = self.form.fill(&event, &mut self.context);
         turn.stage(stages[0]);
-        let settled = settle(&self.handler, argument.into(), &mut self.context);
+        let settled = settle(&self.handler, argument.into(), store, &mut self.context);
         let cpu = turn.stage(stages[1]);
         let outcome = match &settled {
             Ok(Some(value)) => match outcome::read(value, Given { event: &event, form: &self.form }) {
+                Ok(Returned::Request(mut request)) => {
+                    request.origin = modules::directive(&mut self.context);
+                    Outcome::Returned(Returned::Request(request))
+                }
                 Ok(returned) => Outcome::Returned(returned),
                 Err(text) => Outcome::Invalid(text),
             },
@@ -125,6 +130,7 @@ impl Guest {
         let mut bytes = Vec::with_capacity(1024);
         bytes.push(DONE);
         u32::try_from(cpu.as_micros()).unwrap_or(u32::MAX).put(&mut bytes);
+        kvs::reads(&self.context).put(&mut bytes);
         outcome.put(&mut bytes);
         // What does not fit is missed by the host, which says so.
         let _ = turn.write(&bytes);
@@ -143,8 +149,17 @@ impl Guest {
 pub(super) struct Said<'a> {
     /// Console lines.
     pub(super) logs: Vec<&'a [u8]>,
-    /// The CPU time of handler and microtasks in µs, and the encoded outcome.
-    pub(super) done: Option<(u32, &'a [u8])>,
+    /// What came of it, if it came to that.
+    pub(super) done: Option<Done<'a>>,
+}
+
+/// A run that came to its end.
+pub(super) struct Done<'a> {
+    /// CPU time of handler and microtasks in µs.
+    pub(super) cpu: u32,
+    pub(super) reads: KvsReads,
+    /// The encoded outcome.
+    pub(super) outcome: &'a [u8],
 }
 
 impl<'a> Said<'a> {
@@ -157,7 +172,9 @@ impl<'a> Said<'a> {
                 break;
             };
             if *tag != LOG {
-                said.done = Some((number, rest));
+                let mut outcome = rest;
+                let reads = KvsReads::take(&mut outcome).ok();
+                said.done = reads.map(|reads| Done { cpu: number, reads, outcome });
                 break;
             }
             let Some((line, rest)) = rest.split_at_checked(number as usize) else { break };
@@ -168,10 +185,19 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Calls the handler and drains the microtasks; `None` for a promise that is pending with nothing left to run.
-fn settle(handler: &JsObject, event: JsValue, context: &mut Context) -> JsResult<Option<JsValue>> {
+/// Calls the handler, drains the microtasks and answers reads of the store; `None` for a promise that is pending with nothing left
+/// to run.
+fn settle(
+    handler: &JsObject,
+    event: JsValue,
+    store: Option<&dyn Store>,
+    context: &mut Context,
+) -> JsResult<Option<JsValue>> {
     let value = handler.call(&JsValue::undefined(), &[event], context)?;
     context.run_jobs()?;
+    while kvs::answer(store, context)? {
+        context.run_jobs()?;
+    }
     let Some(promise) = value.as_object().and_then(|object| JsPromise::from_object(object).ok()) else {
         return Ok(Some(value));
     };
@@ -182,44 +208,30 @@ fn settle(handler: &JsObject, event: JsValue, context: &mut Context) -> JsResult
     }
 }
 
-/// Evaluates the source and finds `handler` among its top-level bindings.
-fn handler(source: &[u8], file: &str, context: &mut Context) -> Result<JsObject, Problem> {
-    let origin = problem::Origin { file, source };
-    let source = Source::from_bytes(source).with_path(Path::new(file));
-    let script = Script::parse(source, None, context)
-        .map_err(|error| problem::describe(&error, ProblemKind::Syntax, origin, context))?;
-    script
-        .evaluate(context)
-        .and_then(|_| context.run_jobs())
-        .map_err(|error| problem::describe(&error, ProblemKind::Threw, origin, context))?;
-    // A name lookup rather than a property of the global object: `const handler = …` is no property.
-    let handler = context.eval(Source::from_bytes("typeof handler === 'function' ? handler : undefined"));
-    handler.ok().and_then(|value| value.as_object()).ok_or_else(|| Problem {
-        kind: ProblemKind::NoHandler,
-        message: "the source defines no function named \"handler\" at its top level".to_owned(),
-        line: None,
-        column: None,
-    })
-}
-
-fn engine(clock: &Rc<Frozen>, budget: u32) -> Result<Context, Problem> {
+fn engine(clock: &Rc<Frozen>, program: &Program) -> Result<Context, Problem> {
     let build = || -> JsResult<Context> {
         let mut context = ContextBuilder::new()
             .clock(clock.clone())
             .host_hooks(Rc::new(Hooks))
             .job_executor(Rc::new(Jobs::default()))
-            .module_loader(Rc::new(IdleModuleLoader))
+            .module_loader(Rc::new(program::Loader))
             .can_block(false)
             .build()?;
         context.strict(true);
-        let iterations = u64::from(budget).saturating_mul(ITERATIONS_PER_MICROSECOND);
+        let iterations = u64::from(program.budget).saturating_mul(ITERATIONS_PER_MICROSECOND);
         context.runtime_limits_mut().set_loop_iteration_limit(iterations.max(1_000_000));
         // The last is the engine's own slip: the specification has no such global.
         for absent in [js_string!("Atomics"), js_string!("SharedArrayBuffer"), js_string!("TypedArray")] {
             context.global_object().delete_property_or_throw(absent, &mut context)?;
         }
-        console::install(&mut context)?;
+        console::install(program.lenient, &mut context)?;
         random::install(&mut context)?;
+        let settings = modules::Settings {
+            runtime: program.runtime,
+            edge: program.edge.clone(),
+            store: program.store.as_ref().map(|link| link.id.clone()),
+        };
+        modules::install(&settings, &mut context)?;
         Ok(context)
     };
     build().map_err(|error| engine_problem(&error))
@@ -242,7 +254,7 @@ fn warm(context: &mut Context) -> Result<(), Problem> {
             made_up(hook).put(&mut encoded);
             let Ok(event) = EventRef::take(&mut encoded.as_slice()) else { continue };
             let argument = form.fill(&event, context);
-            if let Some(value) = settle(&dummy, argument.into(), context)? {
+            if let Some(value) = settle(&dummy, argument.into(), None, context)? {
                 // Of no interest but for what reading leaves warm.
                 let _ = outcome::read(&value, Given { event: &event, form: &form });
             }
@@ -333,6 +345,7 @@ struct Jobs(RefCell<VecDeque<Runnable>>);
 enum Runnable {
     Promise(PromiseJob),
     Generic(GenericJob),
+    Async(NativeAsyncJob),
 }
 
 impl JobExecutor for Jobs {
@@ -340,6 +353,7 @@ impl JobExecutor for Jobs {
         match job {
             Job::PromiseJob(job) => self.0.borrow_mut().push_back(Runnable::Promise(job)),
             Job::GenericJob(job) => self.0.borrow_mut().push_back(Runnable::Generic(job)),
+            Job::AsyncJob(job) => self.0.borrow_mut().push_back(Runnable::Async(job)),
             _ => {}
         }
     }
@@ -351,6 +365,12 @@ impl JobExecutor for Jobs {
                 None => return Ok(()),
                 Some(Runnable::Promise(job)) => drop(job.call(context)?),
                 Some(Runnable::Generic(job)) => drop(job.call(context)?),
+                Some(Runnable::Async(job)) => {
+                    // Loading of a module, which is ready at once; there is nothing here that could wake a job later.
+                    let shared = RefCell::new(&mut *context);
+                    let mut job = job.call(&shared);
+                    let _ = Pin::new(&mut job).poll(&mut std::task::Context::from_waker(Waker::noop()));
+                }
             }
         }
     }

@@ -5,17 +5,21 @@
 //! arena with a snapshot, to which it is rewound after every run, however the run ended. So every invocation finds exactly
 //! the state that the top level left, and a run that is stopped in the middle costs its own budget and nothing else.
 //!
-//! [`guest`] is what runs inside an isolate, and `event`, `map`, `outcome`, `console`, `random`, `problem` are its parts; this module
+//! [`guest`] is what runs inside an isolate, and `program`, `modules`, `event`, `map`, `outcome`, `console`, `random`, `problem` are its parts; this module
 //! stays outside. Between the two go copies of bytes: the frame's in, the encoded answer out.
 //!
 //! Absent on purpose: replacement of hosts (the supervisor's), header rules (the contract's).
 
 mod console;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod map;
+mod modules;
 mod outcome;
 mod problem;
+mod program;
 mod random;
 mod store;
 
@@ -27,7 +31,7 @@ use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
     VERSION,
     frame::{self, Inbox},
-    viewer::{FromHost, Outcome, Problem, ProblemKind, Program, ToHost, append_done},
+    viewer::{FromHost, KvsReads, Outcome, Problem, ProblemKind, Program, ToHost, append_done},
     wire::Wire as _,
 };
 use edgehook_sandbox::{Confinement, Receiver, SharedBytes};
@@ -211,7 +215,7 @@ impl<'thread> Host<'thread> {
             guest::made_up(hook).put(&mut event);
             let event = event.as_slice();
             let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-                store::lend(store, || guest.run(event, [0; 32], 0, [budget, CONVERSION], turn));
+                guest.run(event, [0; 32], 0, [budget, CONVERSION], store.map(store::readable), turn);
             });
             self.tainted |= report.verdict.taints_host();
         }
@@ -226,12 +230,12 @@ impl<'thread> Host<'thread> {
         let limits = Budget { cpu: CONVERSION, memory: usize::try_from(loaded.program.memory).unwrap_or(usize::MAX) };
         let store = loaded.program.store.as_ref().and_then(|link| self.stores.get(&link.number));
         let report = loaded.isolate.run(limits, &mut self.out, move |guest, turn| {
-            store::lend(store, || guest.run(event, entropy, now, [budget, CONVERSION], turn));
+            guest.run(event, entropy, now, [budget, CONVERSION], store.map(store::readable), turn);
         });
         self.tainted |= report.verdict.taints_host();
         let said = Said::read(self.out.bytes());
         match (report.verdict, said.done) {
-            (Verdict::Finished, Some((cpu, outcome))) => append_done(call, cpu, &said.logs, outcome, out),
+            (Verdict::Finished, Some(done)) => append_done(call, done.cpu, done.reads, &said.logs, done.outcome, out),
             (Verdict::Finished, None) => {
                 let message = "the result is too large to be passed on".to_owned();
                 fail(call, problem(ProblemKind::Memory, message), 0, &said.logs, out);
@@ -247,7 +251,7 @@ impl<'thread> Host<'thread> {
 fn fail(call: u64, problem: Problem, cpu: u32, logs: &[&[u8]], out: &mut Vec<u8>) {
     let mut outcome = Vec::new();
     Outcome::Failed(problem).put(&mut outcome);
-    append_done(call, cpu, logs, &outcome, out);
+    append_done(call, cpu, KvsReads::default(), logs, &outcome, out);
 }
 
 fn problem(kind: ProblemKind, message: String) -> Problem {

@@ -12,10 +12,10 @@ use boa_engine::{
     value::Type,
 };
 use edgehook_contract::{
-    HookPoint,
+    Header, HookPoint,
     viewer::{
         Body, BodyEncoding, Query, Returned, ReturnedRequest, ReturnedResponse,
-        fields::{Field, Item},
+        fields::{self, Field, Item},
     },
 };
 use edgehook_protocol::event::EventRef;
@@ -102,7 +102,30 @@ fn request(object: &JsObject, given: Given<'_>) -> Read<Returned> {
         query,
         headers: part(&headers, &given.form.request.headers, "request.headers", false)?,
         cookies: part(&cookies, &given.form.request.cookies, "request.cookies", false)?,
+        origin: None,
     }))
+}
+
+/// Whether the function edited the request that it was given. For viewer-response, where that is in vain.
+fn request_changed(given: Given<'_>) -> bool {
+    let Ok(Returned::Request(read)) = request(&given.form.request.object, given) else { return true };
+    let known = given.event.request;
+    if read.method.is_some() || read.uri.is_some() {
+        return true;
+    }
+    let query = match read.query {
+        None => false,
+        Some(Query::Raw(_)) => true,
+        Some(Query::Fields(found)) => !fields::same(&found, &fields::from_query(known.query.unwrap_or_default())),
+    };
+    if read.headers.is_none() && read.cookies.is_none() {
+        return query;
+    }
+    // What could not be told at a glance is compared.
+    let lines: Vec<Header> = known.headers.iter().map(|(name, value)| Header::new(name, value)).collect();
+    query
+        || read.headers.is_some_and(|found| !fields::same(&found, &fields::from_headers(&lines, false)))
+        || read.cookies.is_some_and(|found| !fields::same(&found, &fields::from_cookies(&lines)))
 }
 
 fn response(object: &JsObject, status: &JsValue, given: Given<'_>) -> Read<Returned> {
@@ -120,6 +143,7 @@ fn response(object: &JsObject, status: &JsValue, given: Given<'_>) -> Read<Retur
         headers: part(&headers, &given.form.response.headers, "response.headers", false)?,
         cookies: part(&cookies, &given.form.response.cookies, "response.cookies", true)?,
         body: body(object)?,
+        request_changed: given.event.hook == HookPoint::ViewerResponse && request_changed(given),
     }))
 }
 
@@ -198,7 +222,9 @@ fn field_map(value: &JsValue, place: &str, attributes: bool) -> Read<Vec<Field>>
             PropertyKey::Symbol(_) => continue,
         };
         let place = Member { map: place, name: &name };
-        let value = property(&map, &key, &place)?;
+        // What enumeration does not show is no member: the `length` of an array.
+        let hidden = map.borrow().properties().get(&key).is_some_and(|property| property.enumerable() == Some(false));
+        let value = if hidden { JsValue::undefined() } else { property(&map, &key, &place)? };
         if !value.is_undefined() {
             let (first, multi) = field(&value, &place, attributes)?;
             fields.push(Field { name, first, multi });

@@ -30,10 +30,7 @@ pub(super) fn describe(error: &JsError, kind: ProblemKind, origin: Origin<'_>, c
         Some(text) if text.contains("EnginePanic") => ProblemKind::Abort,
         Some(_) => ProblemKind::Stack,
     };
-    let mut message = message(error, &shown, context);
-    if kind == ProblemKind::Syntax && has_import(origin.source) || unknown == Some("require") {
-        message.push_str("; modules (import, require) are not available in this version");
-    }
+    let message = message(error, &shown, context);
     Problem { kind, message: bounded(message), line, column }
 }
 
@@ -59,11 +56,6 @@ fn find_name(source: &[u8], name: &str, from: u32) -> Option<(u32, u32)> {
         }
     }
     None
-}
-
-fn has_import(source: &[u8]) -> bool {
-    let source = String::from_utf8_lossy(source);
-    source.lines().any(|line| line.trim_start().starts_with("import ") || line.trim_start().starts_with("import{"))
 }
 
 fn message(error: &JsError, shown: &str, context: &mut Context) -> String {

@@ -11,10 +11,10 @@ mod host;
 mod outgoing;
 mod pending;
 
-use edgehook_contract::viewer::Event;
+use edgehook_contract::viewer::{EdgeLocation, Event, Runtime};
 use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
-    viewer::{Outcome, Problem, ProblemKind, Program, StoreLink, ToHost},
+    viewer::{KvsReads, Outcome, Problem, ProblemKind, Program, StoreLink, ToHost},
     wire::{Blob, Wire as _},
 };
 use host::{Command, HostHandle};
@@ -81,6 +81,19 @@ pub struct ViewerFunction {
     pub memory: u64,
     /// The key value store that it may read, and the id by which it asks for it.
     pub store: Option<(StoreId, String)>,
+    /// What it finds besides the language.
+    pub surroundings: Surroundings,
+}
+
+/// What a viewer function finds besides the language (cloudfront-functions.md 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Version of the runtime.
+    pub runtime: Runtime,
+    /// Whether its results are checked leniently.
+    pub lenient: bool,
+    /// `cf.edgeLocation`.
+    pub edge: Option<EdgeLocation>,
 }
 
 impl ViewerFunction {
@@ -106,6 +119,8 @@ pub struct Run {
     pub outcome: Outcome,
     /// CPU time of handler and microtasks.
     pub cpu: Duration,
+    /// Reads of its key value store.
+    pub reads: KvsReads,
     /// Console output.
     pub logs: Vec<String>,
 }
@@ -186,6 +201,9 @@ impl Hosts {
             budget: u32::try_from(function.budget.as_micros()).unwrap_or(u32::MAX),
             state_memory: function.state_memory,
             memory: function.memory,
+            runtime: function.surroundings.runtime,
+            lenient: function.surroundings.lenient,
+            edge: function.surroundings.edge.clone(),
             store: function.store.as_ref().map(|(store, id)| StoreLink { number: store.0, id: id.clone() }),
         };
         trial(&inner.settings, number, &program).await?;
@@ -271,7 +289,12 @@ impl Hosts {
             match answered {
                 Ok(Answer::Ran(run)) => return Ok(run),
                 Ok(Answer::Died(problem)) => {
-                    return Ok(Run { outcome: Outcome::Failed(problem), cpu: Duration::ZERO, logs: Vec::new() });
+                    return Ok(Run {
+                        outcome: Outcome::Failed(problem),
+                        cpu: Duration::ZERO,
+                        reads: KvsReads::default(),
+                        logs: Vec::new(),
+                    });
                 }
                 Ok(Answer::Loaded | Answer::Refused(_) | Answer::NotStarted) | Err(_) => {}
             }

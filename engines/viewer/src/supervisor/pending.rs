@@ -88,9 +88,9 @@ impl Pending {
             FromHost::Hello { .. } => return Err(Unexpected),
             FromHost::Deployed { function } => (Identity::Load(function), Answer::Loaded),
             FromHost::Refused { function, problem } => (Identity::Load(function), Answer::Refused(problem)),
-            FromHost::Done { call, outcome, cpu, logs } => {
+            FromHost::Done { call, outcome, cpu, reads, logs } => {
                 let cpu = Duration::from_micros(u64::from(cpu));
-                (Identity::Call(call), Answer::Ran(Run { outcome, cpu, logs }))
+                (Identity::Call(call), Answer::Ran(Run { outcome, cpu, reads, logs }))
             }
         };
         if self.queue.front().is_none_or(|waiting| waiting.identity != identity) {

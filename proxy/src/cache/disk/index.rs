@@ -43,7 +43,9 @@ impl Index {
             let fact = |name: &str| -> Result<Option<Vec<u8>>, IndexError> {
                 Ok(facts.get(name)?.map(|value| value.value().to_vec()))
             };
-            let number = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes);
+            let number = |bytes: Option<Vec<u8>>| {
+                bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes)
+            };
             match (fact("version")?, fact("journal")?, number(fact("seed")?)) {
                 (None, None, None) => {
                     let mut seed = [0; 8];

@@ -359,6 +359,14 @@ impl Disk {
         lock(&self.shared.map).len()
     }
 
+    /// Waits until everything that was asked for is done and committed.
+    #[cfg(test)]
+    fn flush(&self) {
+        let (done, answer) = mpsc::channel();
+        self.send(Op::Flush(done));
+        answer.recv().unwrap();
+    }
+
     fn send(&self, op: Op) {
         // Without the thread there is no tier, and nothing to be done about it.
         let _ = self.ops.send(op);
@@ -433,14 +441,21 @@ impl Shared {
             let path = self.folder.index();
             match Index::open(&path, &self.journal) {
                 Ok(Some(index)) => return Ok(index),
-                Ok(None) => tracing::warn!("disk cache: what is there is of another version or another node; starting empty"),
+                Ok(None) => {
+                    tracing::warn!("disk cache: what is there is of another version or another node; starting empty")
+                }
                 Err(error) if is_in_use(&*error) => return Err(error),
                 Err(error) => tracing::error!("disk cache: the index is damaged ({error}); starting empty"),
             }
             self.folder.empty()?;
             Ok(Index::open(&path, &self.journal)?.ok_or("a new index is not what it should be")?)
         };
-        match open() {
+        // A damaged file may make the database panic, which must cost the tier its content and not the edge its life.
+        let opened = guarded(open).unwrap_or_else(|| {
+            self.folder.empty()?;
+            Err("the index was damaged; starting empty".into())
+        });
+        match opened {
             Ok(index) => *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(index),
             Err(error) => self.writes.failed("the index cannot be opened", &error),
         }
@@ -451,6 +466,11 @@ impl Shared {
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.loaded.store(false, Ordering::Release);
     }
+}
+
+/// Runs something that may panic over damaged data; none if it did.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
 }
 
 /// Whether another process has the index, which is then not damaged.

@@ -17,6 +17,7 @@ use super::{
     body::CHUNK,
     faults,
     folder::SEGMENT,
+    guarded,
     index::{Id, IndexError},
     record::{self, FileId, Place, Stored},
 };
@@ -49,17 +50,33 @@ impl Writer {
     /// Works until the cache is gone.
     pub(super) fn run(mut self, ops: &mpsc::Receiver<Op>) {
         loop {
-            self.ready();
-            match ops.recv_timeout(COMMIT.0) {
-                Ok(op) => self.work(op),
-                Err(mpsc::RecvTimeoutError::Timeout) => self.compact(),
-                Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            }
-            if self.changes.len() >= COMMIT.1 || self.committed.elapsed() >= COMMIT.0 {
-                self.commit(None);
+            match guarded(|| self.step(ops)) {
+                Some(true) => {}
+                Some(false) => break,
+                None => {
+                    // Only a damaged index makes the database panic.
+                    self.shared.index_failed(&"the index is damaged; starting empty".into());
+                    if let Err(error) = self.shared.folder.empty() {
+                        tracing::error!("disk cache: {error}");
+                    }
+                }
             }
         }
-        self.commit(None);
+        guarded(|| self.commit(None));
+    }
+
+    /// One thing to do; false when there will be none any more.
+    fn step(&mut self, ops: &mpsc::Receiver<Op>) -> bool {
+        self.ready();
+        match ops.recv_timeout(COMMIT.0) {
+            Ok(op) => self.work(op),
+            Err(mpsc::RecvTimeoutError::Timeout) => self.compact(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return false,
+        }
+        if self.changes.len() >= COMMIT.1 || self.committed.elapsed() >= COMMIT.0 {
+            self.commit(None);
+        }
+        true
     }
 
     /// Opens and loads the index if it is not, and the time to try has come.
@@ -100,9 +117,7 @@ impl Writer {
         *map = super::Map::default();
         records.into_iter().for_each(|(_, id, body)| map.add(id, body, None));
         let (mut strays, mut used) = (Vec::new(), 0);
-        shared.folder.each_file(|file, bytes| {
-            if map.has_file(file) { used += bytes } else { strays.push(file) }
-        })?;
+        shared.folder.each_file(|file, bytes| if map.has_file(file) { used += bytes } else { strays.push(file) })?;
         drop(map);
         strays.into_iter().for_each(|file| shared.folder.remove(file, 0));
         shared.folder.set_used(used);
@@ -146,7 +161,7 @@ impl Writer {
             Op::Flush(done) => {
                 self.compact();
                 self.commit(None);
-                drop(done.send(()));
+                let _ = done.send(());
             }
         }
     }

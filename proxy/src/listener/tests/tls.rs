@@ -65,6 +65,9 @@ async fn the_local_authority_vouches_for_every_name() {
         let sni = if name.parse::<std::net::IpAddr>().is_ok() { "None".to_owned() } else { format!("Some({name:?})") };
         assert!(answer.contains("HTTP/1.1 https Some(TlsInfo { version: \"TLSv1.3\", cipher: \"TLS_"), "{answer}");
         assert!(answer.contains(&format!("sni: {sni}, resumed: false")), "{answer}");
+        let named = if sni == "None" { 'i' } else { 'd' };
+        let (_, ja4) = answer.split_once("ja4: \"").unwrap();
+        assert!(ja4.starts_with(&format!("t13{named}")) && ja4[8..].starts_with("h1_"), "{ja4}");
     }
     assert!(handshake(&running, &connector, "other.test").await.is_err());
     let again = info(handshake(&running, &connector, "localhost").await.unwrap()).await;
