@@ -14,7 +14,7 @@
 use criterion::{Criterion, Throughput};
 use edgehook_contract::{
     Header, HookPoint, RequestMessage,
-    viewer::{Context, Event, Runtime},
+    viewer::{Context, Event, Returned, Runtime},
 };
 use edgehook_isolate::{Budget, Isolate, IsolateAlloc, Limits, OutBuffer, ThreadConfig, on_guest_thread};
 use edgehook_protocol::{
@@ -134,6 +134,47 @@ fn invocations(criterion: &mut Criterion, host: &mut Bare<'_>) {
     }
 }
 
+/// A valid token under the secret of the ready-made functions, good until 2100.
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJzb21lb25lIiwiZXhwIjo0MTAyNDQ0ODAwfQ.Mdil3CJd3sPTmPy35YOTrj3SsiNu9gB0x7CJ_7wIH4w";
+
+/// The check of an HS256 token: all in JavaScript, and with the module `crypto`.
+fn tokens(criterion: &mut Criterion, host: &mut Bare<'_>) {
+    let mut group = criterion.benchmark_group("token");
+    let by_header = include_str!("../edge-functions/hs256-token/hs256-token.js");
+    let by_query = include_str!("../edge-functions/verify-jwt/verify-jwt.js");
+    let (mut header, mut query) = (event(8), event(8));
+    header.request.headers.push(Header::new("authorization", format!("Bearer {TOKEN}")));
+    query.request.query = Some(format!("jwt={TOKEN}"));
+    for (name, source, runtime, event) in
+        [("in JavaScript", by_header, Runtime::Js2, header), ("with the module crypto", by_query, Runtime::Js1, query)]
+    {
+        let mut out = Vec::new();
+        let program = Program { runtime, ..program(source) };
+        host.answer(ToHost::Deploy { function: 1, program }, &mut out);
+        let call = call(&event);
+        for _ in 0..100 {
+            out.clear();
+            host.answer(call.clone(), &mut out);
+            check_passed(&out);
+        }
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                host.answer(call.clone(), &mut out);
+            });
+        });
+    }
+}
+
+/// The request was let through, not answered.
+fn check_passed(frame: &[u8]) {
+    let mut inbox = Inbox::new();
+    inbox.extend(frame);
+    let Ok(Some(FromHost::Done { outcome: Outcome::Returned(Returned::Request(_)), .. })) = inbox.next_message() else {
+        panic!("{:?}", String::from_utf8_lossy(frame));
+    };
+}
+
 /// A run that writes to as many pages as an invocation does, and nothing else.
 fn rewind(criterion: &mut Criterion, thread: &edgehook_isolate::GuestThread) {
     let mut group = criterion.benchmark_group("rewind");
@@ -160,6 +201,7 @@ fn main() {
         rewind(&mut criterion, thread);
         let mut host = Bare::new(thread).unwrap();
         invocations(&mut criterion, &mut host);
+        tokens(&mut criterion, &mut host);
         criterion.final_summary();
     });
     done.unwrap();

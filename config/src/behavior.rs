@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use crate::address;
 use crate::cache_policy::MANAGED;
+use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
 use crate::geo::{self, Countries, Geo};
 use crate::keys::{Family, Table};
@@ -22,6 +23,10 @@ pub struct Behavior {
     pub origin: String,
     /// Name of the cache policy; `None`: keyed by all query parameters, stored only as the origin declares.
     pub cache_policy: Option<String>,
+    /// `[behavior.cache]`, resolved with `[cache]`.
+    pub cache: CacheRules,
+    /// Whether `ttl` stands in `[behavior.cache]`.
+    pub has_ttl: bool,
     /// Methods let through.
     pub methods: Methods,
     /// What becomes of plain HTTP.
@@ -99,6 +104,8 @@ pub(crate) struct Declared<'n> {
     pub(crate) functions: Vec<(&'n str, Option<Family>)>,
     /// `[server] hosts`.
     pub(crate) hosts: &'n [String],
+    /// What `[behavior.cache]` inherits.
+    pub(crate) cache: &'n CacheRules,
 }
 
 /// A behavior as far as it could be read: what the judgement of the order needs survives mistakes elsewhere in it.
@@ -119,12 +126,17 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
     let origin = origin(&section, &declared.origins);
     let ([viewer_request, viewer_response, origin_request, origin_response], include_body) =
         hooks(&section, &declared.functions);
+    let own = section.value("cache").and_then(|value| value.section(Table::BehaviorCache));
+    let cache = own.as_ref().map_or_else(|| declared.cache.clone(), |own| cache_rules::read(own, Some(declared.cache)));
+    let usual = if cache.profile == Profile::StrictRfc { Methods::Any } else { listed(&ALL_METHODS) };
     let behavior = Behavior {
         path: pattern.clone().unwrap_or_default(),
         hosts: hosts.clone().unwrap_or_default(),
         origin: origin.clone().unwrap_or_default(),
         cache_policy: cache_policy(&section, &declared.cache_policies),
-        methods: methods(&section).unwrap_or_else(|| listed(&ALL_METHODS)),
+        has_ttl: own.is_some_and(|own| own.value("ttl").is_some()),
+        cache,
+        methods: methods(&section).unwrap_or(usual),
         viewer_protocol_policy: protocol_policy(&section),
         viewer_request,
         viewer_response,

@@ -1,8 +1,9 @@
-//! `[cache]`: the memory tier and the node-wide times.
+//! `[cache]`: the memory tier, and what behaviors inherit.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
 use crate::keys::Table;
 use crate::section::Section;
@@ -20,8 +21,8 @@ pub struct CacheSettings {
     pub max_object: u64,
     /// How long expired objects stay for validation and errors.
     pub keep: Duration,
-    /// Times where the cache policy writes none.
-    pub ttl: Ttl,
+    /// Everything that a behavior may set for itself.
+    pub rules: CacheRules,
     /// Viewers see the fields with purge tags.
     pub forward_tags: bool,
 }
@@ -53,9 +54,7 @@ impl Ttl {
 }
 
 /// Ages are computed in at most this many seconds (RFC 9111 s1.2.2).
-const MAX_TTL: Duration = Duration::from_secs(1 << 31);
-/// One day, and one year, as in CloudFront (http-cache.md 1).
-const DEFAULT_TTL: Ttl = Ttl::from_secs(0, 86_400, 31_536_000);
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(1 << 31);
 /// `max_object` is this part of `memory` when it is not written.
 const OBJECT_SHARE: u64 = 16;
 /// The same of the disk tier, if there is one.
@@ -69,14 +68,17 @@ pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
     let memory = section.size("memory", 0..=u64::MAX).unwrap_or(512 << 20);
     let disk = disk(section);
     let share = disk.as_ref().map_or(memory / OBJECT_SHARE, |disk| disk.size / DISK_SHARE);
+    let mut rules = cache_rules::read(section, None);
     CacheSettings {
         memory,
-        max_object: section.size("max_object", 0..=u64::MAX).unwrap_or(share),
-        admit_after: admit_after(section),
+        max_object: rules.max_object.take().unwrap_or(share),
+        admit_after: admit_after(section, rules.profile),
         disk,
-        keep: section.duration("keep", Duration::ZERO..=MAX_TTL).unwrap_or(Duration::from_hours(24)),
-        ttl: ttl(section, DEFAULT_TTL),
-        forward_tags: section.choice("tag_fields", &[("strip", false), ("forward", true)], &[]).unwrap_or(false),
+        keep: rules.keep.take().unwrap_or(Duration::from_hours(24)),
+        forward_tags: section
+            .choice("tag_fields", &[("strip", false), ("forward", true)], &[])
+            .unwrap_or(rules.profile == Profile::StrictRfc),
+        rules,
     }
 }
 
@@ -88,8 +90,10 @@ fn disk(section: &Section<'_>) -> Option<Disk> {
     Some(Disk { path: path?, size: size? })
 }
 
-fn admit_after(section: &Section<'_>) -> Option<u64> {
-    let Some(value) = section.value("admit_after") else { return Some(ADMIT_AFTER) };
+fn admit_after(section: &Section<'_>, profile: Profile) -> Option<u64> {
+    let Some(value) = section.value("admit_after") else {
+        return (profile != Profile::StrictRfc).then_some(ADMIT_AFTER);
+    };
     if value.is_text() && value.text().is_some_and(|text| text.value == "off") {
         return None;
     }

@@ -15,6 +15,8 @@ pub struct CachePolicy {
     pub name: String,
     /// Bounds and default of freshness.
     pub ttl: Ttl,
+    /// Whether they are the policy's own, or those of `[cache]`.
+    pub has_ttl: bool,
     /// Query parameters in the key; names compare with case.
     pub query: Selection,
     /// Headers in the key, names in lower case: [`Selection::None`] or [`Selection::Include`] only.
@@ -72,7 +74,7 @@ pub(crate) fn managed(name: &str) -> Option<CachePolicy> {
         }
         _ => return None,
     };
-    Some(CachePolicy { name: name.to_owned(), ttl, query, headers, cookies, tags: None })
+    Some(CachePolicy { name: name.to_owned(), ttl, has_ttl: true, query, headers, cookies, tags: None })
 }
 
 pub(crate) fn read(name: &str, section: &Section<'_>, inherited: Ttl) -> Option<CachePolicy> {
@@ -90,6 +92,7 @@ pub(crate) fn read(name: &str, section: &Section<'_>, inherited: Ttl) -> Option<
     Some(CachePolicy {
         name: name.to_owned(),
         ttl: ttl(section, inherited),
+        has_ttl: section.value("ttl").is_some(),
         query: selection("query", query),
         headers: selection("headers", headers),
         cookies: selection("cookies", cookies),

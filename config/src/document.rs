@@ -60,12 +60,12 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let geo = geo::read(&section("geo", Table::Geo));
 
     let sections = named(&root, "origin", Table::Origin);
-    let origins = collect(&sections, origin::read);
+    let origins = collect(&sections, |name, section| origin::read(name, section, cache.rules.profile));
     let origin_names = names(&sections);
     let s3_endpoint = origin::s3_endpoint(&section("s3", Table::S3));
 
     let sections = named(&root, "cache_policy", Table::CachePolicy);
-    let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.ttl));
+    let mut cache_policies = collect(&sections, |name, section| cache_policy::read(name, section, cache.rules.ttl));
     let policy_names = names(&sections);
     check_keyed(&geo, &sections, &cache_policies);
 
@@ -88,6 +88,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         cache_policies: policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
         hosts: &server.hosts,
+        cache: &cache.rules,
     };
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();

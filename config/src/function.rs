@@ -59,6 +59,8 @@ pub enum FunctionKind {
         body_limit: u64,
         /// How results are checked.
         validation: Validation,
+        /// Whether it is not called for a while when it always fails.
+        circuit_breaker: bool,
         /// Name of the key value store it is associated with; exists.
         kvs: Option<String>,
     },
@@ -169,6 +171,7 @@ fn viewer(section: &Section<'_>, runtime: ViewerRuntime, stores: &[&str]) -> Fun
         memory: section.size("memory", MIN_MEMORY..=MAX_ISOLATE).unwrap_or(8 << 20),
         body_limit: section.size("body_limit", 0..=u64::MAX).unwrap_or(40_960),
         validation: section.choice("validation", &modes, &[]).unwrap_or(Validation::Strict),
+        circuit_breaker: section.boolean("circuit_breaker").unwrap_or(false),
         kvs: store(section, runtime, stores),
     }
 }

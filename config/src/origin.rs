@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::{self, OriginUrl};
+use crate::cache_rules::Profile;
 use crate::context::Expect;
 use crate::diagnostic::{Code, Problem};
 use crate::section::{Section, Value};
@@ -88,14 +89,15 @@ const RESERVED: [&str; 11] = [
 ];
 const RESERVED_PREFIXES: [&str; 4] = ["if-", "x-edge-", "x-amz-", "proxy-"];
 
-pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<Origin> {
+pub(crate) fn read(name: &str, section: &Section<'_>, profile: Profile) -> Option<Origin> {
+    let attempts = if profile == Profile::StrictRfc { 1 } else { 3 };
     let seconds = |key, most, default| {
         section.duration(key, SECOND..=Duration::from_secs(most)).unwrap_or(Duration::from_secs(default))
     };
     let origin = (
         headers(section),
         seconds("connection_timeout", 10, 10),
-        section.count("connection_attempts", 1..=3).unwrap_or(3),
+        section.count("connection_attempts", 1..=3).unwrap_or(attempts),
         seconds("read_timeout", 120, 30),
         seconds("keepalive_timeout", 120, 5),
         section.count("max_connections", 1..=1_000_000).unwrap_or(256),

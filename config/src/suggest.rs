@@ -4,6 +4,8 @@
 
 /// At most this many candidates are offered.
 const MAX_CANDIDATES: usize = 3;
+/// More names than this are not listed beside a candidate.
+const MAX_LISTED: usize = 20;
 /// Offered from this likeness on: "sight" has 0.707 with "site", three edits away.
 const LIKENESS: f64 = 0.7;
 /// Names this much less alike than the best one are not offered beside it.
@@ -32,11 +34,16 @@ fn likeness(a: &str, b: &str) -> f64 {
 
 /// The help line for an unknown name: `did you mean "site"?   origins: site, app`.
 ///
-/// `plural` says what the names are; with none declared the line says so.
+/// `plural` says what the names are; with none declared the line says so. A list that nobody would read is left out where
+/// there is something to offer.
 pub(crate) fn help(wrong: &str, names: &[&str], plural: &str) -> String {
     let list = if names.is_empty() { format!("{plural}: none") } else { format!("{plural}: {}", names.join(", ")) };
     let near: Vec<String> = nearest(wrong, names.iter().copied()).iter().map(|name| format!("\"{name}\"")).collect();
-    if near.is_empty() { list } else { format!("did you mean {}?   {list}", near.join(" or ")) }
+    match near.join(" or ") {
+        offer if offer.is_empty() => list,
+        offer if names.len() > MAX_LISTED => format!("did you mean {offer}?"),
+        offer => format!("did you mean {offer}?   {list}"),
+    }
 }
 
 #[cfg(test)]

@@ -170,6 +170,7 @@ fn every_planned_key_is_known() {
             crate::Table::Headers => format!("[cache_policy.x.headers]\n{name} = 1"),
             crate::Table::Function => format!("[function.x]\n{name} = 1"),
             crate::Table::Behavior => format!("[[behavior]]\n{name} = 1"),
+            crate::Table::BehaviorCache => format!("[[behavior]]\n[behavior.cache]\n{name} = 1"),
             crate::Table::Hook => format!("[[behavior]]\nviewer_request = {{ {name} = 1 }}"),
             other => panic!("{other:?} has no planned keys"),
         };

@@ -1,7 +1,7 @@
 //! Who and what a behavior lets through, before any function runs: address lists, countries, protocol, methods.
 
 use crate::{
-    body,
+    body::{self, Body},
     fault::{Fault, Refusal},
     gate::Received,
     listener::Scheme,
@@ -15,7 +15,7 @@ pub enum Access {
     /// Go on.
     Granted,
     /// Send the viewer to https.
-    Redirect(Response<body::Body>),
+    Redirect(Response<Body>),
 }
 
 /// Which countries' viewers are let in: ISO codes in capitals.
@@ -49,6 +49,12 @@ pub fn authorize(site: &Site, behavior: &Behavior, request: &Received) -> Result
     if within(&behavior.deny) || !(behavior.allow.is_empty() || within(&behavior.allow)) {
         return Err(Refusal::Address.into());
     }
+    if request.has_body && !behavior.strips_bodies {
+        return Err(Refusal::BodyNotAllowed.into());
+    }
+    if behavior.refuses_delimiters && has_encoded_delimiter(&request.path) {
+        return Err(Refusal::BadTarget.into());
+    }
     if let Some(countries) = &behavior.countries {
         let country = site.geo.as_ref().and_then(|geo| geo.country(request.viewer));
         if !countries.admit(country.as_deref()) {
@@ -73,8 +79,24 @@ pub fn authorize(site: &Site, behavior: &Behavior, request: &Received) -> Result
     Ok(Access::Granted)
 }
 
+/// Takes the body of a GET or HEAD away, with the fields that speak of it.
+pub fn drop_body(request: &mut Received, body: &mut Body) {
+    *body = body::empty();
+    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
+        request.headers.remove(name);
+    }
+}
+
+/// A separator that is one for some servers and none for others (http-cache.md 7.1, security.md C06).
+fn has_encoded_delimiter(path: &str) -> bool {
+    let escapes = path.match_indices('%').filter_map(|(at, _)| path.get(at..at + 3));
+    // The canonical path has its hexadecimal digits in capitals.
+    let mut delimiters = escapes.filter(|escape| ["%2F", "%5C", "%3B", "%3F", "%23", "%25", "%20"].contains(escape));
+    delimiters.next().is_some() || path.contains(';')
+}
+
 /// 301 for GET and HEAD, 307 for others from HTTP/1.1 on, 403 below (http-cache.md 6.4).
-fn redirect(site: &Site, request: &Received) -> Result<Response<body::Body>, Fault> {
+fn redirect(site: &Site, request: &Received) -> Result<Response<Body>, Fault> {
     let status = match request.method {
         Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
         _ if request.version >= Version::HTTP_11 => StatusCode::TEMPORARY_REDIRECT,

@@ -38,6 +38,8 @@ pub enum Refusal {
     HttpsOnly,
     /// The request has been here before.
     Loop,
+    /// The request wants what is stored and nothing else, and nothing is.
+    NotCached,
 }
 
 impl Refusal {
@@ -57,6 +59,7 @@ impl Refusal {
             Self::Country => "country",
             Self::HttpsOnly => "https-only",
             Self::Loop => "loop",
+            Self::NotCached => "not-cached",
         }
     }
 
@@ -69,6 +72,7 @@ impl Refusal {
             Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -86,6 +90,7 @@ impl Refusal {
             Self::Country => "Access from this country is not allowed.",
             Self::HttpsOnly => "This address is served over https only.",
             Self::Loop => "This request came back to where it has been before.",
+            Self::NotCached => "There is no stored answer to this request.",
         }
     }
 }
@@ -119,6 +124,8 @@ pub enum Fault {
     Function(Box<FailedFunction>),
     /// The origin failed.
     Origin(OriginError),
+    /// The origin failed, and what is stored must not be used without it (RFC 9111 section 5.2.2.2).
+    Unvalidated(OriginError),
 }
 
 impl From<Refusal> for Fault {
@@ -151,6 +158,7 @@ impl Fault {
                 StatusCode::from_u16(failed.fault.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
             Self::Origin(error) => error.status(),
+            Self::Unvalidated(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -172,7 +180,7 @@ impl Fault {
             Self::Function(failed) => {
                 format!("{} at {}: {}", failed.name, failed.hook.as_str(), failed.detail)
             }
-            Self::Origin(error) => format!("origin {}: {error}", error.as_str()),
+            Self::Origin(error) | Self::Unvalidated(error) => format!("origin {}: {error}", error.as_str()),
         }
     }
 
@@ -188,7 +196,7 @@ impl Fault {
             Self::Origin(error) if error.status() == StatusCode::GATEWAY_TIMEOUT => {
                 "The server behind this address took too long to answer."
             }
-            Self::Origin(_) => "The server behind this address could not be reached.",
+            Self::Origin(_) | Self::Unvalidated(_) => "The server behind this address could not be reached.",
         }
     }
 
@@ -213,7 +221,8 @@ impl Fault {
         {
             headers.insert(header::ALLOW, allow);
         }
-        if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) {
+        let readable = matches!(self, Self::Refused(Refusal::NotCached));
+        if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) && !readable {
             // What the gate could not read it cannot delimit either.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

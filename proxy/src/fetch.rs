@@ -5,14 +5,16 @@
 use crate::{
     body::{self, Body, Delimited},
     cache::{
-        BypassReason, Cause, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled, Settlement,
-        StoreResult,
+        self, Ask, BypassReason, Cause, Failure, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled,
+        Settlement, StoreResult,
     },
     fault::Fault,
     forward::{self, Extent, Outgoing},
     gate::Received,
     hooks::{self, BodyAfterHook, Flow, Function},
-    origin::{BodyLength, Origin, OriginRequest, OriginSettings, Target},
+    interim::Interim,
+    invalidate::{self, changes_state},
+    origin::{BodyLength, Origin, OriginError, OriginRequest, OriginSettings, Target},
     record::{OriginRecord, Record, shown},
     site::{Behavior, Site, SiteOrigin},
 };
@@ -22,7 +24,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Most background revalidations at a time (http-cache.md 3.7).
 static BACKGROUND: Semaphore = Semaphore::const_new(256);
@@ -51,6 +53,28 @@ impl From<Served> for Answer {
     }
 }
 
+impl Answer {
+    fn settled(settled: Settled, generated: bool) -> Self {
+        let Settled { head, body, length, result, report } = settled;
+        let stored_for = match result {
+            StoreResult::Stored { ttl } => Some(ttl),
+            StoreResult::NotStored(_) => None,
+        };
+        Self { head, body, length, report, generated, stored_for }
+    }
+}
+
+/// A request as the cache looks at it.
+pub(crate) fn ask<'a>(behavior: &'a Behavior, request: &'a Received, keyed: &'a KeyedRequest) -> Ask<'a> {
+    Ask {
+        method: &request.method,
+        headers: &request.headers,
+        keyed,
+        policy: &behavior.policy,
+        unkeyed_cookies: behavior.policy.rules.forward_all,
+    }
+}
+
 /// Everything that a fetch needs besides the request.
 #[derive(Clone, Debug)]
 pub struct Fetch {
@@ -69,44 +93,69 @@ struct Exchanged {
 }
 
 impl Fetch {
-    /// Asks the origin with a ticket, and settles it.
+    /// Asks the origin with a ticket, and settles it. What is stored is sent instead if it may be and the origin is slow; the
+    /// fetch then goes on without the viewer.
     ///
     /// # Errors
     /// Neither the origin nor a stale answer is to be had.
     pub async fn fill(
+        &self,
+        ticket: Box<FetchTicket>,
+        request: &Received,
+        keyed: &KeyedRequest,
+        record: &mut Record,
+    ) -> Result<Answer, Fault> {
+        let Some((patience, stand_in)) = ticket.soft_deadline(Now::read()) else {
+            return self.settle(ticket, request, keyed, record).await;
+        };
+        let (fetch, request, keyed, mut own) = (self.clone(), request.clone(), keyed.clone(), record.fork());
+        let (sender, receiver) = oneshot::channel();
+        tokio::spawn(async move {
+            let result = fetch.settle(ticket, &request, &keyed, &mut own).await;
+            if let Err((result, own)) = sender.send((result, own)) {
+                own.log_hooks();
+                log_unheard(&fetch.id, result.err());
+            }
+        });
+        match tokio::time::timeout(patience, receiver).await {
+            Ok(Ok((result, own))) => {
+                record.join(own);
+                result
+            }
+            Ok(Err(_)) | Err(_) => Ok(stand_in.serve(Now::read()).into()),
+        }
+    }
+
+    async fn settle(
         &self,
         mut ticket: Box<FetchTicket>,
         request: &Received,
         keyed: &KeyedRequest,
         record: &mut Record,
     ) -> Result<Answer, Fault> {
+        let extent = if self.behavior.policy.rules.forward_all { Extent::All } else { Extent::Keyed };
         loop {
             let prepare = |outgoing: &mut Outgoing| {
-                outgoing.method = Method::GET;
+                if request.method == Method::HEAD {
+                    outgoing.method = Method::GET;
+                }
                 ticket.prepare(&mut outgoing.headers);
             };
             let payload = (body::empty(), BodyLength::None);
-            let exchanged = match self.attempt(request, keyed, Extent::Keyed, &prepare, payload, record).await {
+            let exchanged = match self.attempt(request, keyed, extent, &prepare, payload, record).await {
                 Ok(exchanged) => exchanged,
                 Err(fault) => return failed(*ticket, fault),
             };
             let down = matches!(exchanged.answer.head.status.as_u16(), 500 | 502..=504);
             if down {
-                match ticket.stale_if_error(Now::read()) {
+                match ticket.stale_if_error(Failure::Status, Now::read()) {
                     Ok(served) => return Ok(served.into()),
                     Err(again) => ticket = again,
                 }
             }
             match ticket.settle(exchanged.answer, Now::read()) {
                 Settlement::Refetch(again) => ticket = again,
-                Settlement::Answer(settled) => {
-                    let Settled { head, body, length, result, report } = *settled;
-                    let stored_for = match result {
-                        StoreResult::Stored { ttl } => Some(ttl),
-                        StoreResult::NotStored(_) => None,
-                    };
-                    return Ok(Answer { head, body, length, report, generated: exchanged.generated, stored_for });
-                }
+                Settlement::Answer(settled) => return Ok(Answer::settled(*settled, exchanged.generated)),
             }
         }
     }
@@ -124,16 +173,42 @@ impl Fetch {
         record: &mut Record,
     ) -> Result<Answer, Fault> {
         let extent = match reason {
+            _ if self.behavior.policy.rules.forward_all => Extent::All,
             BypassReason::Policy | BypassReason::Method => Extent::All,
             BypassReason::Head
             | BypassReason::Range
             | BypassReason::Precondition
             | BypassReason::MethodOverride
+            | BypassReason::Body
             | BypassReason::LockTimeout => Extent::Keyed,
         };
         let length = body_length(&request.headers, &body);
-        let exchanged = self.attempt(request, keyed, extent, &|_| {}, (body, length), record).await?;
-        let Exchanged { mut answer, generated } = exchanged;
+        let claim = self.claim(request, keyed);
+        let exchanged = self.attempt(request, keyed, extent, &|_| {}, (body, length), record).await;
+        if changes_state(&request.method) && exchanged.is_err() {
+            // It may have been done all the same, whatever became of the answer.
+            self.site.cache.invalidate(&keyed.key);
+        }
+        let Exchanged { mut answer, generated } = exchanged?;
+        let now = Now::read();
+        if changes_state(&request.method) && concerns_state(answer.head.status) {
+            let itself = claim.filter(|ticket| {
+                invalidate::speaks_of_itself(request, &answer.head.headers) && ticket.states_lifetime(&answer, now)
+            });
+            match itself.and_then(FetchTicket::supersede) {
+                Some(ticket) => {
+                    if let Settlement::Answer(settled) = ticket.settle(answer, now) {
+                        return Ok(Answer::settled(*settled, generated));
+                    }
+                    return Err(OriginError::BadResponse("a 304 to a request without condition".to_owned()).into());
+                }
+                None => drop(self.site.cache.invalidate(&keyed.key)),
+            }
+        }
+        if reason == BypassReason::Head {
+            self.site.cache.described(&ask(&self.behavior, request, keyed), &answer.head, answer.sent_at, now);
+        }
+        cache::finish_passed(&mut answer.head.headers, &self.behavior.policy.rules);
         self.behavior.policy.tags.strip(&mut answer.head.headers);
         let length = match answer.delimited {
             Delimited::Length(length) => Some(length),
@@ -149,14 +224,19 @@ impl Fetch {
         })
     }
 
+    /// The right to store the answer to a POST for later GETs, where the rules grant it.
+    fn claim(&self, request: &Received, keyed: &KeyedRequest) -> Option<FetchTicket> {
+        let granted = request.method == Method::POST && self.behavior.policy.rules.post_reuse;
+        granted.then(|| self.site.cache.claim(&ask(&self.behavior, request, keyed)))
+    }
+
     /// Validates a stale answer that was served already. Nobody waits for it.
     pub fn refresh(self, ticket: Box<FetchTicket>, request: Received, keyed: KeyedRequest, record: &Record) {
         let Ok(permit) = BACKGROUND.try_acquire() else { return };
-        let mut record = Record { hooks: Vec::new(), origins: Vec::new(), experiments: Vec::new(), ..record.clone() };
+        let mut record = record.fork();
+        let request = Received { interim: None, ..request };
         tokio::spawn(async move {
-            if let Err(fault) = self.fill(ticket, &request, &keyed, &mut record).await {
-                tracing::warn!(request = self.id, "background revalidation failed: {}", shown(&fault.detail()));
-            }
+            log_unheard(&self.id, self.settle(ticket, &request, &keyed, &mut record).await.err());
             record.log_hooks();
             drop(permit);
         });
@@ -179,9 +259,9 @@ impl Fetch {
         };
         // Nothing that could have been done already is asked for twice.
         let again = payload.1 == BodyLength::None && !changes_state(&request.method);
-        let first = self.exchange(request, keyed, outgoing(self)?, payload, record).await;
+        let first = self.exchange(request, outgoing(self)?, payload, record).await;
         let Some(second) = self.second(&first).filter(|_| again) else { return first };
-        second.exchange(request, keyed, outgoing(&second)?, (body::empty(), BodyLength::None), record).await
+        second.exchange(request, outgoing(&second)?, (body::empty(), BodyLength::None), record).await
     }
 
     /// The fetch from the second origin of a group, where the first has failed.
@@ -199,7 +279,6 @@ impl Fetch {
     async fn exchange(
         &self,
         request: &Received,
-        keyed: &KeyedRequest,
         mut outgoing: Outgoing,
         (mut body, mut length): (Body, BodyLength),
         record: &mut Record,
@@ -230,11 +309,11 @@ impl Fetch {
         };
         let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
         let sent_at = Now::read();
-        let response = self.send(&target, outgoing, body, length, record).await?;
+        let response = self.send(&target, outgoing, (body, length), request.interim.clone(), record).await?;
         let (mut head, body, delimited) = (response.head, response.body, response.delimited);
-        if changes_state(&request.method) && (head.status.is_success() || head.status.is_redirection()) {
+        if changes_state(&request.method) && concerns_state(head.status) {
             // The origin has done it, whatever a function makes of its answer (http-cache.md 3.14).
-            self.site.cache.invalidate(&keyed.key);
+            invalidate::named_urls(&self.site, request, &head.headers);
         }
         let Some((function, sent)) = hook else {
             return Ok(Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: false });
@@ -266,8 +345,8 @@ impl Fetch {
         &self,
         target: &Chosen,
         outgoing: Outgoing,
-        body: Body,
-        body_length: BodyLength,
+        (body, body_length): (Body, BodyLength),
+        interim: Option<Interim>,
         record: &mut Record,
     ) -> Result<crate::origin::OriginResponse, Fault> {
         let start = Instant::now();
@@ -277,6 +356,7 @@ impl Fetch {
             headers: outgoing.headers,
             body,
             body_length,
+            interim,
         };
         let result = target.origin.send(request).await;
         let status = result.as_ref().ok().map(|response| response.head.status);
@@ -358,12 +438,16 @@ impl Chosen {
 /// A stale answer where the origin failed and there is one; else the fault, also for those who waited.
 fn failed(ticket: FetchTicket, fault: Fault) -> Result<Answer, Fault> {
     let ticket = if matches!(fault, Fault::Origin(_)) {
-        match ticket.stale_if_error(Now::read()) {
+        match ticket.stale_if_error(Failure::Unreachable, Now::read()) {
             Ok(served) => return Ok(served.into()),
             Err(again) => *again,
         }
     } else {
         ticket
+    };
+    let fault = match fault {
+        Fault::Origin(error) if ticket.forbids_stale() => Fault::Unvalidated(error),
+        other => other,
     };
     let cause: Cause = Arc::new(fault.clone());
     ticket.fail(&cause);
@@ -377,8 +461,16 @@ fn generated(response: http::Response<Body>) -> Exchanged {
     Exchanged { answer: OriginAnswer { head, body, delimited, sent_at: Now::read() }, generated: true }
 }
 
-fn changes_state(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+/// Whether an answer to an unsafe method says that something was changed.
+fn concerns_state(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
+/// Tells the log of a fetch whose viewer was answered already.
+fn log_unheard(id: &str, fault: Option<Fault>) {
+    if let Some(fault) = fault {
+        tracing::warn!(request = id, "background revalidation failed: {}", shown(&fault.detail()));
+    }
 }
 
 /// A 304 confirms what is stored; there is nothing whose status or body could be changed (design.md 8).

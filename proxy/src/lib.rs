@@ -21,6 +21,8 @@ pub mod forward;
 pub mod gate;
 pub mod hooks;
 pub mod id;
+pub mod interim;
+mod invalidate;
 pub mod lifecycle;
 pub mod listener;
 pub mod origin;

@@ -13,14 +13,15 @@
 use crate::{
     access::{self, Access},
     body::{self, Body},
-    cache::{Ask, KeyInput, KeyedRequest, Lookup, Now},
+    cache::{BypassReason, Lookup, Now},
     directed,
     edge_fields::{self, Moment},
     experiment::{self, Taken},
-    fault::Fault,
-    fetch::{Answer, Fetch},
+    fault::{Fault, Refusal},
+    fetch::{Answer, Fetch, ask},
     gate::Received,
     hooks::{self, Flow},
+    invalidate::key,
     record::Record,
     site::{Behavior, Site},
 };
@@ -59,6 +60,9 @@ pub async fn run(
     }
     let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
+    if request.has_body {
+        access::drop_body(&mut request, body);
+    }
     edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
     if let Some(function) = behavior.viewer_request.clone() {
@@ -78,15 +82,13 @@ pub async fn run(
     edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
     let keyed = key(&behavior, &request, &buckets);
-    let ask = Ask {
-        method: &request.method,
-        headers: &request.headers,
-        keyed: &keyed,
-        policy: &behavior.policy,
-        unkeyed_cookies: false,
-    };
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
-    let answer = match site.cache.lookup(&ask, Now::read()).await {
+    let found = if request.has_body {
+        Lookup::Bypass(BypassReason::Body)
+    } else {
+        site.cache.lookup(&ask(&behavior, &request, &keyed), Now::read()).await
+    };
+    let answer = match found {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
                 fetch.refresh(ticket, request.clone(), keyed, record);
@@ -99,6 +101,7 @@ pub async fn run(
             fetch.pass(reason, &request, body, &keyed, record).await?
         }
         Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
+        Lookup::NotCached => return Err(Refusal::NotCached.into()),
     };
     viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
 }
@@ -108,22 +111,6 @@ fn substitute_root(site: &Site, request: &mut Received) {
     if let Some(object) = site.default_root_object.as_deref().filter(|_| request.path == "/") {
         request.path = format!("/{object}");
     }
-}
-
-fn key(behavior: &Behavior, request: &Received, buckets: &[(String, String)]) -> KeyedRequest {
-    let buckets: Vec<(&str, &str)> = buckets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    KeyedRequest::new(
-        &behavior.policy,
-        &KeyInput {
-            namespace: &behavior.origin.namespace,
-            scheme: request.scheme.as_str(),
-            host: &request.host.authority(),
-            path: &request.path,
-            query: request.query.as_deref(),
-            headers: &request.headers,
-            buckets: &buckets,
-        },
-    )
 }
 
 /// Runs viewer-response, unless the stored status is an error (design.md 8).

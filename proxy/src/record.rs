@@ -172,6 +172,18 @@ impl Counters {
 pub type Listener = Arc<dyn Fn(&Record) + Send + Sync>;
 
 impl Record {
+    /// A record of what else happens for the same request, to be joined to it or logged by itself.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { hooks: Vec::new(), origins: Vec::new(), experiments: Vec::new(), ..self.clone() }
+    }
+
+    /// Takes in what a fork recorded.
+    pub fn join(&mut self, fork: Self) {
+        self.hooks.extend(fork.hooks);
+        self.origins.extend(fork.origins);
+    }
+
     /// Counts the request, and tells `listener` of it, or where there is none the log.
     pub fn emit(&self, counters: &Counters, listener: Option<&Listener>) {
         counters.requests.fetch_add(1, Ordering::Relaxed);

@@ -141,6 +141,7 @@ impl Copy {
             headers: outgoing.headers,
             body: body::full(body),
             body_length: length,
+            interim: None,
         };
         tokio::spawn(async move {
             let exchange = async {

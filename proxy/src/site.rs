@@ -73,6 +73,10 @@ pub struct Behavior {
     pub failover: Option<Failover>,
     /// What is cached, and under which key.
     pub policy: CachePolicy,
+    /// A body in a GET or HEAD is dropped, and the cache with it, instead of being refused.
+    pub strips_bodies: bool,
+    /// Paths with encoded delimiters are refused (http-cache.md 7.1).
+    pub refuses_delimiters: bool,
     /// Methods that are let through; `None`: any but CONNECT.
     pub methods: Option<Vec<String>>,
     /// What becomes of cleartext requests.

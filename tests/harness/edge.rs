@@ -105,6 +105,14 @@ impl Edge {
         self.client().request("GET", target, headers, b"")
     }
 
+    /// GET from its admin API.
+    pub(crate) fn admin(&self, target: &str) -> Reply {
+        let output = self.output();
+        let address = output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim();
+        let address = address.strip_prefix("http://").unwrap().parse().unwrap();
+        Client::connect(address).request("GET", target, &[("host", "localhost")], b"")
+    }
+
     /// Everything that it has written so far, to either stream.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()

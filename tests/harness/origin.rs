@@ -76,6 +76,11 @@ impl Answer {
         Self { pieces: vec![Piece::Bytes(bytes.into())], close: Close::Orderly }
     }
 
+    /// A head without a body, on a connection that stays.
+    pub(crate) fn head_only(head: &str) -> Self {
+        Self { pieces: vec![Piece::Bytes(head.as_bytes().to_vec())], close: Close::No }
+    }
+
     /// The same, with a reset instead of a close.
     pub(crate) fn reset(mut self) -> Self {
         self.close = Close::Reset;

@@ -7,6 +7,7 @@ mod harness;
 
 mod architecture;
 mod cache;
+mod caching_rules;
 mod check;
 mod conformance;
 mod dev;

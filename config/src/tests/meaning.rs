@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{AdminListen, FunctionKind, Language, Methods, OriginTarget, Scheme, Selection, Ttl, ViewerProtocolPolicy};
+use crate::{
+    AdminListen, CacheRules, FunctionKind, Language, Methods, OriginTarget, Profile, Scheme, Selection, SetCookie, Ttl,
+    ViewerProtocolPolicy,
+};
 
 #[test]
 fn defaults() {
@@ -132,4 +135,47 @@ fn origins_as_functions_see_them() {
     let config = config(&text);
     assert_eq!(config.origins["b"].kind, crate::OriginKind::S3);
     assert_eq!(config.s3_endpoint.map(|url| url.address.port), Some(9000));
+}
+
+fn cache_rules(cache: &str, behavior: &str) -> crate::CacheRules {
+    let text = format!("[cache]\n{cache}\n{REST}\n[behavior.cache]\n{behavior}\n");
+    config(&text).behaviors[0].cache.clone()
+}
+
+#[test]
+fn a_profile_is_a_set_of_values_and_each_can_be_replaced() {
+    let (default, strict) = (CacheRules::of(Profile::Default), CacheRules::of(Profile::StrictRfc));
+    assert_eq!(cache_rules("", ""), default);
+    assert_eq!(cache_rules("profile = \"strict-rfc\"", ""), strict);
+    assert_eq!(cache_rules("", "profile = \"strict-rfc\""), strict);
+    assert_eq!(cache_rules("profile = \"strict-rfc\"", "profile = \"default\""), default);
+    let one = cache_rules("profile = \"strict-rfc\"\nheuristics = false", "set_cookie = \"bypass\"");
+    assert_eq!(one, CacheRules { heuristics: false, set_cookie: SetCookie::Bypass, ..strict.clone() });
+    let off = cache_rules("stale_on_5xx = \"off\"\nstale_soft_deadline = \"250ms\"", "stale_soft_deadline = \"off\"");
+    assert_eq!((off.stale_on_5xx, off.stale_soft_deadline), (Duration::ZERO, None));
+    let whole = config(&format!("[cache]\nprofile = \"strict-rfc\"\n{REST}"));
+    assert_eq!((&whole.behaviors[0].methods, whole.origins["site"].connection_attempts), (&Methods::Any, 1));
+}
+
+#[test]
+fn errors_are_replaced_one_by_one() {
+    let seconds = |cache: &str| {
+        let rules = cache_rules(cache, "");
+        rules.error_ttl.iter().map(|error| (error.status, error.ttl.as_secs(), error.only_declared)).collect::<Vec<_>>()
+    };
+    let usual = [(404, 10, false), (500, 10, false), (502, 10, false), (503, 10, false), (504, 10, false)];
+    assert_eq!(seconds(""), usual);
+    assert_eq!(
+        seconds("error_ttl = { \"404\" = \"0s\", \"403\" = \"1m\" }"),
+        [&usual[1..], &[(403, 60, false)]].concat()
+    );
+    assert!(seconds("error_caching = \"cloudfront\"").contains(&(415, 10, true)));
+}
+
+#[test]
+fn targeted_fields_are_a_list() {
+    let rules = cache_rules("targeted = [{ field = \"X-CDN\", to_viewers = \"strip\" }, { field = \"y\" }]", "");
+    let list: Vec<_> = rules.targeted.iter().map(|targeted| (targeted.field.as_str(), targeted.strip)).collect();
+    assert_eq!(list, [("x-cdn", true), ("y", false)]);
+    assert_eq!(codes(&format!("[cache]\nerror_ttl = {{ \"200\" = \"1s\" }}\n{REST}"), Mode::Serve), ["E107"]);
 }

@@ -38,7 +38,7 @@ fn duplicate_keys_and_tables_do_not_hide_the_rest() {
     4 | memry = 3
       | ^^^^^ not a key of [cache]
       |
-    help: did you mean "memory"?   keys: memory, disk, max_object, admit_after, keep, ttl, tag_fields
+    help: did you mean "memory"?
 
     error[E109]: `admin` is written twice
      --> edge.toml:6:2

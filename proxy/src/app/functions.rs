@@ -2,7 +2,9 @@
 
 use super::{ENVIRONMENT_ROLE, Roles};
 use crate::{
-    hooks::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said, shown_problem},
+    hooks::{
+        Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said, shown_problem,
+    },
     id,
 };
 use edgehook_config::{self as config, Config, FunctionKind, Language, Validation, ViewerRuntime};
@@ -142,10 +144,12 @@ impl Functions {
                 config::OnError::Bypass => OnError::Bypass,
             };
             let (name, facts) = (function.name.clone(), facts.clone());
+            let breaks = matches!(function.kind, FunctionKind::Viewer { circuit_breaker: true, .. });
+            let breaker = breaks.then(Breaker::default);
             let counts = next_counts.entry(name.clone()).or_default().clone();
             set.functions.insert(
                 name.clone(),
-                Arc::new(Function { name, on_error, facts, body, said: Said::default(), counts }),
+                Arc::new(Function { name, on_error, facts, body, breaker, said: Said::default(), counts }),
             );
         }
         if on_broken == OnBroken::Refuse && !set.broken.is_empty() {

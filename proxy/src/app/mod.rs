@@ -4,6 +4,7 @@
 //! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
 
 mod admin;
+mod caching;
 mod experiments;
 mod functions;
 mod listen;

@@ -3,7 +3,7 @@
 use super::{experiments, functions::FunctionProblem};
 use crate::{
     access::Countries,
-    cache::{Cache, CacheLimits, CachePolicy, Selection, TagRules, Ttl},
+    cache::{Cache, CacheLimits, CachePolicy, Selection},
     edge_fields::{Asked, GeoError, OpenDatabases},
     experiment::Tallies,
     hooks::{Function, IncludeBody},
@@ -17,7 +17,7 @@ use edgehook_config::{
 };
 use edgehook_contract::{Header, lambda};
 use http::{HeaderName, HeaderValue};
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 /// Why a configuration cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -215,7 +215,7 @@ fn behavior(
     functions: &HashMap<String, Arc<Function>>,
 ) -> Result<Behavior, SiteError> {
     let attached = |name: &Option<String>| attached(functions, name);
-    let policy = policy(behavior, config)?;
+    let policy = super::caching::policy(behavior, config)?;
     let shadow = behavior.shadow.as_ref().map(|name| named_origin(origins, name)).transpose()?;
     Ok(Behavior {
         path: PathPattern::new(&behavior.path),
@@ -224,6 +224,8 @@ fn behavior(
         failover: None,
         asked: asked(&policy),
         policy,
+        strips_bodies: behavior.cache.strip_bodies,
+        refuses_delimiters: behavior.cache.reject_encoded_delimiters,
         countries: behavior.countries.as_ref().map(|countries| match countries {
             config::Countries::Allow(list) => Countries::Allow(list.clone()),
             config::Countries::Deny(list) => Countries::Deny(list.clone()),
@@ -278,43 +280,4 @@ fn s3_endpoint(url: &config::OriginUrl) -> Result<Origin, OriginBuildError> {
     let place = Place::of(url);
     let target = Target::Url { https: place.https, host: place.domain_name, port: place.port, path_prefix: place.path };
     Origin::build("s3", OriginSettings::new(target))
-}
-
-/// A behavior without a policy caches only what the origin declares, keyed by all query parameters (design.md 8).
-fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, SiteError> {
-    let Some(name) = &behavior.cache_policy else {
-        let max = config.cache.ttl.max.max(Duration::from_secs(1));
-        let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
-        let tags = TagRules { field: None, forward: config.cache.forward_tags };
-        return Ok(CachePolicy {
-            ttl,
-            query: Selection::All,
-            headers: Selection::None,
-            cookies: Selection::None,
-            tags,
-        });
-    };
-    let policy = config.cache_policies.get(name);
-    let policy = policy.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
-    Ok(CachePolicy {
-        ttl: Ttl { min: policy.ttl.min, default: policy.ttl.default, max: policy.ttl.max },
-        query: selection(&policy.query),
-        headers: selection(&policy.headers),
-        cookies: selection(&policy.cookies),
-        tags: TagRules { field: tag_field(policy)?, forward: config.cache.forward_tags },
-    })
-}
-
-fn tag_field(policy: &config::CachePolicy) -> Result<Option<HeaderName>, SiteError> {
-    let unusable = |_| SiteError::Header("tags".to_owned());
-    policy.tags.as_deref().map(|name| HeaderName::try_from(name).map_err(unusable)).transpose()
-}
-
-fn selection(selection: &config::Selection) -> Selection {
-    match selection {
-        config::Selection::None => Selection::None,
-        config::Selection::All => Selection::All,
-        config::Selection::Include(names) => Selection::Include(names.clone()),
-        config::Selection::Exclude(names) => Selection::Exclude(names.clone()),
-    }
 }

@@ -133,6 +133,11 @@ impl Buffer {
         Arc::new(Self { state: Mutex::default(), length, spool: OnceLock::new() })
     }
 
+    /// The promised length in bytes, if there is one.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// A reader from the first byte on; none if that is gone already.
     pub(crate) fn reader(self: &Arc<Self>) -> Option<FillReader> {
         let mut state = self.lock();
@@ -225,11 +230,6 @@ pub(crate) struct FillReader {
 }
 
 impl FillReader {
-    /// The promised length in bytes, if there is one.
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.buffer.length
-    }
-
     /// Reads from disk what memory has let go of; none if memory has what comes next.
     fn poll_spool(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if self.reading.is_none() {

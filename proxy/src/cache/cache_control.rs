@@ -1,8 +1,8 @@
 //! The `Cache-Control` field of a response, parsed once into the directives that a shared cache acts on.
 //!
 //! Follows http-cache.md 3.1 and 3.2 (RFC 9111 section 5.2): names in any case, unknown directives ignored, the most
-//! restrictive of several, a number that is none counts as zero. Deliberately absent: the directives of requests, which
-//! the default profile ignores, and any decision; those are in `policy`.
+//! restrictive of several, a number that is none counts as zero. Deliberately absent: the directives of requests
+//! (`request_control`), targeted fields (`targeted`), and any decision; those are in `policy`.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -31,6 +31,13 @@ impl Scope {
             Self::Absent => *self = Self::Fields(named),
             Self::Fields(fields) => fields.extend(named),
         }
+    }
+
+    /// The scope that a quoted list of field names gives.
+    pub(crate) fn of(value: &[u8]) -> Self {
+        let mut scope = Self::Absent;
+        scope.add(Some(value));
+        scope
     }
 
     /// The named fields, if there are any.
@@ -122,7 +129,7 @@ pub(crate) fn split_outside_quotes(text: &[u8], separator: u8) -> impl Iterator<
 }
 
 /// Takes the quotes and escapes off a complete quoted string; anything else stays as it is.
-fn unquote(value: &[u8]) -> Vec<u8> {
+pub(crate) fn unquote(value: &[u8]) -> Vec<u8> {
     let Some(inner) = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
         return value.to_vec();
     };

@@ -15,51 +15,74 @@ const NOT_MODIFIED_FIELDS: [HeaderName; 6] =
 const VIEWER_CONDITIONS: [HeaderName; 3] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_RANGE];
 
 /// Fields of a 304 that say nothing about the stored response (http-cache.md 3.8). Hop-by-hop fields are gone by then.
-const NOT_MERGED: [HeaderName; 6] = [
-    header::AGE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::SET_COOKIE,
-    header::TRANSFER_ENCODING,
-];
+const NOT_MERGED: [HeaderName; 5] =
+    [header::AGE, header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::CONTENT_RANGE, header::TRANSFER_ENCODING];
 
-/// What a stored response offers for its validation by the origin.
+/// What stored responses offer for their validation by the origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validators {
     /// For `If-None-Match`.
-    pub etag: Option<HeaderValue>,
-    /// For `If-Modified-Since`.
+    pub etags: Vec<HeaderValue>,
+    /// For `If-Modified-Since`, where one response alone is validated.
     pub last_modified: Option<HeaderValue>,
 }
 
+/// Entity-tags of one key that are offered at most; more would not fit into a request.
+const MOST_ETAGS: usize = 16;
+
 impl Validators {
-    /// The validators of a stored response; none if it has none.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let etag = headers.get(header::ETAG).cloned();
-        let last_modified = headers.get(header::LAST_MODIFIED).cloned();
-        (etag.is_some() || last_modified.is_some()).then_some(Self { etag, last_modified })
+    /// The validators of the stored responses of one key, the one to be validated first; none if there are none.
+    pub(crate) fn of<'a>(stored: impl Iterator<Item = &'a HeaderMap>) -> Option<Self> {
+        let mut validators = Self::default();
+        for (index, headers) in stored.enumerate() {
+            validators.last_modified = if index == 0 { headers.get(header::LAST_MODIFIED).cloned() } else { None };
+            if let Some(etag) = headers.get(header::ETAG).filter(|etag| !validators.etags.contains(etag)) {
+                validators.etags.push(etag.clone());
+            }
+        }
+        validators.etags.truncate(MOST_ETAGS);
+        (!validators.etags.is_empty() || validators.last_modified.is_some()).then_some(validators)
     }
 
     /// Writes them into the origin's request, in place of any condition that is there.
     pub fn apply(&self, request: &mut HeaderMap) {
         strip_conditions(request);
-        if let Some(etag) = &self.etag {
-            request.insert(header::IF_NONE_MATCH, etag.clone());
+        let tags: Vec<&[u8]> = self.etags.iter().map(HeaderValue::as_bytes).collect();
+        if let Some(list) = HeaderValue::from_bytes(&tags.join(&b", "[..])).ok().filter(|list| !list.is_empty()) {
+            request.insert(header::IF_NONE_MATCH, list);
         }
         if let Some(date) = &self.last_modified {
             request.insert(header::IF_MODIFIED_SINCE, date.clone());
         }
     }
+}
 
-    /// Whether a 304 with these fields speaks of the response that the validators came from: no tag or the same one.
-    pub(crate) fn accept(&self, not_modified: &HeaderMap) -> bool {
-        match (not_modified.get(header::ETAG), &self.etag) {
-            (None, _) => true,
-            (Some(named), Some(ours)) => weakly_equal(named.as_bytes(), ours.as_bytes()),
-            (Some(_), None) => false,
-        }
-    }
+/// Which of the stored responses a 304 speaks of (RFC 9111 section 4.3.4), as an index: the one with the same strong tag,
+/// else one with the same weak tag, else, if the 304 has no tag, the first if it is the only one or has the date that the
+/// 304 names. The first stands before others that would do as well.
+pub(crate) fn confirmed<'a>(stored: impl Iterator<Item = &'a HeaderMap>, not_modified: &HeaderMap) -> Option<usize> {
+    let stored: Vec<&HeaderMap> = stored.collect();
+    let Some(named) = not_modified.get(header::ETAG) else {
+        let first = stored.first()?;
+        let dated = not_modified.get(header::LAST_MODIFIED);
+        let same_date = dated.is_some() && dated == first.get(header::LAST_MODIFIED);
+        return (stored.len() == 1 || same_date).then_some(0);
+    };
+    let tag = |headers: &&HeaderMap| headers.get(header::ETAG).cloned();
+    let strong = !named.as_bytes().starts_with(b"W/");
+    let identical = stored.iter().position(|headers| strong && tag(headers).as_ref() == Some(named));
+    identical.or_else(|| {
+        let same = |tag: HeaderValue| weakly_equal(tag.as_bytes(), named.as_bytes());
+        stored.iter().position(|headers| tag(headers).is_some_and(same))
+    })
+}
+
+/// Whether the head of an answer to HEAD describes the stored response: the same validators, and the same length where it
+/// tells one (RFC 9111 section 4.3.5).
+pub(crate) fn describes(head: &HeaderMap, stored: &HeaderMap, length: u64) -> bool {
+    let same = |name: &HeaderName| head.get(name) == stored.get(name);
+    let announced = crate::body::announced_length(head);
+    same(&header::ETAG) && same(&header::LAST_MODIFIED) && announced.is_none_or(|announced| announced == length)
 }
 
 /// Takes the viewer's `If-None-Match`, `If-Modified-Since` and `If-Range` out of a request.

@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Now, date, freshness::initial_age};
+use super::{Now, date, freshness::initial_age, rules::Rules};
 
 /// Fields between two hops only: neither stored nor forwarded (http-cache.md 3.17), besides those that `Connection`
 /// names.
@@ -48,4 +48,17 @@ pub(crate) fn complete_forwarded(headers: &mut HeaderMap, sent_at: Now, now: Now
         let age = initial_age(headers, now.mono.saturating_duration_since(sent_at.mono));
         headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     }
+}
+
+/// Takes out the targeted fields that viewers do not see (http-cache.md 3.5).
+pub(crate) fn strip_targeted(headers: &mut HeaderMap, rules: &Rules) {
+    for targeted in rules.targeted.iter().filter(|targeted| targeted.strip) {
+        headers.remove(&targeted.field);
+    }
+}
+
+/// What an answer owes that passes the cache by: no field between hops, no targeted field that is for us alone.
+pub fn finish_passed(headers: &mut HeaderMap, rules: &Rules) {
+    strip_hop_by_hop(headers);
+    strip_targeted(headers, rules);
 }

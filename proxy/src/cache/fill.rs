@@ -44,6 +44,11 @@ impl Filling {
         self.buffer.reader()
     }
 
+    /// The promised length in bytes, if there is one.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.buffer.length()
+    }
+
     fn entry(&self, body: StoredBody, used: u64) -> Arc<Entry> {
         let mut meta = self.meta.clone();
         if meta.status != StatusCode::NO_CONTENT {

@@ -22,6 +22,7 @@ use super::{
     Inner,
     entry::Entry,
     fill::Filling,
+    freshness::Failure,
     key::Key,
     status::{Forwarded, Outcome},
     store::lock,
@@ -39,8 +40,8 @@ pub(crate) enum Shared {
     Filling(Arc<Filling>),
     /// The origin confirmed what is stored.
     Confirmed(Arc<Entry>, Outcome, Forwarded),
-    /// The origin failed and this may stand in for it.
-    StandIn(Arc<Entry>),
+    /// The origin failed so, and this may stand in for it.
+    StandIn(Arc<Entry>, Failure),
 }
 
 /// What a follower is told, once.
@@ -164,11 +165,16 @@ impl Lead {
         self.inner.store.with_slot(&self.flight.key, |slot| slot.licenses(&self.flight))
     }
 
+    /// Removes everything under the URL and revokes all other licences, if this one still stands; says whether it did.
+    pub(crate) fn supersede(&self) -> bool {
+        self.inner.store.supersede(&self.flight)
+    }
+
     /// Shares the answer with all who wait. A filling can be joined from now on; anything else is over.
     pub(crate) fn publish(self, shared: &Shared) -> Licence {
         let phase = match shared {
             Shared::Filling(filling) => Phase::Streaming(Arc::clone(filling)),
-            Shared::Confirmed(..) | Shared::StandIn(_) => Phase::Over,
+            Shared::Confirmed(..) | Shared::StandIn(..) => Phase::Over,
         };
         self.conclude(phase, || Signal::Ready(shared.clone()))
     }

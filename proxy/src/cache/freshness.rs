@@ -28,8 +28,21 @@ pub(crate) struct Freshness {
     pub(crate) always_validate: bool,
     /// Past expiry: may answer while the origin is asked in the background.
     pub(crate) while_revalidating: Duration,
-    /// Past expiry: may answer for a failing origin.
-    pub(crate) on_error: Duration,
+    /// Past expiry: may answer for an origin that cannot be reached.
+    pub(crate) on_unreachable: Duration,
+    /// Past expiry: may answer for an origin that fails (500, 502, 503, 504).
+    pub(crate) on_5xx: Duration,
+    /// A directive forbids every use past expiry: without the origin there is no answer.
+    pub(crate) never_stale: bool,
+}
+
+/// How an origin failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It did not answer, or not intelligibly.
+    Unreachable,
+    /// It answered 500, 502, 503 or 504.
+    Status,
 }
 
 impl Freshness {
@@ -54,9 +67,13 @@ impl Freshness {
         self.is_within(self.while_revalidating, resident)
     }
 
-    /// Whether it may answer instead of a failing origin.
-    pub(crate) fn may_serve_on_error(&self, resident: Duration) -> bool {
-        self.is_within(self.on_error, resident)
+    /// Whether it may answer instead of an origin that failed so.
+    pub(crate) fn may_serve_on(&self, failure: Failure, resident: Duration) -> bool {
+        let window = match failure {
+            Failure::Unreachable => self.on_unreachable,
+            Failure::Status => self.on_5xx,
+        };
+        self.is_within(window, resident)
     }
 
     /// Whether it is still worth its memory, `keep` being the time that expired responses stay.
@@ -64,7 +81,8 @@ impl Freshness {
         self.age(resident) < self.lifetime.saturating_add(keep)
     }
 
-    fn is_within(&self, window: Duration, resident: Duration) -> bool {
+    /// Whether expiry was at most `window` ago.
+    pub(crate) fn is_within(&self, window: Duration, resident: Duration) -> bool {
         !self.always_validate && self.age(resident) < self.lifetime.saturating_add(window)
     }
 }

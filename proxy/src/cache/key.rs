@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::policy::{CachePolicy, Selection};
 
 /// Raised whenever the layout of the key changes, so that no old object is ever found under a new key.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Fields that no selection can put in the key: they belong to the connection, to the cache itself, to the body, or
 /// (`Cookie`) have a selection of their own.
@@ -53,7 +53,7 @@ pub struct KeyInput<'a> {
     pub host: &'a str,
     /// Path in canonical form, without the query.
     pub path: &'a str,
-    /// Everything behind the `?` as the viewer sent it; an empty query and none are the same.
+    /// Everything behind the `?` as the viewer sent it; an empty query and none differ.
     pub query: Option<&'a str>,
     /// The request's fields.
     pub headers: &'a HeaderMap,
@@ -73,6 +73,8 @@ pub struct KeyedRequest {
     pub cookies: Option<String>,
     /// Names of the fields that are present and keyed, sorted.
     pub headers: Vec<HeaderName>,
+    /// What stands behind the last dot of the path's last segment, in lower case.
+    pub(crate) extension: Option<Arc<str>>,
 }
 
 impl KeyedRequest {
@@ -84,9 +86,11 @@ impl KeyedRequest {
         let headers = select_headers(&policy.headers, input.headers);
 
         let mut writer = Writer(vec![VERSION]);
-        for part in [input.namespace, input.scheme, input.host, input.path, query.as_deref().unwrap_or("")] {
+        for part in [input.namespace, input.scheme, input.host, input.path] {
             writer.part(part.as_bytes());
         }
+        writer.count(usize::from(query.is_some()));
+        writer.part(query.as_deref().unwrap_or("").as_bytes());
         let url_length = writer.0.len();
 
         writer.count(headers.len());
@@ -106,8 +110,14 @@ impl KeyedRequest {
         }
 
         let cookies = (!cookies.is_empty()).then(|| cookies.join("; "));
-        Self { key: Key::new(writer.0, url_length), query, cookies, headers }
+        Self { key: Key::new(writer.0, url_length), query, cookies, headers, extension: extension(input.path) }
     }
+}
+
+fn extension(path: &str) -> Option<Arc<str>> {
+    let (_, file) = path.rsplit_once('/')?;
+    let (_, extension) = file.rsplit_once('.')?;
+    Some(extension.to_ascii_lowercase().into())
 }
 
 /// Identifies a stored response up to Vary. Equality compares the whole byte string; the hash is seeded per process.
@@ -134,34 +144,14 @@ impl Key {
 
     /// That part, taken apart again.
     pub(crate) fn url_parts(&self) -> UrlParts<'_> {
-        let mut rest = self.bytes.get(1..self.url_length).unwrap_or_default();
-        let mut part = || {
-            let (length, behind) = rest.split_first_chunk::<8>()?;
-            let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
-            let (part, behind) = behind.split_at_checked(length)?;
-            rest = behind;
-            std::str::from_utf8(part).ok()
-        };
-        part(); // the namespace: an URL is the same in all of them
-        let mut next = || part().unwrap_or_default(); // never missing: the one constructor writes them all
-        UrlParts { scheme: next(), host: next(), path: next(), query: next() }
-    }
-
-    /// The hash of that part.
-    pub(crate) fn url_hash(&self) -> u64 {
-        self.url_hash
+        // Never missing: the one constructor writes them all.
+        read_url(&self.bytes).map_or(UrlParts { scheme: "", host: "", path: "", query: "" }, |(url, _)| url)
     }
 
     /// The key from its bytes, as they were kept; none if they are no key of this version.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let key = Self::new(bytes.to_vec(), bytes.len());
-        let UrlParts { scheme, host, path, query } = key.url_parts();
-        if bytes.first() != Some(&VERSION) || path.is_empty() {
-            return None;
-        }
-        let namespace = bytes.get(1..)?.first_chunk::<8>().map(|length| u64::from_be_bytes(*length))?;
-        let parts = [scheme, host, path, query].iter().map(|part| part.len() + 8).sum::<usize>();
-        Some(Self::new(bytes.to_vec(), 1 + 8 + usize::try_from(namespace).ok()? + parts))
+        let (_, behind) = read_url(bytes)?;
+        Some(Self::new(bytes.to_vec(), bytes.len() - behind))
     }
 
     /// All bytes.
@@ -244,6 +234,27 @@ fn seed() -> u64 {
     *SEED.get_or_init(|| RandomState::new().hash_one(VERSION))
 }
 
+/// Reads the URL at the beginning of a key, and says how many bytes stand behind it.
+fn read_url(bytes: &[u8]) -> Option<(UrlParts<'_>, usize)> {
+    fn number(rest: &mut &[u8]) -> Option<usize> {
+        let (number, behind) = rest.split_first_chunk::<8>()?;
+        *rest = behind;
+        usize::try_from(u64::from_be_bytes(*number)).ok()
+    }
+    fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+        let length = number(rest)?;
+        let (part, behind) = rest.split_at_checked(length)?;
+        *rest = behind;
+        std::str::from_utf8(part).ok()
+    }
+    let mut rest = bytes.strip_prefix(&[VERSION])?;
+    part(&mut rest)?; // the namespace: a URL is the same in all of them
+    let (scheme, host, path) = (part(&mut rest)?, part(&mut rest)?, part(&mut rest)?);
+    number(&mut rest)?; // whether there is a query at all
+    let query = part(&mut rest)?;
+    Some((UrlParts { scheme, host, path, query }, rest.len()))
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {
@@ -258,7 +269,7 @@ impl Writer {
 }
 
 fn select_query(selection: &Selection, query: Option<&str>) -> Option<String> {
-    let query = query.filter(|query| !query.is_empty())?;
+    let query = query?;
     if *selection == Selection::All {
         return Some(query.to_owned());
     }

@@ -15,11 +15,13 @@ use super::{
     Cache, CachePolicy, Inner, KeyedRequest, Now,
     entry::Entry,
     flight::{Cause, Flight, Lead, Shared, Signal},
+    freshness::Failure,
     key::Key,
     marks::Mark,
     policy::Selection,
     purge::Verdict,
-    range::ByteRange,
+    range,
+    request_control::{RequestControl, Suits},
     serve::{Served, Source, Wish, serve},
     status::{BypassReason, Outcome, Report},
     store::{Group, Slot},
@@ -57,9 +59,9 @@ impl Ask<'_> {
         let has = |name: &HeaderName| self.headers.contains_key(name);
         if self.policy.is_disabled() {
             Some(BypassReason::Policy)
-        } else if *self.method != Method::GET && *self.method != Method::HEAD {
+        } else if !self.is_answerable() {
             Some(BypassReason::Method)
-        } else if METHOD_OVERRIDES.iter().any(has) {
+        } else if self.policy.rules.poison_guard && METHOD_OVERRIDES.iter().any(has) {
             Some(BypassReason::MethodOverride)
         } else if has(&header::IF_MATCH) || has(&header::IF_UNMODIFIED_SINCE) {
             Some(BypassReason::Precondition)
@@ -68,13 +70,29 @@ impl Ask<'_> {
         }
     }
 
+    fn is_answerable(&self) -> bool {
+        let options = *self.method == Method::OPTIONS && self.policy.rules.cache_options;
+        *self.method == Method::GET || *self.method == Method::HEAD || options
+    }
+
     /// Why nothing but a fresh stored response helps this request.
     fn needs_complete(&self) -> Option<BypassReason> {
         if *self.method == Method::HEAD {
-            Some(BypassReason::Head)
+            (!self.policy.rules.head_fill).then_some(BypassReason::Head)
         } else {
-            ByteRange::requested(self.headers).map(|_| BypassReason::Range)
+            range::requested(self.headers).map(|_| BypassReason::Range)
         }
+    }
+
+    /// The request's own directives, where they count.
+    fn control(&self) -> RequestControl {
+        if self.policy.rules.honour_requests { RequestControl::parse(self.headers) } else { RequestControl::default() }
+    }
+
+    /// Whether the viewer's own conditions go to the origin as long as nothing is stored.
+    fn is_conditional(&self) -> bool {
+        let has = |name: &HeaderName| self.headers.contains_key(name);
+        self.policy.rules.forward_all && (has(&header::IF_NONE_MATCH) || has(&header::IF_MODIFIED_SINCE))
     }
 
     /// Whether the origin's answer depends on nothing but the key and what `Vary` names, so that waiting for another's
@@ -87,15 +105,19 @@ impl Ask<'_> {
     }
 
     fn wish(&self) -> Wish<'_> {
-        Wish { method: self.method, headers: self.headers }
+        Wish { method: self.method, headers: self.headers, rules: &self.policy.rules }
     }
 
-    fn facts(&self) -> Facts {
+    pub(crate) fn facts(&self) -> Facts {
         Facts {
+            method: self.method.clone(),
             headers: Arc::new(self.headers.clone()),
             ttl: self.policy.ttl,
+            rules: Arc::clone(&self.policy.rules),
+            control: self.control(),
             tags: self.policy.tags.clone(),
             cookies_forwarded: self.unkeyed_cookies || self.policy.cookies != Selection::None,
+            extension: self.keyed.extension.clone(),
         }
     }
 }
@@ -113,13 +135,23 @@ pub enum Lookup {
     /// The fetch that this request waited for failed twice, the second time for this reason: fail likewise, without asking
     /// once more.
     Failed(Cause),
+    /// The request wants what is stored and nothing else, and nothing is.
+    NotCached,
 }
 
 /// The first decision.
 enum Begin {
     Done(Lookup),
-    /// For the head of another's answer, having come after the purge of that number.
-    Wait(oneshot::Receiver<Signal>, u64),
+    /// For the head of another's answer.
+    Wait(Waiting),
+}
+
+struct Waiting {
+    receiver: oneshot::Receiver<Signal>,
+    /// The number of the last purge before this request came.
+    arrived: u64,
+    /// What may stand in for an origin that is slow.
+    stale: Option<Arc<Entry>>,
 }
 
 impl Cache {
@@ -138,15 +170,20 @@ impl Cache {
         let deadline = now.mono + WAIT_LIMIT;
         let mut at = now;
         loop {
-            let (receiver, arrived) = match self.begin(ask, at) {
+            let Waiting { receiver, arrived, stale } = match self.begin(ask, at) {
                 Begin::Done(lookup) => return lookup,
-                Begin::Wait(receiver, arrived) => (receiver, arrived),
+                Begin::Wait(waiting) => waiting,
             };
-            let Ok(signal) = timeout_at(deadline, receiver).await else {
-                return Lookup::Bypass(BypassReason::LockTimeout);
-            };
+            let soft = ask.policy.rules.stale_soft_deadline.filter(|_| stale.is_some());
+            let until = soft.map_or(deadline, |soft| deadline.min(now.mono + soft));
+            let signal = timeout_at(until, receiver).await;
             let waited = Instant::now().saturating_duration_since(now.mono);
             at = Now { wall: now.wall + waited, mono: now.mono + waited };
+            let Ok(signal) = signal else {
+                let stale = stale.and_then(|stale| stand_in(&stale, Failure::Unreachable, ask, at));
+                let timed_out = Lookup::Bypass(BypassReason::LockTimeout);
+                return stale.map_or(timed_out, |served| Lookup::Hit(Box::new(served)));
+            };
             match signal {
                 Ok(Signal::Ready(shared)) => {
                     if self.may_share(&shared, &ask.keyed.key, arrived)
@@ -163,9 +200,21 @@ impl Cache {
         }
     }
 
+    /// A ticket for a request whose answer may be stored although it is never answered from the store: a POST.
+    pub fn claim(&self, ask: &Ask<'_>) -> FetchTicket {
+        let flight =
+            Flight::new(ask.keyed.key.clone(), false, Arc::new(ask.headers.clone()), self.inner.purges.number());
+        self.inner.store.with_slot(&ask.keyed.key, |slot| slot.admit(Arc::clone(&flight)));
+        let lead = Lead::new(Arc::clone(&self.inner), flight);
+        FetchTicket::new(lead, ask.facts(), MissReason::Method).marked(None, false)
+    }
+
     fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
         let group = self.inner.store.group(&ask.keyed.key)?;
-        let entry = group.select(ask.headers).filter(|entry| entry.meta.is_fresh(now) && !entry.body.is_damaged())?;
+        let entry = group.select(ask.headers).filter(|entry| !entry.body.is_damaged())?;
+        if ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh {
+            return None;
+        }
         super::point();
         if self.inner.vet(&ask.keyed.key, entry) == Verdict::Keep { Some(self.hit(entry, ask, now)) } else { None }
     }
@@ -177,14 +226,13 @@ impl Cache {
 
     fn begin(&self, ask: &Ask<'_>, now: Now) -> Begin {
         let inner = &self.inner;
+        let control = ask.control();
         let mark = inner.marks.of(&ask.keyed.key, now.mono);
         super::point();
         inner.store.with_slot(&ask.keyed.key, |slot| {
             let found = Found::new(inner, slot, ask, now);
-            if let Some(entry) = found.entry.as_ref().filter(|entry| entry.meta.is_fresh(now)) {
-                return Begin::Done(Lookup::Hit(Box::new(self.hit(entry, ask, now)))); // stored a moment ago
-            }
-            if let Some(served) = found.stand_in(mark, ask, now) {
+            let suits = found.suits(control, now);
+            if let Some(served) = self.without_asking(&found, suits, mark, ask, now) {
                 return Begin::Done(Lookup::Hit(Box::new(served)));
             }
             let incomplete = ask.needs_complete();
@@ -193,24 +241,58 @@ impl Cache {
             {
                 return Begin::Done(Lookup::Hit(Box::new(served)));
             }
+            if control.only_if_cached {
+                return Begin::Done(Lookup::NotCached);
+            }
             if let Some(reason) = incomplete {
                 return Begin::Done(Lookup::Bypass(reason));
             }
-            self.stale_or_fetch(slot, found, mark, ask, now)
+            self.stale_or_fetch(slot, found, suits, mark, ask, now)
         })
     }
 
+    /// What is stored, where it may answer and nobody has to ask the origin.
+    fn without_asking(
+        &self,
+        found: &Found,
+        suits: Suits,
+        mark: Option<Mark>,
+        ask: &Ask<'_>,
+        now: Now,
+    ) -> Option<Served> {
+        match (suits, &found.entry) {
+            (Suits::Fresh, Some(entry)) => Some(self.hit(entry, ask, now)), // stored a moment ago
+            (Suits::Tolerated, Some(entry)) => {
+                let report = Report { detail: Some("request-directive"), ..Report::from_store(Outcome::Stale) };
+                Some(serve(&entry.meta, Source::Stored(&entry.body), ask.wish(), now, report))
+            }
+            (Suits::Stale, _) => found.stand_in(mark, ask, now),
+            _ => None,
+        }
+    }
+
     /// Stale while revalidating, joining, or leading.
-    fn stale_or_fetch(&self, slot: &mut Slot, found: Found, mark: Option<Mark>, ask: &Ask<'_>, now: Now) -> Begin {
+    fn stale_or_fetch(
+        &self,
+        slot: &mut Slot,
+        found: Found,
+        suits: Suits,
+        mark: Option<Mark>,
+        ask: &Ask<'_>,
+        now: Now,
+    ) -> Begin {
         let key = &ask.keyed.key;
-        if let Some(mut served) = found.while_revalidating(ask, now) {
+        if suits == Suits::Stale
+            && let Some(mut served) = found.while_revalidating(ask, now)
+        {
             if !slot.flights(key).any(|flight| flight.is_asking()) {
                 // Joinable whatever the mark says, or the next request would not see that a refresh is under way.
-                served.refresh = Some(Box::new(self.lead(slot, found, mark, ask, true)));
+                served.refresh = Some(Box::new(self.lead(slot, found, (mark, true), ask, now)));
             }
             return Begin::Done(Lookup::Hit(Box::new(served)));
         }
-        let together = ask.is_collapsible() && !matches!(mark, Some(Mark::HitForMiss | Mark::Oversize));
+        let personal = ask.control().no_store || (ask.is_conditional() && found.entry.is_none());
+        let together = ask.is_collapsible() && !personal && !matches!(mark, Some(Mark::HitForMiss | Mark::Oversize));
         if together {
             let variants = found.known_variants(slot, ask);
             let same = |leader: &HeaderMap| {
@@ -218,18 +300,31 @@ impl Cache {
             };
             let current = |flight: &&Arc<Flight>| self.inner.is_flight_current(flight);
             if let Some(receiver) = slot.flights(key).filter(current).find_map(|flight| flight.join(same)) {
-                return Begin::Wait(receiver, found.purges);
+                let patient = |entry: &Arc<Entry>| {
+                    let resident = entry.meta.resident(now);
+                    suits == Suits::Stale && entry.meta.freshness.may_serve_on(Failure::Unreachable, resident)
+                };
+                let (arrived, stale) = (found.purges, found.entry.filter(patient));
+                return Begin::Wait(Waiting { receiver, arrived, stale });
             }
         }
-        Begin::Done(Lookup::Miss(Box::new(self.lead(slot, found, mark, ask, together))))
+        Begin::Done(Lookup::Miss(Box::new(self.lead(slot, found, (mark, together), ask, now))))
     }
 
-    fn lead(&self, slot: &mut Slot, found: Found, mark: Option<Mark>, ask: &Ask<'_>, joinable: bool) -> FetchTicket {
+    fn lead(
+        &self,
+        slot: &mut Slot,
+        found: Found,
+        (mark, joinable): (Option<Mark>, bool),
+        ask: &Ask<'_>,
+        now: Now,
+    ) -> FetchTicket {
         let facts = ask.facts();
         let flight = Flight::new(ask.keyed.key.clone(), joinable, Arc::clone(&facts.headers), found.purges);
         slot.admit(Arc::clone(&flight));
         let lead = Lead::new(Arc::clone(&self.inner), flight);
-        FetchTicket::new(lead, facts, found.reason()).validating(found.entry).marked(mark, joinable)
+        let others = found.others(now);
+        FetchTicket::new(lead, facts, found.reason(now)).validating(found.entry, others).marked(mark, joinable)
     }
 
     /// A follower in the place of a leader that is gone.
@@ -237,20 +332,21 @@ impl Cache {
         let facts = ask.facts();
         let found = self.find(ask, now);
         lead.adopt(Arc::clone(&facts.headers), found.purges);
-        Lookup::Miss(Box::new(FetchTicket::new(lead, facts, found.reason()).validating(found.entry)))
+        let others = found.others(now);
+        Lookup::Miss(Box::new(FetchTicket::new(lead, facts, found.reason(now)).validating(found.entry, others)))
     }
 
     /// A ticket that nobody waits for, for a follower whose leader's answer cannot be shared.
     fn alone(&self, ask: &Ask<'_>, now: Now) -> Lookup {
         self.inner.store.with_slot(&ask.keyed.key, |slot| {
             let found = Found::new(&self.inner, slot, ask, now);
-            Lookup::Miss(Box::new(self.lead(slot, found, Some(Mark::HitForMiss), ask, false)))
+            Lookup::Miss(Box::new(self.lead(slot, found, (Some(Mark::HitForMiss), false), ask, now)))
         })
     }
 
     fn failed(&self, cause: Cause, ask: &Ask<'_>, now: Now) -> Lookup {
         self.find(ask, now)
-            .stand_in(Some(Mark::OriginFailed), ask, now)
+            .stand_in(Some(Mark::OriginFailed(Failure::Unreachable)), ask, now)
             .map_or(Lookup::Failed(cause), |served| Lookup::Hit(Box::new(served)))
     }
 
@@ -266,7 +362,7 @@ impl Cache {
             Shared::Confirmed(entry, ..) => {
                 arrived <= entry.meta.asked_at || self.inner.vet(key, entry) == Verdict::Keep
             }
-            Shared::StandIn(entry) => self.inner.vet(key, entry) != Verdict::Gone,
+            Shared::StandIn(entry, _) => self.inner.vet(key, entry) != Verdict::Gone,
         }
     }
 }
@@ -275,6 +371,8 @@ impl Cache {
 struct Found {
     group: Option<Arc<Group>>,
     entry: Option<Arc<Entry>>,
+    /// How long expired responses are of use.
+    keep: Duration,
     /// The number of the last purge before this was found.
     purges: u64,
 }
@@ -285,23 +383,38 @@ impl Found {
         let purges = inner.purges.number();
         inner.tidy(slot, &ask.keyed.key, now);
         let group = inner.store.group(&ask.keyed.key);
-        let kept = |entry: &&Arc<Entry>| entry.meta.freshness.is_kept(inner.limits.keep, entry.meta.resident(now));
+        let keep = ask.policy.rules.keep.unwrap_or(inner.limits.keep);
+        let kept = |entry: &&Arc<Entry>| entry.meta.freshness.is_kept(keep, entry.meta.resident(now));
         let entry = group.as_ref().and_then(|group| group.select(ask.headers).filter(kept).cloned());
-        Self { group, entry, purges }
+        Self { group, entry, keep, purges }
     }
 
-    fn reason(&self) -> MissReason {
+    /// Why the origin has to be asked, if it has.
+    fn reason(&self, now: Now) -> MissReason {
         match (&self.group, &self.entry) {
             (None, _) => MissReason::UriMiss,
             (Some(_), None) => MissReason::VaryMiss,
+            (Some(_), Some(entry)) if entry.meta.is_fresh(now) => MissReason::Request,
             (Some(_), Some(_)) => MissReason::Stale,
         }
     }
 
+    fn suits(&self, control: RequestControl, now: Now) -> Suits {
+        let judged = |entry: &Arc<Entry>| control.judge(&entry.meta.freshness, entry.meta.resident(now));
+        self.entry.as_ref().map_or(Suits::Refused, judged)
+    }
+
+    /// Other variants that the origin may name as the right one.
+    fn others(&self, now: Now) -> Vec<Arc<Entry>> {
+        let mut others = self.group.as_ref().map(|group| group.tagged_besides(self.entry.as_ref())).unwrap_or_default();
+        others.retain(|entry| entry.meta.freshness.is_kept(self.keep, entry.meta.resident(now)));
+        others
+    }
+
     /// The stale response, if the origin failed a moment ago and this may stand in for it.
     fn stand_in(&self, mark: Option<Mark>, ask: &Ask<'_>, now: Now) -> Option<Served> {
-        let entry = self.entry.as_ref().filter(|_| mark == Some(Mark::OriginFailed))?;
-        stand_in(entry, ask, now)
+        let Some(Mark::OriginFailed(failure)) = mark else { return None };
+        stand_in(self.entry.as_ref()?, failure, ask, now)
     }
 
     fn while_revalidating(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
@@ -320,9 +433,9 @@ impl Found {
     }
 }
 
-fn stand_in(entry: &Entry, ask: &Ask<'_>, now: Now) -> Option<Served> {
+fn stand_in(entry: &Entry, failure: Failure, ask: &Ask<'_>, now: Now) -> Option<Served> {
     let meta = &entry.meta;
-    let permitted = meta.freshness.may_serve_on_error(meta.resident(now));
+    let permitted = meta.freshness.may_serve_on(failure, meta.resident(now));
     permitted.then(|| serve(meta, Source::Stored(&entry.body), ask.wish(), now, stale_error_report()))
 }
 
@@ -339,17 +452,21 @@ fn join(shared: &Shared, ask: &Ask<'_>, now: Now) -> Option<Served> {
     let meta = match shared {
         Shared::Filling(filling) => &filling.meta,
         Shared::Confirmed(entry, ..) => &entry.meta,
-        Shared::StandIn(entry) => {
-            return if entry.meta.variant.matches(ask.headers) { stand_in(entry, ask, now) } else { None };
+        Shared::StandIn(entry, failure) => {
+            let suits = entry.meta.variant.matches(ask.headers);
+            return if suits { stand_in(entry, *failure, ask, now) } else { None };
         }
     };
     if !meta.variant.matches(ask.headers) || !meta.is_fresh(now) {
         return None;
     }
     let (source, outcome, forwarded) = match shared {
-        Shared::Filling(filling) => (Source::Filling(filling.reader()?), filling.outcome, filling.forwarded),
+        Shared::Filling(filling) => {
+            let source = Source::Filling(Some(filling.reader()?), filling.length());
+            (source, filling.outcome, filling.forwarded)
+        }
         Shared::Confirmed(entry, outcome, forwarded) => (Source::Stored(&entry.body), *outcome, *forwarded),
-        Shared::StandIn(_) => return None,
+        Shared::StandIn(..) => return None,
     };
     let report = Report { collapsed: true, ..Report::forwarded(outcome, forwarded) };
     Some(serve(meta, source, ask.wish(), now, report))

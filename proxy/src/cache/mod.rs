@@ -2,15 +2,17 @@
 //!
 //! Use: make a [`KeyedRequest`], [`Cache::lookup`], and either send what was [`Served`], or fetch with the
 //! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
-//! concept: `key`, `cache_control`, `date`, `vary`, `conditional`, `range` read messages; `policy` and `freshness`
-//! decide and are pure; `entry`, `store`, `marks` keep; `tags`, `purge`, `sweep` forget; `flight`, `buffer`, `fill` share running fetches; `serve`,
-//! `ticket`, `status` make answers. Deliberately absent: HTTP versions, connections, functions, and configuration
-//! beyond [`CachePolicy`] and [`CacheLimits`].
+//! concept: `key`, `cache_control`, `request_control`, `targeted`, `date`, `vary`, `conditional`, `range` read messages;
+//! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks` keep; `tags`, `purge`, `sweep` forget;
+//! `flight`, `buffer`, `fill` share running fetches; `serve`, `parts`, `ticket`, `described`, `status` make answers.
+//! Deliberately absent: HTTP versions, connections, functions, and configuration beyond [`CachePolicy`] and
+//! [`CacheLimits`].
 
 mod buffer;
 mod cache_control;
 mod conditional;
 mod date;
+mod described;
 mod disk;
 mod duties;
 mod entry;
@@ -20,15 +22,19 @@ mod freshness;
 mod key;
 mod lookup;
 mod marks;
+mod parts;
 mod policy;
 mod purge;
 mod range;
 mod recall;
+mod request_control;
+mod rules;
 mod serve;
 mod status;
 mod store;
 mod sweep;
 mod tags;
+mod targeted;
 mod ticket;
 mod vary;
 
@@ -50,18 +56,26 @@ use tokio::{
 pub use self::{
     conditional::Validators,
     disk::DiskSettings,
+    duties::finish_passed,
     flight::Cause,
+    freshness::Failure,
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
     purge::{Kind as PurgeKind, Recorded, Scope},
+    rules::{AgePenalty, ErrorTtl, Rules, SetCookie, Targeted, VaryLanguage},
     serve::Served,
     status::{BypassReason, Forwarded, Outcome, Report},
     sweep::{PurgeOrder, Purged},
     tags::TagRules,
-    ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StoreResult},
+    ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StandIn, StoreResult},
 };
-use self::{disk::Disk, marks::Marks, purge::Purges, store::Store};
+use self::{
+    disk::Disk,
+    marks::{Marks, Overflows},
+    purge::Purges,
+    store::Store,
+};
 
 /// A moment on both clocks: dates of messages are compared with the wall, durations are counted on the monotonic one.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +116,7 @@ pub struct Cache {
 pub(crate) struct Inner {
     store: Store,
     marks: Marks,
+    overflows: Overflows,
     purges: Purges,
     disk: OnceLock<Disk>,
     /// Keys that are being looked for on disk.
@@ -125,19 +140,18 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
-        let (store, marks, purges) = (Store::new(limits.memory), Marks::new(), Purges::default());
-        Self {
-            inner: Arc::new(Inner {
-                store,
-                marks,
-                purges,
-                disk: OnceLock::new(),
-                recalls: Mutex::default(),
-                sweeper: Notify::new(),
-                limits,
-                epoch: OnceLock::new(),
-            }),
-        }
+        let inner = Inner {
+            store: Store::new(limits.memory),
+            marks: Marks::new(),
+            overflows: Overflows::new(),
+            purges: Purges::default(),
+            disk: OnceLock::new(),
+            recalls: Mutex::default(),
+            sweeper: Notify::new(),
+            limits,
+            epoch: OnceLock::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Removes everything under the URL of `key` (all variants, whatever their keyed fields and cookies) and makes sure

@@ -1,12 +1,12 @@
 //! What may be stored, for how long it is fresh, and when it may be used past that: the rules and nothing else.
 //!
 //! [`judge`] looks at one answer of the origin and returns a [`Plan`] or the reason why there is none; its
-//! [`Freshness`] then answers every later question about age. Follows http-cache.md 3.1 to 3.4, 3.6, 3.7, 3.12 and 3.13
-//! for the default profile. Deliberately absent: clock, store and messages. Time comes in as seconds since 1970 or as
+//! [`Freshness`] then answers every later question about age. Follows http-cache.md 3.1 to 3.7, 3.12 and 3.13, under the
+//! [`Rules`] of the behavior. Deliberately absent: clock, store and messages. Time comes in as seconds since 1970 or as
 //! the time since arrival, and nothing here changes a response.
 
 pub use crate::body::Delimited;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -15,16 +15,16 @@ use super::{
     cache_control::{CacheControl, MAX_SECONDS, Scope},
     date,
     freshness::{Freshness, initial_age},
+    rules::{Rules, SetCookie},
     tags::TagRules,
+    targeted,
     vary::Variant,
 };
 
-/// Lifetime of errors that say nothing about theirs, and the least one of those that do (http-cache.md 3.12).
-pub(crate) const ERROR_TTL: Duration = Duration::from_secs(10);
-
-/// How long past expiry a response may stand in for a failing origin when no directive speaks of it (http-cache.md
-/// 3.7).
-const STALE_ON_ERROR: Duration = Duration::from_secs(24 * 3600);
+/// Share of the time between `Last-Modified` and `Date` that a response lives without a stated lifetime, and the most that
+/// comes of it (http-cache.md 3.6).
+const HEURISTIC_SHARE: u64 = 10;
+const HEURISTIC_MAX: u64 = 24 * 3600;
 
 /// Which names of a kind (query parameters, fields, cookies) are in the cache key, and so reach the origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub struct CachePolicy {
     pub cookies: Selection,
     /// Purge tags.
     pub tags: TagRules,
+    /// What else may be decided one way or the other.
+    pub rules: Arc<Rules>,
 }
 
 impl CachePolicy {
@@ -126,6 +128,12 @@ pub enum NoStoreReason {
     Purged,
     /// Large, and asked for the first time.
     Admission,
+    /// The request asked for its answer not to be stored.
+    RequestDirective,
+    /// The URL has too many variants that replace one another.
+    VaryLimit,
+    /// The answer's type does not suit its path (`deception_armor`).
+    Deception,
     /// It has more purge tags than are kept, so that a purge might miss it.
     TagLimit,
 }
@@ -146,6 +154,9 @@ impl NoStoreReason {
             Self::CloseDelimited => "close-delimited",
             Self::Purged => "purged",
             Self::Admission => "admission",
+            Self::RequestDirective => "request-directive",
+            Self::VaryLimit => "vary-limit",
+            Self::Deception => "deception",
             Self::TagLimit => "tag-limit",
         }
     }
@@ -156,8 +167,10 @@ impl NoStoreReason {
 pub(crate) enum Lent {
     /// `ttl.default`.
     DefaultTtl,
-    /// [`ERROR_TTL`].
+    /// [`Rules::errors`].
     ErrorTtl,
+    /// A share of the time since `Last-Modified`.
+    Heuristic,
 }
 
 impl Lent {
@@ -166,6 +179,7 @@ impl Lent {
         match self {
             Self::DefaultTtl => "default-ttl",
             Self::ErrorTtl => "error-ttl",
+            Self::Heuristic => "heuristic",
         }
     }
 }
@@ -178,11 +192,16 @@ pub(crate) struct Exchange<'a> {
     pub(crate) delimited: Delimited,
     /// The request had an `Authorization` field.
     pub(crate) authorization: bool,
+    /// The request said `no-store`, and that counts.
+    pub(crate) declined: bool,
     /// Cookies of viewers may have reached the origin.
     pub(crate) cookies_forwarded: bool,
     pub(crate) ttl: Ttl,
+    pub(crate) rules: &'a Rules,
     /// Bytes; larger bodies are not stored.
     pub(crate) max_object: u64,
+    /// The extension of the path, in lower case.
+    pub(crate) extension: Option<&'a str>,
     /// When the head arrived, in seconds since 1970.
     pub(crate) received: i64,
     /// From sending the request to receiving the head.
@@ -209,43 +228,75 @@ impl Plan {
             initial_age: Duration::ZERO,
             always_validate: true,
             while_revalidating: Duration::ZERO,
-            on_error: Duration::ZERO,
+            on_unreachable: Duration::ZERO,
+            on_5xx: Duration::ZERO,
+            never_stale: true,
         };
         Self { freshness, strip: Vec::new(), unstored: Vec::new(), lent: None }
     }
 }
 
+/// The directives that count, after `ttl.min` has overruled what it may.
+struct Declared {
+    directives: CacheControl,
+    /// Seconds of freshness that the response itself states, before the policy's bounds.
+    lifetime: Option<u64>,
+}
+
+impl Declared {
+    fn of(exchange: &Exchange<'_>) -> Self {
+        let (mut directives, targeted) = targeted::governing(exchange.headers, &exchange.rules.targeted);
+        let mut lifetime = directives.s_maxage.or(directives.max_age);
+        if lifetime.is_none() && !targeted {
+            lifetime = until_expires(exchange);
+        }
+        let forbids = directives.no_store || directives.private == Scope::Whole || directives.no_cache == Scope::Whole;
+        if forbids && exchange.rules.min_ttl_wins && !exchange.ttl.min.is_zero() {
+            directives.no_store = false;
+            directives.private = Scope::Absent;
+            directives.no_cache = Scope::Absent;
+            lifetime = Some(0); // which `ttl.min` raises
+        }
+        Self { directives, lifetime }
+    }
+}
+
 /// Decides whether an answer to GET may be stored, and for how long it is fresh.
 pub(crate) fn judge(exchange: &Exchange<'_>) -> Result<Plan, NoStoreReason> {
-    let directives = CacheControl::parse(exchange.headers);
-    permitted(exchange, &directives)?;
-    let given = given_lifetime(exchange, &directives);
+    let declared = Declared::of(exchange);
+    let directives = &declared.directives;
+    permitted(exchange, directives)?;
+    let strip = cookies(exchange, &declared)?;
     let whole_no_cache = directives.no_cache == Scope::Whole;
-    let mut strip = Vec::new();
-    if exchange.headers.contains_key(header::SET_COOKIE) {
-        // A zero lifetime is how applications forbid caching; taking their cookies away for it would break every login.
-        let explicit = given.is_some_and(|seconds| seconds > 0) && !whole_no_cache;
-        if exchange.cookies_forwarded || !explicit {
-            return Err(NoStoreReason::SetCookie);
-        }
-        strip.push(header::SET_COOKIE);
-    }
-    let (lifetime, lent) = lifetime(exchange, &directives, given)?;
+    let (lifetime, lent) = lifetime(exchange, &declared)?;
     if whole_no_cache && !has_validator(exchange.headers) {
         return Err(NoStoreReason::NoFreshness);
     }
     let mut unstored = directives.private.fields().to_vec();
     unstored.extend_from_slice(directives.no_cache.fields());
-    let (while_revalidating, on_error) = stale_windows(&directives, exchange.status);
-    let initial_age = initial_age(exchange.headers, exchange.delay);
-    let freshness = Freshness { lifetime, initial_age, always_validate: whole_no_cache, while_revalidating, on_error };
+    let windows = stale_windows(directives, exchange);
+    let freshness = Freshness {
+        lifetime,
+        initial_age: initial_age(exchange.headers, exchange.delay),
+        always_validate: whole_no_cache,
+        while_revalidating: windows.while_revalidating,
+        on_unreachable: windows.on_unreachable,
+        on_5xx: windows.on_5xx,
+        never_stale: windows.never_stale,
+    };
     Ok(Plan { freshness, strip, unstored, lent })
+}
+
+/// Whether the response itself states a lifetime: only then may one to POST serve a GET (http-cache.md 3.14).
+pub(crate) fn states_lifetime(exchange: &Exchange<'_>) -> bool {
+    Declared::of(exchange).lifetime.is_some()
 }
 
 /// Everything that forbids storing whatever the lifetime, in the order in which it is reported.
 fn permitted(exchange: &Exchange<'_>, directives: &CacheControl) -> Result<(), NoStoreReason> {
     let understood = directives.must_understand && is_registered(exchange.status);
-    if is_never_stored(exchange.status) || (directives.must_understand && !understood) {
+    let odd = exchange.rules.poison_guard && is_guarded(exchange.status);
+    if is_never_stored(exchange.status) || odd || (directives.must_understand && !understood) {
         return Err(NoStoreReason::Status);
     }
     if directives.no_store && !understood {
@@ -254,6 +305,9 @@ fn permitted(exchange: &Exchange<'_>, directives: &CacheControl) -> Result<(), N
     if directives.private == Scope::Whole {
         return Err(NoStoreReason::Private);
     }
+    if exchange.declined {
+        return Err(NoStoreReason::RequestDirective);
+    }
     let shared = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
     if exchange.authorization && !shared {
         return Err(NoStoreReason::Authorization);
@@ -261,17 +315,47 @@ fn permitted(exchange: &Exchange<'_>, directives: &CacheControl) -> Result<(), N
     if Variant::is_unmatchable(exchange.headers) {
         return Err(NoStoreReason::VaryStar);
     }
+    if exchange.rules.deception_armor && exchange.extension.is_some_and(|it| !suits(it, exchange.headers)) {
+        return Err(NoStoreReason::Deception);
+    }
     match exchange.delimited {
-        Delimited::Close => Err(NoStoreReason::CloseDelimited),
+        Delimited::Close if !exchange.rules.store_close_delimited => Err(NoStoreReason::CloseDelimited),
         Delimited::Length(bytes) if bytes > exchange.max_object => Err(NoStoreReason::Oversize),
-        Delimited::Length(_) | Delimited::Chunked | Delimited::None => Ok(()),
+        Delimited::Length(_) | Delimited::Chunked | Delimited::Close | Delimited::None => Ok(()),
     }
 }
 
-/// Interim answers, parts, answers to conditions, and the errors that an odd request makes (poison guard, 3.12).
+/// What is to be stripped of an answer that sets cookies, or why it is not stored (http-cache.md 3.13).
+fn cookies(exchange: &Exchange<'_>, declared: &Declared) -> Result<Vec<HeaderName>, NoStoreReason> {
+    if !exchange.headers.contains_key(header::SET_COOKIE) {
+        return Ok(Vec::new());
+    }
+    // A zero lifetime is how applications forbid caching; taking their cookies away for it would break every login.
+    let explicit = declared.lifetime.is_some_and(|seconds| seconds > 0) && declared.directives.no_cache != Scope::Whole;
+    match exchange.rules.set_cookie {
+        SetCookie::Store => Ok(Vec::new()),
+        SetCookie::Strip => Ok(vec![header::SET_COOKIE]),
+        SetCookie::Auto if explicit && !exchange.cookies_forwarded => Ok(vec![header::SET_COOKIE]),
+        SetCookie::Auto | SetCookie::Bypass => Err(NoStoreReason::SetCookie),
+    }
+}
+
+/// Whether the type of an answer is one that files with this extension have; unknown ones and plain bytes always are.
+fn suits(extension: &str, headers: &HeaderMap) -> bool {
+    let stated = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let stated = stated.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let known = mime_guess::from_ext(extension);
+    stated == "application/octet-stream" || known.is_empty() || known.iter().any(|kind| kind.essence_str() == stated)
+}
+
+/// Interim answers, parts, and answers to conditions.
 fn is_never_stored(status: StatusCode) -> bool {
-    let guarded = [400, 405, 408, 412, 413, 414, 416, 417, 421, 431, 501];
-    status.is_informational() || [206, 304].contains(&status.as_u16()) || guarded.contains(&status.as_u16())
+    status.is_informational() || [206, 304].contains(&status.as_u16())
+}
+
+/// The errors that an odd request makes (http-cache.md 3.12).
+fn is_guarded(status: StatusCode) -> bool {
+    [400, 405, 408, 412, 413, 414, 416, 417, 421, 431, 501].contains(&status.as_u16())
 }
 
 /// The status codes of RFC 9110 section 15, whose caching rules are known.
@@ -279,63 +363,88 @@ fn is_registered(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200..=206 | 300..=305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
 }
 
-/// The lifetime that the response itself states, in seconds, before the policy's bounds.
-fn given_lifetime(exchange: &Exchange<'_>, directives: &CacheControl) -> Option<u64> {
-    directives.s_maxage.or(directives.max_age).or_else(|| {
-        exchange.headers.contains_key(header::EXPIRES).then(|| {
-            let now = exchange.received;
-            let base = date::of(exchange.headers, header::DATE, now).unwrap_or(now);
-            let until = date::of(exchange.headers, header::EXPIRES, now).map_or(0, |expires| expires - base);
-            u64::try_from(until).unwrap_or(0).min(MAX_SECONDS)
-        })
+/// Statuses that may be stored although the response says nothing about it (RFC 9110 section 15.1).
+fn is_heuristically_cacheable(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+}
+
+/// Seconds from `Date` to `Expires`; none without `Expires`.
+fn until_expires(exchange: &Exchange<'_>) -> Option<u64> {
+    exchange.headers.contains_key(header::EXPIRES).then(|| {
+        let now = exchange.received;
+        let base = date::of(exchange.headers, header::DATE, now).unwrap_or(now);
+        let until = date::of(exchange.headers, header::EXPIRES, now).map_or(0, |expires| expires - base);
+        u64::try_from(until).unwrap_or(0).min(MAX_SECONDS)
     })
 }
 
-fn lifetime(
-    exchange: &Exchange<'_>,
-    directives: &CacheControl,
-    given: Option<u64>,
-) -> Result<(Duration, Option<Lent>), NoStoreReason> {
-    let ttl = exchange.ttl;
+fn lifetime(exchange: &Exchange<'_>, declared: &Declared) -> Result<(Duration, Option<Lent>), NoStoreReason> {
+    let (ttl, directives) = (exchange.ttl, &declared.directives);
     if directives.no_cache == Scope::Whole {
         return Ok((Duration::ZERO, None)); // neither ttl.min nor the error lifetime softens it
     }
-    let error = matches!(exchange.status.as_u16(), 404 | 500 | 502 | 503 | 504);
-    if let Some(seconds) = given {
+    let in_digits = directives.max_age.is_some() || directives.s_maxage.is_some();
+    let error_ttl = exchange.rules.error_ttl(exchange.status, in_digits);
+    if let Some(seconds) = declared.lifetime {
         let bounded = ttl.clamp(Duration::from_secs(seconds));
-        return Ok(if error && bounded < ERROR_TTL { (ERROR_TTL, Some(Lent::ErrorTtl)) } else { (bounded, None) });
+        return Ok(match error_ttl.filter(|least| bounded < *least) {
+            Some(least) => (least, Some(Lent::ErrorTtl)),
+            None => (bounded, None),
+        });
     }
-    if error {
-        return Ok((ERROR_TTL, Some(Lent::ErrorTtl)));
+    if let Some(least) = error_ttl {
+        return Ok((least, Some(Lent::ErrorTtl)));
+    }
+    let by_status = is_heuristically_cacheable(exchange.status) || directives.public;
+    if let Some(guess) = heuristic(exchange).filter(|_| by_status && exchange.rules.heuristics) {
+        return Ok((ttl.clamp(guess), Some(Lent::Heuristic)));
     }
     let lent = ttl.min.max(ttl.default);
     if matches!(exchange.status.as_u16(), 200 | 203 | 300 | 301 | 308 | 410) && !lent.is_zero() {
         return Ok((lent, Some(Lent::DefaultTtl)));
     }
-    if directives.public && has_validator(exchange.headers) {
+    if by_status && has_validator(exchange.headers) {
         return Ok((ttl.clamp(Duration::ZERO), None));
     }
     Err(NoStoreReason::NoFreshness)
+}
+
+/// A share of the time between `Last-Modified` and `Date` (http-cache.md 3.6).
+fn heuristic(exchange: &Exchange<'_>) -> Option<Duration> {
+    let now = exchange.received;
+    let modified = date::of(exchange.headers, header::LAST_MODIFIED, now)?;
+    let base = date::of(exchange.headers, header::DATE, now).unwrap_or(now);
+    let seconds = u64::try_from(base.saturating_sub(modified)).unwrap_or(0) / HEURISTIC_SHARE;
+    Some(Duration::from_secs(seconds.min(HEURISTIC_MAX)))
 }
 
 fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
 }
 
-/// How long past expiry a response may be used while it is validated, and when the origin fails (http-cache.md 3.7).
-fn stale_windows(directives: &CacheControl, status: StatusCode) -> (Duration, Duration) {
+/// How long past expiry a response may be used, by occasion (http-cache.md 3.7).
+struct StaleWindows {
+    while_revalidating: Duration,
+    on_unreachable: Duration,
+    on_5xx: Duration,
+    never_stale: bool,
+}
+
+fn stale_windows(directives: &CacheControl, exchange: &Exchange<'_>) -> StaleWindows {
+    let zero = Duration::ZERO;
     let explicit = directives.stale_while_revalidate.or(directives.stale_if_error).is_some();
     let strict = directives.must_revalidate || directives.proxy_revalidate || directives.no_cache == Scope::Whole;
     if strict || (directives.s_maxage.is_some() && !explicit) {
-        return (Duration::ZERO, Duration::ZERO);
+        return StaleWindows { while_revalidating: zero, on_unreachable: zero, on_5xx: zero, never_stale: true };
     }
     let while_revalidating = Duration::from_secs(directives.stale_while_revalidate.unwrap_or(0));
-    let on_error = if status.is_server_error() {
-        Duration::ZERO // an old error is no better than a new one
+    let stated = directives.stale_if_error.map(Duration::from_secs);
+    let (on_unreachable, on_5xx) = if exchange.status.is_server_error() {
+        (zero, zero) // an old error is no better than a new one
     } else {
-        directives.stale_if_error.map_or(STALE_ON_ERROR, Duration::from_secs)
+        (stated.unwrap_or(exchange.rules.stale_if_unreachable), stated.unwrap_or(exchange.rules.stale_on_5xx))
     };
-    (while_revalidating, on_error)
+    StaleWindows { while_revalidating, on_unreachable, on_5xx, never_stale: stated == Some(zero) }
 }
 
 #[cfg(test)]

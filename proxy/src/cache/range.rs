@@ -1,10 +1,14 @@
-//! Byte ranges: what a viewer asks for, and what of a complete stored body that is.
+//! Byte ranges: what a viewer asks for, and what of a body of known length that is (http-cache.md 3.10).
 //!
-//! One range is answered (206 or 416); several, or a field that cannot be read, count as none and get the whole body,
-//! which RFC 9110 section 14.2 allows. Deliberately absent: parts of bodies that are not complete, and multipart
-//! answers.
+//! A field that cannot be read, and one that asks for many or tangled ranges only to be expensive, counts as absent: the
+//! whole body is a correct answer (RFC 9110 section 14.2). Deliberately absent: bodies and messages.
 
 use http::{HeaderMap, HeaderValue, header};
+
+/// Ranges of one request that are looked at; more are answered with the whole body.
+const MOST_RANGES: usize = 16;
+/// Ranges of one request that may overlap their predecessor.
+const MOST_OVERLAPS: usize = 1;
 
 /// One range as a viewer writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,60 +19,85 @@ pub(crate) enum ByteRange {
     Suffix(u64),
 }
 
-/// The bytes that a range means in a body of known length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Bytes from the first position up to but excluding the second.
+pub(crate) type Part = (u64, u64);
+
+/// What ranges mean in a body of known length.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selected {
-    /// From the first byte up to but excluding the second.
-    Part(u64, u64),
-    /// None of them exist.
+    /// Everything: the ranges are not worth the trouble.
+    Whole,
+    /// One part.
+    One(Part),
+    /// Several, in ascending order.
+    Several(Vec<Part>),
+    /// Bytes that do not exist.
     Unsatisfiable,
 }
 
-impl ByteRange {
-    /// Reads the request's `Range`; none unless it asks for exactly one range of bytes.
-    pub(crate) fn requested(request: &HeaderMap) -> Option<Self> {
-        let mut lines = request.get_all(header::RANGE).iter();
-        let line = lines.next()?.to_str().ok()?;
-        if lines.next().is_some() {
-            return None;
-        }
-        let (unit, set) = line.split_once('=')?;
-        let (first, last) = set.trim_matches([' ', '\t']).split_once('-')?;
-        if !unit.eq_ignore_ascii_case("bytes") {
-            return None;
-        }
-        match (first, last) {
-            ("", _) => Some(Self::Suffix(position(last)?)),
-            (_, "") => Some(Self::From(position(first)?, None)),
-            _ => {
-                let (first, last) = (position(first)?, position(last)?);
-                (first <= last).then_some(Self::From(first, Some(last)))
-            }
-        }
+/// Reads the request's `Range`; none unless it asks for ranges of bytes in the way of RFC 9110 section 14.
+pub(crate) fn requested(request: &HeaderMap) -> Option<Vec<ByteRange>> {
+    let mut lines = request.get_all(header::RANGE).iter();
+    let line = lines.next()?.to_str().ok()?;
+    if lines.next().is_some() {
+        return None;
     }
+    let (unit, set) = line.split_once('=')?;
+    if !unit.eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let members = set.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty());
+    let ranges = members.map(one).collect::<Option<Vec<_>>>()?;
+    (!ranges.is_empty()).then_some(ranges)
+}
 
-    /// Applies the range to a body of `length` bytes, which is not zero.
-    pub(crate) fn select(self, length: u64) -> Selected {
-        match self {
-            Self::From(first, _) if first >= length => Selected::Unsatisfiable,
-            Self::From(first, last) => {
-                Selected::Part(first, last.map_or(length, |last| last.saturating_add(1)).min(length))
-            }
-            Self::Suffix(0) => Selected::Unsatisfiable,
-            Self::Suffix(count) => Selected::Part(length.saturating_sub(count), length),
+fn one(text: &str) -> Option<ByteRange> {
+    let (first, last) = text.split_once('-')?;
+    match (first, last) {
+        ("", _) => Some(ByteRange::Suffix(position(last)?)),
+        (_, "") => Some(ByteRange::From(position(first)?, None)),
+        _ => {
+            let (first, last) = (position(first)?, position(last)?);
+            (first <= last).then_some(ByteRange::From(first, Some(last)))
         }
     }
 }
 
-impl Selected {
-    /// The `Content-Range` of the answer.
-    pub(crate) fn content_range(self, length: u64) -> HeaderValue {
-        let text = match self {
-            Self::Part(start, end) => format!("bytes {start}-{}/{length}", end.saturating_sub(1)),
-            Self::Unsatisfiable => format!("bytes */{length}"),
+impl ByteRange {
+    /// The bytes that the range means in a body of `length` bytes, if there are any.
+    pub(crate) fn within(self, length: u64) -> Option<Part> {
+        let (start, end) = match self {
+            Self::From(first, last) => (first, last.map_or(length, |last| last.saturating_add(1)).min(length)),
+            Self::Suffix(count) => (length.saturating_sub(count), length),
         };
-        HeaderValue::try_from(text).expect("digits and punctuation are visible ASCII")
+        (start < end).then_some((start, end))
     }
+}
+
+/// Applies ranges to a body of `length` bytes, which is not zero.
+pub(crate) fn select(ranges: &[ByteRange], length: u64) -> Selected {
+    if ranges.len() > MOST_RANGES {
+        return Selected::Whole;
+    }
+    let parts: Vec<Part> = ranges.iter().filter_map(|range| range.within(length)).collect();
+    let pairs = || parts.iter().zip(parts.iter().skip(1));
+    let ascending = pairs().all(|((start, _), (next, _))| start <= next);
+    let overlaps = pairs().filter(|((_, end), (next, _))| next < end).count();
+    match parts.as_slice() {
+        [] => Selected::Unsatisfiable,
+        [part] => Selected::One(*part),
+        _ if !ascending || overlaps > MOST_OVERLAPS => Selected::Whole,
+        _ => Selected::Several(parts),
+    }
+}
+
+/// The `Content-Range` of a part of a body of `length` bytes; without a part, of a 416.
+pub(crate) fn content_range(part: Option<Part>, length: u64) -> HeaderValue {
+    let text = match part {
+        Some((start, end)) => format!("bytes {start}-{}/{length}", end.saturating_sub(1)),
+        None => format!("bytes */{length}"),
+    };
+    HeaderValue::try_from(text).expect("digits and punctuation are visible ASCII")
 }
 
 /// A number of up to any length; what does not fit is larger than every body.

@@ -1,4 +1,4 @@
-//! From a stored response (or one on its way) to the answer for one viewer: conditions, range, HEAD, `Age`.
+//! From a stored response (or one on its way) to the answer for one viewer: conditions, ranges, HEAD, `Age`.
 //!
 //! Deliberately absent: the choice of the response, and fields that the cache does not own (`Via`, `X-Cache`).
 
@@ -8,10 +8,12 @@ use http_body_util::BodyExt;
 use super::{
     Now,
     buffer::FillReader,
-    conditional, date,
+    conditional, date, duties,
     entry::{Meta, StoredBody},
+    parts::{Cut, Multipart},
     policy::Lent,
-    range::{ByteRange, Selected},
+    range::{self, Part, Selected},
+    rules::{AgePenalty, Rules},
     status::Report,
     ticket::FetchTicket,
 };
@@ -37,12 +39,14 @@ pub struct Served {
 pub(crate) struct Wish<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) rules: &'a Rules,
 }
 
 /// Where the body comes from.
 pub(crate) enum Source<'a> {
     Stored(&'a StoredBody),
-    Filling(FillReader),
+    /// A body on its way, if its beginning is still there, and its length, if that is known.
+    Filling(Option<FillReader>, Option<u64>),
 }
 
 /// Makes the answer. `report` gets age and remaining freshness filled in.
@@ -51,19 +55,11 @@ pub(crate) fn serve(meta: &Meta, source: Source<'_>, wish: Wish<'_>, now: Now, m
     report.age = meta.freshness.age(resident);
     report.ttl_left = Some(meta.freshness.ttl_left(resident));
     report.detail = report.detail.or(meta.lent.map(Lent::as_str));
-    let mut answer = if is_unchanged(meta, wish, now) {
-        Answer {
-            status: StatusCode::NOT_MODIFIED,
-            headers: conditional::not_modified_fields(&meta.headers),
-            body: body::empty(),
-            length: None,
-        }
-    } else {
-        contents(meta, source, wish, now)
-    };
-    answer.headers.insert(header::AGE, HeaderValue::from(report.age.as_secs()));
-    if *wish.method == Method::HEAD {
-        answer.body = body::empty();
+    let mut answer = shape(meta, meta.headers.clone(), source, wish, now);
+    match wish.rules.age_penalty {
+        AgePenalty::Off => drop(answer.headers.insert(header::AGE, HeaderValue::from(report.age.as_secs()))),
+        AgePenalty::DropAge => {}
+        AgePenalty::RewriteDate => drop(answer.headers.insert(header::DATE, date::format(now.wall))),
     }
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = answer.status;
@@ -73,53 +69,101 @@ pub(crate) fn serve(meta: &Meta, source: Source<'_>, wish: Wish<'_>, now: Now, m
 
 /// Whether the viewer's condition makes this a 304. Conditions concern successful answers only (RFC 9110 section
 /// 13.2.1).
-pub(crate) fn is_unchanged(meta: &Meta, wish: Wish<'_>, now: Now) -> bool {
+fn is_unchanged(meta: &Meta, wish: Wish<'_>, now: Now) -> bool {
     let received = date::unix(meta.received.wall);
     meta.status == StatusCode::OK
+        && matches!(*wish.method, Method::GET | Method::HEAD)
         && conditional::is_not_modified(wish.headers, &meta.headers, received, date::unix(now.wall))
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Body,
-    length: Option<u64>,
+/// An answer before the fields that every answer gets.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+    pub(crate) length: Option<u64>,
 }
 
-fn contents(meta: &Meta, source: Source<'_>, wish: Wish<'_>, now: Now) -> Answer {
-    let headers = meta.headers.clone();
-    let stored = match source {
-        Source::Filling(reader) => {
-            let length = reader.length();
-            return Answer { status: meta.status, headers, body: reader.boxed_unsync(), length };
+/// What this viewer gets of a response with these `headers`: nothing but a 304, a part, parts, the head, or all of it.
+pub(crate) fn shape(meta: &Meta, headers: HeaderMap, source: Source<'_>, wish: Wish<'_>, now: Now) -> Answer {
+    let mut answer = if is_unchanged(meta, wish, now) {
+        let headers = conditional::not_modified_fields(&headers);
+        Answer { status: StatusCode::NOT_MODIFIED, headers, body: body::empty(), length: None }
+    } else {
+        match source {
+            Source::Stored(stored) => of_stored(meta, headers, stored, wish, now),
+            Source::Filling(reader, length) => of_filling(meta, headers, reader, length, wish, now),
         }
-        Source::Stored(stored) => stored,
     };
-    let length = stored.length();
-    match wanted(meta, length, wish, now).map(|range| range.select(length)) {
-        None => Answer { status: meta.status, headers, body: stored.reader(0, length), length: Some(length) },
-        Some(selected @ Selected::Part(start, end)) => {
-            let mut headers = headers;
-            headers.insert(header::CONTENT_RANGE, selected.content_range(length));
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
-            let body = stored.reader(start, end);
-            Answer { status: StatusCode::PARTIAL_CONTENT, headers, body, length: Some(end - start) }
+    duties::strip_targeted(&mut answer.headers, wish.rules);
+    if *wish.method == Method::HEAD {
+        answer.body = body::empty();
+    }
+    answer
+}
+
+/// From a body that is coming in, one part at most: several would have to wait for one another.
+fn of_filling(
+    meta: &Meta,
+    headers: HeaderMap,
+    reader: Option<FillReader>,
+    length: Option<u64>,
+    wish: Wish<'_>,
+    now: Now,
+) -> Answer {
+    let selected = length.map_or(Selected::Whole, |length| wanted(meta, length, wish, now));
+    let body = reader.map_or_else(body::empty, BodyExt::boxed_unsync);
+    match (selected, length) {
+        (Selected::One(part), Some(whole)) => {
+            let body = Cut::new(body, part).boxed_unsync();
+            partial(headers, part, whole, body)
         }
-        Some(selected @ Selected::Unsatisfiable) => {
-            let mut fields = HeaderMap::new();
-            fields.insert(header::CONTENT_RANGE, selected.content_range(length));
-            fields.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-            if let Some(date) = headers.get(header::DATE) {
-                fields.insert(header::DATE, date.clone());
-            }
-            let status = StatusCode::RANGE_NOT_SATISFIABLE;
-            Answer { status, headers: fields, body: body::empty(), length: Some(0) }
-        }
+        (Selected::Unsatisfiable, Some(whole)) => unsatisfiable(&headers, whole),
+        _ => Answer { status: meta.status, headers, body, length },
     }
 }
 
-fn wanted(meta: &Meta, length: u64, wish: Wish<'_>, now: Now) -> Option<ByteRange> {
+fn of_stored(meta: &Meta, headers: HeaderMap, stored: &StoredBody, wish: Wish<'_>, now: Now) -> Answer {
+    let length = stored.length();
+    match wanted(meta, length, wish, now) {
+        Selected::Whole => {
+            Answer { status: meta.status, headers, body: stored.reader(0, length), length: Some(length) }
+        }
+        Selected::One((start, end)) => partial(headers, (start, end), length, stored.reader(start, end)),
+        Selected::Several(parts) => several_parts(headers, stored, &parts),
+        Selected::Unsatisfiable => unsatisfiable(&headers, length),
+    }
+}
+
+fn partial(mut headers: HeaderMap, (start, end): Part, whole: u64, body: Body) -> Answer {
+    headers.insert(header::CONTENT_RANGE, range::content_range(Some((start, end)), whole));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
+    Answer { status: StatusCode::PARTIAL_CONTENT, headers, body, length: Some(end - start) }
+}
+
+fn several_parts(mut headers: HeaderMap, stored: &StoredBody, parts: &[Part]) -> Answer {
+    let kind = headers.get(header::CONTENT_TYPE).cloned();
+    let multipart = Multipart::new(parts, stored.length(), kind.as_ref());
+    headers.insert(header::CONTENT_TYPE, multipart.content_type());
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(multipart.length()));
+    let length = Some(multipart.length());
+    let body = multipart.body(|(start, end)| stored.reader(start, end));
+    Answer { status: StatusCode::PARTIAL_CONTENT, headers, body, length }
+}
+
+fn unsatisfiable(stored: &HeaderMap, length: u64) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_RANGE, range::content_range(None, length));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    if let Some(date) = stored.get(header::DATE) {
+        headers.insert(header::DATE, date.clone());
+    }
+    Answer { status: StatusCode::RANGE_NOT_SATISFIABLE, headers, body: body::empty(), length: Some(0) }
+}
+
+fn wanted(meta: &Meta, length: u64, wish: Wish<'_>, now: Now) -> Selected {
     let whole = *wish.method != Method::GET || meta.status != StatusCode::OK || length == 0;
-    let range = if whole { None } else { ByteRange::requested(wish.headers) };
-    range.filter(|_| conditional::permits_range(wish.headers, &meta.headers, date::unix(now.wall)))
+    let ranges = if whole { None } else { range::requested(wish.headers) };
+    let permitted = |_: &Vec<_>| conditional::permits_range(wish.headers, &meta.headers, date::unix(now.wall));
+    ranges.filter(permitted).map_or(Selected::Whole, |ranges| range::select(&ranges, length))
 }

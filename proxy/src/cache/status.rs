@@ -102,6 +102,8 @@ pub enum BypassReason {
     Precondition,
     /// A field that asks the origin to treat the request as another method.
     MethodOverride,
+    /// A GET or HEAD that came with a body.
+    Body,
     /// Another fill of this key did not get an answer in time; fetch without storing.
     LockTimeout,
 }
@@ -117,6 +119,7 @@ impl BypassReason {
             Self::Range => "range",
             Self::Precondition => "precondition",
             Self::MethodOverride => "method-override",
+            Self::Body => "body",
             Self::LockTimeout => "lock-timeout",
         }
     }
@@ -125,7 +128,7 @@ impl BypassReason {
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Policy | Self::Method | Self::Precondition | Self::MethodOverride => Outcome::Bypass,
+            Self::Policy | Self::Method | Self::Precondition | Self::MethodOverride | Self::Body => Outcome::Bypass,
             Self::Head | Self::Range | Self::LockTimeout => Outcome::Uncacheable,
         }
     }
@@ -134,7 +137,7 @@ impl BypassReason {
     #[must_use]
     pub fn report(self) -> Report {
         let forwarded = match self {
-            Self::Policy | Self::MethodOverride => Forwarded::Bypass,
+            Self::Policy | Self::MethodOverride | Self::Body => Forwarded::Bypass,
             Self::Method => Forwarded::Method,
             Self::Precondition => Forwarded::Request,
             Self::Head | Self::Range | Self::LockTimeout => Forwarded::Miss,

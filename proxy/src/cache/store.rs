@@ -13,13 +13,14 @@ use std::{
     },
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use moka::{notification::RemovalCause, sync::Cache as Table};
 
 use super::{
     entry::Entry,
     flight::Flight,
     key::{Key, UrlKey},
+    vary::Variant,
 };
 
 /// Variants per key; beyond, the least recently used goes (http-cache.md 3.9).
@@ -38,6 +39,12 @@ impl Group {
     pub(crate) fn select(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
         let matching = self.entries.iter().filter(|entry| entry.meta.variant.matches(request));
         matching.max_by_key(|entry| (entry.meta.variant.is_negotiated(), entry.meta.date()))
+    }
+
+    /// Other variants than `chosen` that have an entity-tag.
+    pub(crate) fn tagged_besides(&self, chosen: Option<&Arc<Entry>>) -> Vec<Arc<Entry>> {
+        let others = self.entries.iter().rev().filter(|entry| chosen.is_none_or(|chosen| !Arc::ptr_eq(entry, chosen)));
+        others.filter(|entry| entry.meta.headers.contains_key(header::ETAG)).cloned().collect()
     }
 
     /// The variant stored last, whose `Vary` is the best guess for the next answer's.
@@ -241,6 +248,39 @@ impl Store {
                 self.objects.insert(key.clone(), Arc::new(Group { entries }));
             }
         });
+    }
+
+    /// Puts a renewed head in the place of a stored response, if that is still there.
+    pub(crate) fn renew(&self, key: &Key, old: &Arc<Entry>, new: Arc<Entry>) {
+        self.with_slot(key, |_| {
+            let Some(group) = self.objects.get(key) else { return };
+            let mut entries = group.entries.clone();
+            if let Some(place) = entries.iter_mut().find(|known| Arc::ptr_eq(known, old)) {
+                *place = new;
+                self.objects.insert(key.clone(), Arc::new(Group { entries }));
+            }
+        });
+    }
+
+    /// Whether one more variant would push another one out.
+    pub(crate) fn is_crowded(&self, key: &Key, variant: &Variant) -> bool {
+        let group = self.objects.get(key);
+        let full = group.filter(|group| group.entries.len() >= MAX_VARIANTS);
+        full.is_some_and(|group| group.entries.iter().all(|known| known.meta.variant != *variant))
+    }
+
+    /// Removes everything under the flight's URL and revokes the licence of every other fill, if the flight may still
+    /// store; says whether it may.
+    pub(crate) fn supersede(&self, flight: &Arc<Flight>) -> bool {
+        self.with_slot(&flight.key, |slot| {
+            if !slot.licenses(flight) {
+                return false;
+            }
+            slot.keys.drain().for_each(|key| self.objects.invalidate(&key));
+            slot.flights.retain(|known| known.id == flight.id);
+            slot.lone.retain(|known, _| *known == flight.id);
+            true
+        })
     }
 
     /// Removes everything under the key's URL and revokes the licence of every running fill; returns how many keys

@@ -7,25 +7,26 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, header, response::Parts};
-use http_body_util::BodyExt;
 
 use super::{
     Now,
     conditional::{self, Validators},
     date,
-    duties::{NOT_STORED, add_date, complete_forwarded, strip_hop_by_hop},
+    duties::{self, NOT_STORED, add_date, complete_forwarded, strip_hop_by_hop},
     entry::{Entry, Meta},
     fill::{Fill, Filling},
     flight::{Cause, Lead, Shared},
-    freshness::initial_age,
+    freshness::{Failure, initial_age},
     marks::Mark,
     policy::{self, Delimited, Exchange, Lent, NoStoreReason, Plan, Ttl},
+    request_control::RequestControl,
+    rules::{Rules, SetCookie},
     serve::{self, Served, Source, Wish},
     status::{Forwarded, Outcome, Report},
     tags::{TagRules, Tags},
     vary::Variant,
 };
-use crate::body::{self, Body};
+use crate::body::Body;
 
 /// Why the origin has to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub enum MissReason {
     VaryMiss,
     /// What is stored is no longer fresh.
     Stale,
+    /// What is stored is fresh, but the viewer wants better.
+    Request,
+    /// The method is not answered from the store.
+    Method,
 }
 
 impl MissReason {
@@ -50,6 +55,8 @@ impl MissReason {
             Self::UriMiss => Forwarded::UriMiss,
             Self::VaryMiss => Forwarded::VaryMiss,
             Self::Stale => Forwarded::Stale,
+            Self::Request => Forwarded::Request,
+            Self::Method => Forwarded::Method,
         }
     }
 }
@@ -103,13 +110,49 @@ pub enum Settlement {
     Refetch(Box<FetchTicket>),
 }
 
-/// What a ticket knows of the request that it was given to, a GET.
+/// What a ticket knows of the request that it was given to.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
+    pub(crate) method: Method,
     pub(crate) headers: Arc<HeaderMap>,
     pub(crate) ttl: Ttl,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) control: RequestControl,
     pub(crate) tags: TagRules,
     pub(crate) cookies_forwarded: bool,
+    /// The extension of the path, in lower case.
+    pub(crate) extension: Option<Arc<str>>,
+}
+
+impl Facts {
+    fn wish(&self) -> Wish<'_> {
+        Wish { method: &self.method, headers: &self.headers, rules: &self.rules }
+    }
+
+    /// An answer to this request as the rules look at it. `limit`: bytes of the largest body that the cache stores.
+    pub(crate) fn exchange<'a>(
+        &'a self,
+        (status, headers): (StatusCode, &'a HeaderMap),
+        delimited: Delimited,
+        sent_at: Now,
+        now: Now,
+        limit: u64,
+    ) -> Exchange<'a> {
+        Exchange {
+            status,
+            headers,
+            delimited,
+            authorization: self.headers.contains_key(header::AUTHORIZATION),
+            declined: self.control.no_store,
+            cookies_forwarded: self.cookies_forwarded,
+            ttl: self.ttl,
+            rules: &self.rules,
+            max_object: self.rules.max_object.map_or(limit, |own| own.min(limit)),
+            extension: self.extension.as_deref(),
+            received: date::unix(now.wall),
+            delay: now.mono.saturating_duration_since(sent_at.mono),
+        }
+    }
 }
 
 /// The duty to ask the origin, and the right to store what it answers.
@@ -119,6 +162,8 @@ pub struct FetchTicket {
     lead: Lead,
     facts: Facts,
     stale: Option<Arc<Entry>>,
+    /// Other variants under the same key, which the origin may name as the right one.
+    others: Vec<Arc<Entry>>,
     reason: MissReason,
     mark: Option<Mark>,
     joinable: bool,
@@ -126,12 +171,13 @@ pub struct FetchTicket {
 
 impl FetchTicket {
     pub(crate) fn new(lead: Lead, facts: Facts, reason: MissReason) -> Self {
-        Self { lead, facts, stale: None, reason, mark: None, joinable: true }
+        Self { lead, facts, stale: None, others: Vec::new(), reason, mark: None, joinable: true }
     }
 
-    /// With a stale response to validate.
-    pub(crate) fn validating(mut self, stale: Option<Arc<Entry>>) -> Self {
+    /// With a stored response to validate, and others that have a validator and may turn out to be the right ones.
+    pub(crate) fn validating(mut self, stale: Option<Arc<Entry>>, others: Vec<Arc<Entry>>) -> Self {
         self.stale = stale;
+        self.others = others;
         self
     }
 
@@ -148,10 +194,34 @@ impl FetchTicket {
         self.reason
     }
 
-    /// What to validate the stored response by; none if nothing is stored or it has no validator.
+    /// What to validate stored responses by; none if nothing is stored or it has no validator.
     #[must_use]
     pub fn validators(&self) -> Option<Validators> {
-        self.stale.as_ref().and_then(|entry| Validators::of(&entry.meta.headers))
+        Validators::of(self.candidates().map(|entry| &entry.meta.headers))
+    }
+
+    /// The stored responses that a 304 may speak of, the one for this request first.
+    fn candidates(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.stale.iter().chain(&self.others)
+    }
+
+    /// Whether a directive of what is stored says that without the origin there is no answer (http-cache.md 3.7).
+    #[must_use]
+    pub fn forbids_stale(&self) -> bool {
+        self.stale.as_ref().is_some_and(|entry| entry.meta.freshness.never_stale)
+    }
+
+    /// How long the origin may take before what is stored is sent in its place, and that; none where it may not be
+    /// (http-cache.md 3.7, `stale_soft_deadline`).
+    #[must_use]
+    pub fn soft_deadline(&self, now: Now) -> Option<(Duration, StandIn)> {
+        let entry = self.stale.as_ref().filter(|entry| self.may_stand_in(entry, Failure::Unreachable, now))?;
+        let stand_in = StandIn { entry: Arc::clone(entry), facts: self.facts.clone() };
+        Some((self.facts.rules.stale_soft_deadline?, stand_in))
+    }
+
+    fn may_stand_in(&self, entry: &Entry, failure: Failure, now: Now) -> bool {
+        !self.facts.control.no_cache && entry.meta.freshness.may_serve_on(failure, entry.meta.resident(now))
     }
 
     /// Makes the origin's request fit the ticket: no range, our validators in place of the viewer's conditions. These
@@ -173,23 +243,23 @@ impl FetchTicket {
         let tags = Tags::of(&answer.head.headers, &self.facts.tags).map_err(|_| NoStoreReason::TagLimit);
         let tagged = Tags::present(&answer.head.headers, &self.facts.tags);
         self.facts.tags.strip(&mut answer.head.headers);
-        if answer.head.status == StatusCode::NOT_MODIFIED
-            && let Some(validators) = self.validators()
-        {
-            let Some(stale) = self.stale.take() else { return Settlement::Refetch(Box::new(self)) };
-            if !validators.accept(&answer.head.headers) {
-                self.lead.inner().discard(self.lead.key(), &stale);
+        let conditional = self.validators().is_some();
+        if answer.head.status == StatusCode::NOT_MODIFIED && conditional {
+            let confirmed =
+                conditional::confirmed(self.candidates().map(|entry| &entry.meta.headers), &answer.head.headers);
+            let named = confirmed.and_then(|index| self.candidates().nth(index).cloned());
+            let Some(named) = named else {
+                if let Some(stale) = self.stale.take() {
+                    self.lead.inner().discard(self.lead.key(), &stale);
+                }
+                self.others.clear();
                 return Settlement::Refetch(Box::new(self));
-            }
-            let tags = if tagged { tags } else { Ok(stale.meta.tags.clone()) };
-            return Settlement::Answer(Box::new(self.confirm(&stale, &answer, tags, now)));
+            };
+            let tags = if tagged { tags } else { Ok(named.meta.tags.clone()) };
+            return Settlement::Answer(Box::new(self.confirm(&named, &answer, tags, now)));
         }
         let endless = self.mark == Some(Mark::Oversize) && answer.delimited == Delimited::Chunked;
-        let verdict = if endless {
-            Err(NoStoreReason::Oversize)
-        } else {
-            policy::judge(&self.exchange(&answer.head, answer.delimited, answer.sent_at, now))
-        };
+        let verdict = if endless { Err(NoStoreReason::Oversize) } else { self.judge(&answer, now) };
         let verdict = verdict.and_then(|plan| match known_length(answer.delimited) {
             Some(length) if !self.lead.inner().admits(self.lead.key(), length) => Err(NoStoreReason::Admission),
             _ => Ok(plan),
@@ -200,19 +270,33 @@ impl FetchTicket {
         }))
     }
 
-    /// Answers with the stale response because the origin failed (no answer, or 500, 502, 503, 504), if that is
-    /// permitted; those who wait get it too, and for 10 s nobody asks again. Otherwise the ticket comes back.
+    /// Answers with the stale response because the origin failed, if that is permitted; those who wait get it too, and for
+    /// a while (`stale_retry`) nobody asks again. Otherwise the ticket comes back.
     ///
     /// # Errors
     ///
     /// The ticket itself, still to be settled, failed or dropped.
-    pub fn stale_if_error(self, now: Now) -> Result<Served, Box<Self>> {
-        let permitted = |entry: &&Arc<Entry>| entry.meta.freshness.may_serve_on_error(entry.meta.resident(now));
+    pub fn stale_if_error(self, failure: Failure, now: Now) -> Result<Served, Box<Self>> {
+        let permitted = |entry: &&Arc<Entry>| self.may_stand_in(entry, failure, now);
         let Some(stale) = self.stale.as_ref().filter(permitted).map(Arc::clone) else { return Err(Box::new(self)) };
-        self.lead.inner().marks.set(self.lead.key(), Mark::OriginFailed, now.mono);
+        let (inner, retry) = (self.lead.inner(), self.facts.rules.stale_retry);
+        inner.marks.set_for(self.lead.key(), Mark::OriginFailed(failure), retry, now.mono);
         let served = serve::serve(&stale.meta, Source::Stored(&stale.body), self.wish(), now, stale_error_report());
-        drop(self.lead.publish(&Shared::StandIn(stale)));
+        drop(self.lead.publish(&Shared::StandIn(stale, failure)));
         Ok(served)
+    }
+
+    /// Takes everything stored under the URL away but keeps the right to store the answer that did it: a POST whose answer
+    /// may serve later GETs (http-cache.md 3.14). `None`: the right is gone, an invalidation came in between.
+    #[must_use]
+    pub fn supersede(self) -> Option<Self> {
+        self.lead.supersede().then_some(self)
+    }
+
+    /// Whether an answer to POST states its lifetime, which it must to serve later GETs.
+    #[must_use]
+    pub fn states_lifetime(&self, answer: &OriginAnswer, now: Now) -> bool {
+        policy::states_lifetime(&self.exchange(&answer.head, answer.delimited, answer.sent_at, now))
     }
 
     /// Reports that the origin could not be asked and nothing can stand in. One waiting request gets the ticket for a
@@ -222,25 +306,26 @@ impl FetchTicket {
     }
 
     fn wish(&self) -> Wish<'_> {
-        Wish { method: &Method::GET, headers: &self.facts.headers }
+        self.facts.wish()
     }
 
-    fn exchange<'a>(&self, head: &'a Parts, delimited: Delimited, sent_at: Now, now: Now) -> Exchange<'a> {
-        Exchange {
-            status: head.status,
-            headers: &head.headers,
-            delimited,
-            authorization: self.facts.headers.contains_key(header::AUTHORIZATION),
-            cookies_forwarded: self.facts.cookies_forwarded,
-            ttl: self.facts.ttl,
-            max_object: self.lead.inner().max_object(),
-            received: date::unix(now.wall),
-            delay: now.mono.saturating_duration_since(sent_at.mono),
+    fn exchange<'a>(&'a self, head: &'a Parts, delimited: Delimited, sent_at: Now, now: Now) -> Exchange<'a> {
+        let limit = self.lead.inner().max_object();
+        self.facts.exchange((head.status, &head.headers), delimited, sent_at, now, limit)
+    }
+
+    fn judge(&self, answer: &OriginAnswer, now: Now) -> Result<Plan, NoStoreReason> {
+        let plan = policy::judge(&self.exchange(&answer.head, answer.delimited, answer.sent_at, now))?;
+        let inner = self.lead.inner();
+        let variant = Variant::of(&answer.head.headers, &self.facts.headers, self.facts.rules.vary_language);
+        if inner.store.is_crowded(self.lead.key(), &variant) && !inner.overflows.admit(self.lead.key(), now.mono) {
+            return Err(NoStoreReason::VaryLimit);
         }
+        Ok(plan)
     }
 
     fn report(&self, outcome: Outcome, status: StatusCode) -> Report {
-        let forwarded_status = (self.reason == MissReason::Stale).then_some(status);
+        let forwarded_status = matches!(self.reason, MissReason::Stale | MissReason::Request).then_some(status);
         Report { forwarded_status, ..Report::forwarded(outcome, self.reason.forwarded()) }
     }
 
@@ -252,9 +337,14 @@ impl FetchTicket {
         if let Some(stale) = self.stale.as_ref().filter(|_| !head.status.is_server_error()) {
             inner.discard(&key, stale);
         }
-        let mark = if self.mark == Some(Mark::Oversize) { Mark::Oversize } else { Mark::HitForMiss };
-        inner.marks.set(&key, mark, now.mono);
+        // An answer to the viewer's own condition, or to its wish not to be stored, tells nothing about the next answer.
+        let personal = head.status == StatusCode::NOT_MODIFIED || reason == NoStoreReason::RequestDirective;
+        if !personal {
+            let mark = if self.mark == Some(Mark::Oversize) { Mark::Oversize } else { Mark::HitForMiss };
+            inner.marks.set(&key, mark, now.mono);
+        }
         let report = self.report(Outcome::Uncacheable, head.status);
+        duties::strip_targeted(&mut head.headers, &self.facts.rules);
         drop(self.lead.release());
         complete_forwarded(&mut head.headers, sent_at, now);
         Settled {
@@ -276,7 +366,7 @@ impl FetchTicket {
         let outcome = match self.reason {
             _ if !licensed => Outcome::Uncacheable,
             MissReason::Stale => Outcome::Expired,
-            MissReason::UriMiss | MissReason::VaryMiss => Outcome::Miss,
+            MissReason::UriMiss | MissReason::VaryMiss | MissReason::Request | MissReason::Method => Outcome::Miss,
         };
         let mut report = self.report(outcome, head.status);
         report.stored = licensed;
@@ -284,7 +374,9 @@ impl FetchTicket {
         let length = known_length(delimited).or_else(|| body_is_empty(&body).then_some(0));
         let filling = Filling::new(meta, length, outcome, self.reason.forwarded());
         let reader = filling.reader();
-        let unchanged = serve::is_unchanged(&filling.meta, self.wish(), now);
+        complete_forwarded(&mut head.headers, sent_at, now);
+        let source = Source::Filling(reader, length);
+        let shaped = serve::shape(&filling.meta, std::mem::take(&mut head.headers), source, self.wish(), now);
 
         let licence = if filling.meta.is_fresh(now) {
             inner.marks.clear(self.lead.key());
@@ -295,26 +387,19 @@ impl FetchTicket {
         };
         let fill = Fill { filling, licence, replaced: self.stale, length };
         if length == Some(0) {
-            fill.finish_empty()
+            fill.finish_empty();
         } else {
-            fill.spawn(body)
+            fill.spawn(body);
         }
 
-        complete_forwarded(&mut head.headers, sent_at, now);
-        let mut body = reader.map_or_else(body::empty, BodyExt::boxed_unsync);
-        let mut body_length = length;
-        if unchanged {
-            head.status = StatusCode::NOT_MODIFIED;
-            head.headers = conditional::not_modified_fields(&head.headers);
-            body = body::empty();
-            body_length = None;
-        }
         let (result, detail) = if licensed {
             (StoreResult::Stored { ttl: plan.freshness.lifetime }, plan.lent.map(Lent::as_str))
         } else {
             (StoreResult::NotStored(NoStoreReason::Purged), Some(NoStoreReason::Purged.as_str()))
         };
-        Settled { head, body, length: body_length, result, report: Report { detail, ..report } }
+        head.status = shaped.status;
+        head.headers = shaped.headers;
+        Settled { head, body: shaped.body, length: shaped.length, result, report: Report { detail, ..report } }
     }
 
     /// Renews the stored response by the origin's 304 and answers from it.
@@ -328,7 +413,12 @@ impl FetchTicket {
         let inner = self.lead.inner();
         let mut merged = stale.meta.headers.clone();
         merged.remove(header::DATE); // of the old answer; the new one's, or the receipt time, takes its place
-        conditional::merge(&mut merged, &answer.head.headers);
+        let mut renewing = answer.head.headers.clone();
+        let shares_cookies = self.facts.rules.set_cookie == SetCookie::Store;
+        if !shares_cookies {
+            renewing.remove(header::SET_COOKIE);
+        }
+        conditional::merge(&mut merged, &renewing);
         add_date(&mut merged, now);
         let mut head = answer.head.clone();
         head.status = stale.meta.status;
@@ -343,7 +433,7 @@ impl FetchTicket {
 
         let mut report = self.report(Outcome::Revalidated, StatusCode::NOT_MODIFIED);
         let mut served = serve::serve(&entry.meta, Source::Stored(&entry.body), self.wish(), now, report);
-        if self.facts.cookies_forwarded {
+        if self.facts.cookies_forwarded && !shares_cookies {
             for cookie in answer.head.headers.get_all(header::SET_COOKIE) {
                 served.head.headers.append(header::SET_COOKIE, cookie.clone());
             }
@@ -359,7 +449,7 @@ impl FetchTicket {
                     inner.marks.set(self.lead.key(), Mark::HitForMiss, now.mono);
                     self.lead.release()
                 };
-                report.stored = licence.commit(entry, Some(stale));
+                report.stored = licence.commit(entry, self.stale.as_ref());
                 report.detail = plan.lent.map(Lent::as_str);
                 if report.stored {
                     StoreResult::Stored { ttl: plan.freshness.lifetime }
@@ -382,10 +472,26 @@ impl FetchTicket {
 
     fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, tags: Tags, now: Now) -> Meta {
         plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
-        let variant = Variant::of(&headers, &self.facts.headers);
+        let variant = Variant::of(&headers, &self.facts.headers, self.facts.rules.vary_language);
         add_date(&mut headers, now);
         let asked_at = self.lead.asked_at();
         Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent, tags, asked_at }
+    }
+}
+
+/// What is stored, for a viewer who has waited long enough for the origin.
+#[derive(Debug)]
+pub struct StandIn {
+    entry: Arc<Entry>,
+    facts: Facts,
+}
+
+impl StandIn {
+    /// The stale answer.
+    #[must_use]
+    pub fn serve(&self, now: Now) -> Served {
+        let source = Source::Stored(&self.entry.body);
+        serve::serve(&self.entry.meta, source, self.facts.wish(), now, stale_error_report())
     }
 }
 

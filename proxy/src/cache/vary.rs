@@ -2,23 +2,28 @@
 //!
 //! A [`Variant`] is taken when a response is stored and compared with every later request (http-cache.md 3.9, RFC 9111
 //! section 4.1). Deliberately absent: the meaning of negotiation. Values are compared after white space has been evened
-//! out; only `Accept-Encoding` is reduced to the set of codings it offers.
+//! out; `Accept-Encoding` is reduced to the set of codings it offers and, where the rules say so, `Accept-Language` to
+//! its weights.
 
 use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
 
-use super::cache_control::split_outside_quotes;
+use super::{cache_control::split_outside_quotes, rules::VaryLanguage};
 
 /// Names and values by which a response was selected; empty if it was not negotiated.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Variant(#[serde(with = "named")] Vec<(HeaderName, Option<Vec<u8>>)>);
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Variant {
+    #[serde(with = "named")]
+    named: Box<[(HeaderName, Option<Vec<u8>>)]>,
+    language: VaryLanguage,
+}
 
 /// Field names are kept as text.
 mod named {
     use http::HeaderName;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    type Named = Vec<(HeaderName, Option<Vec<u8>>)>;
+    type Named = Box<[(HeaderName, Option<Vec<u8>>)]>;
 
     pub(super) fn serialize<S: Serializer>(named: &[(HeaderName, Option<Vec<u8>>)], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(named.iter().map(|(name, value)| (name.as_str(), value)))
@@ -38,39 +43,39 @@ impl Variant {
     }
 
     /// Takes the values of the fields that the response's `Vary` names from the request that it answered.
-    pub(crate) fn of(response: &HeaderMap, request: &HeaderMap) -> Self {
+    pub(crate) fn of(response: &HeaderMap, request: &HeaderMap, language: VaryLanguage) -> Self {
         let mut named: Vec<HeaderName> = names(response).flatten().collect();
         named.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         named.dedup();
-        Self::by(named, request)
+        Self::by(named, request, language)
     }
 
     /// What this variant's names select in another request.
     pub(crate) fn counterpart(&self, request: &HeaderMap) -> Self {
-        Self::by(self.0.iter().map(|(name, _)| name.clone()).collect(), request)
+        Self::by(self.named.iter().map(|(name, _)| name.clone()).collect(), request, self.language)
     }
 
     /// Whether `request` would be answered by the response of this variant. Absent matches only absent.
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
-        self.0.iter().all(|(name, value)| selecting_value(name, request) == *value)
+        self.named.iter().all(|(name, value)| selecting_value(name, request, self.language) == *value)
     }
 
     /// Whether the response was negotiated at all.
     pub(crate) fn is_negotiated(&self) -> bool {
-        !self.0.is_empty()
+        !self.named.is_empty()
     }
 
     /// Bytes that the variant occupies.
     pub(crate) fn weight(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.as_str().len() + value.as_ref().map_or(0, Vec::len) + 64).sum()
+        self.named.iter().map(|(name, value)| name.as_str().len() + value.as_ref().map_or(0, Vec::len) + 64).sum()
     }
 
-    fn by(named: Vec<HeaderName>, request: &HeaderMap) -> Self {
+    fn by(named: Vec<HeaderName>, request: &HeaderMap, language: VaryLanguage) -> Self {
         let value = |name: HeaderName| {
-            let value = selecting_value(&name, request);
+            let value = selecting_value(&name, request, language);
             (name, value)
         };
-        Self(named.into_iter().map(value).collect())
+        Self { named: named.into_iter().map(value).collect(), language }
     }
 }
 
@@ -82,7 +87,7 @@ fn names(response: &HeaderMap) -> impl Iterator<Item = Option<HeaderName>> {
 }
 
 /// The value of a field in the form in which it is compared; `None` if the request does not have it.
-fn selecting_value(name: &HeaderName, request: &HeaderMap) -> Option<Vec<u8>> {
+fn selecting_value(name: &HeaderName, request: &HeaderMap, language: VaryLanguage) -> Option<Vec<u8>> {
     if !request.contains_key(name) {
         return None;
     }
@@ -94,9 +99,40 @@ fn selecting_value(name: &HeaderName, request: &HeaderMap) -> Option<Vec<u8>> {
     if *name == header::ACCEPT_ENCODING {
         return Some(offered_codings(&members));
     }
-    let lower = *name == header::ACCEPT_LANGUAGE;
-    let joined = members.join(&b", "[..]);
-    Some(if lower { joined.to_ascii_lowercase() } else { joined })
+    if *name != header::ACCEPT_LANGUAGE {
+        return Some(members.join(&b", "[..]));
+    }
+    Some(match language {
+        VaryLanguage::Syntax => members.join(&b", "[..]).to_ascii_lowercase(),
+        VaryLanguage::Normalised => weighted_languages(&members),
+    })
+}
+
+/// Language ranges from the heaviest to the lightest, those of equal weight in alphabetical order.
+fn weighted_languages(members: &[&[u8]]) -> Vec<u8> {
+    let mut languages: Vec<(u16, Vec<u8>)> = members
+        .iter()
+        .filter_map(|member| {
+            let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let range = parts.next().filter(|range| !range.is_empty())?.to_ascii_lowercase();
+            Some((parts.find_map(weight).unwrap_or(1000), range))
+        })
+        .collect();
+    languages.sort_by(|(weight, range), (other_weight, other)| other_weight.cmp(weight).then(range.cmp(other)));
+    languages.dedup();
+    let shown = languages.into_iter().map(|(weight, mut range)| {
+        range.extend_from_slice(format!(";q={weight}").as_bytes());
+        range
+    });
+    shown.collect::<Vec<_>>().join(&b","[..])
+}
+
+/// A weight in thousandths; what cannot be read counts as absent.
+fn weight(parameter: &[u8]) -> Option<u16> {
+    let text = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
+    let number: f32 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    // Clamped to what fits; the cast cannot lose anything but digits that weights do not have.
+    (0.0..=1.0).contains(&number).then(|| (number * 1000.0).round() as u16)
 }
 
 /// The content codings that are acceptable at all, sorted; order and preference do not make a variant.

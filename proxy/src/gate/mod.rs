@@ -16,6 +16,7 @@ pub(crate) use path::canonical as canonical_path;
 use crate::{
     body::Body,
     fault::{Fault, Refusal},
+    interim::Interim,
     listener::{Connection, Scheme},
 };
 use http::{HeaderMap, Method, Request, Version, header};
@@ -45,6 +46,10 @@ pub struct Received {
     pub viewer: IpAddr,
     /// The protocol that the viewer speaks.
     pub version: Version,
+    /// Where interim responses go, if the viewer can take them.
+    pub interim: Option<Interim>,
+    /// A GET or HEAD with a body; its behavior decides what becomes of it (security.md S09).
+    pub has_body: bool,
 }
 
 /// Checks and normalises a request.
@@ -56,9 +61,8 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
     check_method(&parts.method)?;
     let host = host::of(&parts.uri, &parts.headers, parts.version)?;
     check_expectation(&parts.headers)?;
-    if (parts.method == Method::GET || parts.method == Method::HEAD) && carries_body(&parts.headers, &body) {
-        return Err(Refusal::BodyNotAllowed.into());
-    }
+    let bodiless = parts.method == Method::GET || parts.method == Method::HEAD;
+    let has_body = bodiless && carries_body(&parts.headers, &body);
     fields::check(&parts.headers)?;
     fields::strip(&mut parts.headers);
     let path = path::canonical(parts.uri.path())?;
@@ -82,6 +86,8 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
         headers: parts.headers,
         viewer: connection.peer.ip().to_canonical(),
         version: parts.version,
+        interim: parts.extensions.remove(),
+        has_body,
     };
     Ok((received, body))
 }

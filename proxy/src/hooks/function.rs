@@ -1,5 +1,6 @@
 //! A loaded function, as the hook points call it.
 
+use super::breaker::Breaker;
 use crate::fault::{FailedFunction, Fault};
 use edgehook_contract::{Family, Fault as Class, HookPoint, lambda::OriginRules, viewer::Rules};
 use edgehook_lambda as lambda;
@@ -33,6 +34,8 @@ pub struct Function {
     pub facts: Arc<Facts>,
     /// How it is run.
     pub body: FunctionBody,
+    /// Keeps a function that always fails from being called, where that is wanted.
+    pub breaker: Option<Breaker>,
     /// What was said about it already.
     pub said: Said,
     /// What was counted of it, across configurations.

@@ -7,11 +7,13 @@
 //! Absent on purpose: engines and processes (behind the supervisor and the environments), and any decision about when a hook
 //! is skipped (the lifecycle's).
 
+mod breaker;
 mod convert;
 mod function;
 mod request_body;
 mod run;
 
+pub use breaker::Breaker;
 pub use function::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said};
 
 use crate::{
@@ -74,7 +76,7 @@ pub struct ViewerBound {
     /// The request.
     pub request: Received,
     /// Another origin than the behavior's, when the function chose one.
-    pub origin: Option<OriginChoice>,
+    pub origin: Option<Box<OriginChoice>>,
 }
 
 /// Runs a viewer-request function: it may change the request or answer it, and with the body included replace that.

@@ -46,7 +46,7 @@ pub(super) enum Outcome {
         origin: Option<lambda::Origin>,
         body: Option<Vec<u8>>,
         /// What a viewer function asked for.
-        choice: Option<OriginChoice>,
+        choice: Option<Box<OriginChoice>>,
     },
     /// A response, generated or changed; `body` when the function set one.
     Response { message: ResponseMessage, body: Option<Vec<u8>> },
@@ -81,20 +81,18 @@ pub(super) async fn run(
     let start = Instant::now();
     let mut hook_record = HookRecord::new(&function.name, hook);
     hook_record.distribution.clone_from(&function.facts.distribution_id);
-    let result = match &function.body {
-        FunctionBody::Viewer { hosts, id, budget, rules } => {
-            let event = viewer_event(function, hook, request_id, message);
-            let measured = Measured { record: &mut hook_record, budget: *budget, function };
-            run_viewer(hosts, id.id(), event, message, rules, measured).await
-        }
-        FunctionBody::Lambda { environments, origin_rules, .. } => {
-            let event = lambda_event(function, hook, request_id, message);
-            run_lambda(environments, &event, *origin_rules, &mut hook_record).await
-        }
-        FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
+    let result = if function.breaker.as_ref().is_none_or(|breaker| breaker.admits(start)) {
+        called(function, hook, request_id, message, &mut hook_record).await
+    } else {
+        let text = "circuit_breaker: it failed so often in a row that it is not called for a while";
+        Err(Failure::new(Class::Throttled, text))
     };
     hook_record.time = start.elapsed();
-    function.counts.ran(result.as_ref().err().map(|failure| failure.class));
+    let class = result.as_ref().err().map(|failure| failure.class);
+    function.counts.ran(class);
+    if let Some(breaker) = function.breaker.as_ref().filter(|_| class != Some(Class::Throttled)) {
+        breaker.ended(class == Some(Class::Execution), Instant::now());
+    }
     let failure = match result {
         Ok(outcome) => {
             record.hooks.push(hook_record);
@@ -108,6 +106,28 @@ pub(super) async fn run(
         return Ok(Outcome::Untouched);
     }
     Err(function.fault(hook, failure.class, failure.detail))
+}
+
+/// Hands the call to hosts or environments.
+async fn called(
+    function: &Function,
+    hook: HookPoint,
+    request_id: &str,
+    message: Message<'_>,
+    record: &mut HookRecord,
+) -> Result<Outcome, Failure> {
+    match &function.body {
+        FunctionBody::Viewer { hosts, id, budget, rules } => {
+            let event = viewer_event(function, hook, request_id, message);
+            let measured = Measured { record: &mut *record, budget: *budget, function };
+            run_viewer(hosts, id.id(), event, message, rules, measured).await
+        }
+        FunctionBody::Lambda { environments, origin_rules, .. } => {
+            let event = lambda_event(function, hook, request_id, message);
+            run_lambda(environments, &event, *origin_rules, record).await
+        }
+        FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
+    }
 }
 
 fn viewer_event(function: &Function, hook: HookPoint, request_id: &str, message: Message<'_>) -> viewer::Event {
@@ -159,14 +179,12 @@ async fn run_viewer(
             if let (Some(judge), Some(choice)) = (message.judge, &choice) {
                 judge(choice)?;
             }
-            if let Some(OriginChoice::Update(update)) = &choice
-                && !update.without_effect.is_empty()
-                && measured.function.said.first_without_effect()
-            {
-                let names = update.without_effect.join(", ");
-                measured.record.warnings.push(format!("updateRequestOrigin: {names} has no effect on this edge"));
+            let in_vain = choice.as_ref().map(OriginChoice::without_effect).unwrap_or_default();
+            if !in_vain.is_empty() && measured.function.said.first_without_effect() {
+                let names = in_vain.join(", ");
+                measured.record.warnings.push(format!("the chosen origin: {names} has no effect on this edge"));
             }
-            Ok(Outcome::Request { request, origin: None, body: None, choice })
+            Ok(Outcome::Request { request, origin: None, body: None, choice: choice.map(Box::new) })
         }
         (HookPoint::ViewerRequest, Returned::Response(returned)) => {
             let (message, body) = viewer::apply_generated(&returned, rules)?;

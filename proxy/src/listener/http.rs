@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bodies::{Delivery, Framing, InFlight, ViewerBody};
 use super::frames::MeteredFrames;
+use super::hints::{HintedStream, Hints};
 use super::io::ViewerSocket;
 use super::timeouts::{CloseReason, Pulse, Verdict};
 use super::{Answer, Connection, Handler, Limits, TlsInfo, hello, tls};
@@ -132,7 +133,9 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let service = self.service(connection, &pulse);
+        let hints = Hints::default();
+        let service = self.service(connection, &pulse, Some(hints.clone()));
+        let stream = HintedStream::new(stream, hints);
         let connection = self.http1.serve_connection(TokioIo::new(stream), service);
         self.drive(connection, &pulse).await
     }
@@ -142,17 +145,18 @@ impl Server {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         pulse.becomes_multiplexed();
-        let service = self.service(connection, &pulse);
+        let service = self.service(connection, &pulse, None);
         let stream = TokioIo::new(MeteredFrames::new(stream));
         self.drive(self.http2.serve_connection(stream, service), &pulse).await
     }
 
-    fn service(&self, connection: Connection, pulse: &Arc<Pulse>) -> Requests {
+    fn service(&self, connection: Connection, pulse: &Arc<Pulse>, hints: Option<Hints>) -> Requests {
         Requests {
             handler: Arc::clone(&self.handler),
             connection: Arc::new(connection),
             pulse: Arc::clone(pulse),
             body_min_rate: self.limits.body_min_rate,
+            hints,
         }
     }
 
@@ -190,7 +194,7 @@ trait Closable: Future<Output = hyper::Result<()>> {
     fn close_gently(self: Pin<&mut Self>);
 }
 
-impl<S> Closable for http1::Connection<TokioIo<S>, Requests>
+impl<S> Closable for http1::Connection<TokioIo<HintedStream<S>>, Requests>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -252,6 +256,8 @@ struct Requests {
     connection: Arc<Connection>,
     pulse: Arc<Pulse>,
     body_min_rate: u64,
+    /// Where interim responses go, on HTTP/1.1.
+    hints: Option<Hints>,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -266,9 +272,13 @@ impl Service<Request<Incoming>> for Requests {
             Version::HTTP_11 => Framing::Delimited,
             _ => Framing::EndOfConnection,
         };
-        let request = request.map(|incoming| ViewerBody::wrap(incoming, self.body_min_rate));
+        let mut request = request.map(|incoming| ViewerBody::wrap(incoming, self.body_min_rate));
+        let hints = self.hints.clone().filter(|_| request.version() == Version::HTTP_11);
+        if let Some(hints) = &hints {
+            request.extensions_mut().insert(hints.begin());
+        }
         let answer = self.handler.handle(Arc::clone(&self.connection), request);
-        Answering { answer, framing, in_flight: Some(in_flight) }
+        Answering { answer, framing, in_flight: Some(in_flight), hints }
     }
 }
 
@@ -277,6 +287,7 @@ struct Answering {
     answer: Answer,
     framing: Framing,
     in_flight: Option<InFlight>,
+    hints: Option<Hints>,
 }
 
 impl Future for Answering {
@@ -285,6 +296,7 @@ impl Future for Answering {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let response = std::task::ready!(this.answer.as_mut().poll(cx));
+        this.hints.iter().for_each(Hints::end);
         let in_flight = this.in_flight.take().expect("a future is not polled again after it is ready");
         Poll::Ready(Ok(response.map(|body| Delivery::new(body, this.framing, in_flight))))
     }

@@ -13,6 +13,7 @@ mod bodies;
 mod dev_identity;
 mod frames;
 mod hello;
+mod hints;
 mod http;
 mod io;
 mod slots;

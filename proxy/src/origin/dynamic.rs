@@ -129,6 +129,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: body::empty(),
             body_length: BodyLength::None,
+            interim: None,
         };
         origin.send(request).await
     }

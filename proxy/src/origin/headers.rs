@@ -8,6 +8,7 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, StatusCode, response};
+use std::time::Duration;
 
 use super::{BodyLength, Delimited, OriginError};
 
@@ -33,8 +34,20 @@ const HOP_BY_HOP: [HeaderName; 11] = [
 /// Fields that `Connection` cannot take away: they carry the message's framing and address.
 const NOT_NOMINABLE: [HeaderName; 2] = [CONTENT_LENGTH, HOST];
 
+/// How long a connection is kept on which a response with these fields came: `ours`, or a second less than the origin says
+/// it keeps it, so that no request goes out while the origin closes.
+pub(crate) fn kept_for(headers: &HeaderMap, ours: Duration) -> Duration {
+    let parameters = headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok()).unwrap_or_default().split(',');
+    let stated = parameters.filter_map(|parameter| parameter.trim().split_once('='));
+    let timeout = stated.filter(|(name, _)| name.trim().eq_ignore_ascii_case("timeout")).find_map(|(_, value)| {
+        let seconds: u64 = value.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.saturating_sub(1)))
+    });
+    timeout.map_or(ours, |theirs| theirs.min(ours))
+}
+
 /// Removes hop-by-hop fields and those that `Connection` names.
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let nominated: Vec<HeaderName> = headers
             .get_all(CONNECTION)
@@ -86,8 +99,8 @@ pub(crate) fn frame_request(headers: &mut HeaderMap, method: &Method, length: Bo
 pub(crate) fn settle_response(head: &mut response::Parts, method: &Method) -> Result<Delimited, OriginError> {
     let delimited = framing(head, method).map_err(|reason| OriginError::BadResponse(reason.to_owned()))?;
     strip_hop_by_hop(&mut head.headers);
-    if head.status == StatusCode::NO_CONTENT {
-        head.headers.remove(CONTENT_LENGTH); // RFC 9110, section 8.6: must not be there
+    if head.status == StatusCode::NO_CONTENT || delimited == Delimited::Close {
+        head.headers.remove(CONTENT_LENGTH); // RFC 9110, section 8.6: must not be there; or meant another framing
     }
     Ok(delimited)
 }
@@ -99,10 +112,16 @@ fn framing(head: &response::Parts, method: &Method) -> Result<Delimited, &'stati
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
     let (coding, length) = (codings.next(), lengths.next());
-    if coding.is_some() && length.is_some() {
+    // A coding that nobody knows has no end but the connection's (RFC 9112, section 6.3); one that ends in chunks is in
+    // between and refused.
+    let names_chunks =
+        |coding: &HeaderValue| coding.as_bytes().to_ascii_lowercase().windows(7).any(|it| it == b"chunked");
+    let chunked = head.headers.get_all(TRANSFER_ENCODING).iter().any(names_chunks);
+    if chunked && length.is_some() {
         return Err("both Content-Length and Transfer-Encoding");
     }
-    if codings.next().is_some() || coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+    let exactly = coding.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if chunked && (codings.next().is_some() || !exactly) {
         return Err("a Transfer-Encoding other than chunked");
     }
     if lengths.next().is_some() {
@@ -112,7 +131,8 @@ fn framing(head: &response::Parts, method: &Method) -> Result<Delimited, &'stati
     let bodiless = method == Method::HEAD || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     Ok(match (coding, length) {
         _ if bodiless => Delimited::None,
-        (Some(_), _) => Delimited::Chunked,
+        (Some(_), _) if chunked => Delimited::Chunked,
+        (Some(_), _) => Delimited::Close,
         (None, Some(length)) => Delimited::Length(length),
         (None, None) => Delimited::Close,
     })
@@ -203,9 +223,21 @@ mod tests {
         check_response(200, &get, &[("content-length", "5")], Ok(Delimited::Length(5)));
         check_response(200, &get, &[("transfer-encoding", "Chunked")], Ok(Delimited::Chunked));
         check_response(200, &get, &[], Ok(Delimited::Close));
+        check_response(200, &get, &[("transfer-encoding", "foo"), ("content-length", "5")], Ok(Delimited::Close));
         check_response(304, &get, &[("content-length", "5")], Ok(Delimited::None));
         check_response(204, &get, &[], Ok(Delimited::None));
         check_response(200, &Method::HEAD, &[("content-length", "5")], Ok(Delimited::None));
+    }
+
+    #[test]
+    fn connections_are_kept_no_longer_than_the_origin_keeps_them() {
+        let kept = |value: &'static str| kept_for(&fields(&[("keep-alive", value)]), Duration::from_secs(9)).as_secs();
+        for (value, seconds) in
+            [("timeout=5", 4), ("max=7, timeout=5", 4), ("Timeout=60", 9), ("timeout=0", 0), ("timeout=x", 9), ("", 9)]
+        {
+            assert_eq!(kept(value), seconds, "{value}");
+        }
+        assert_eq!(kept_for(&HeaderMap::new(), Duration::from_secs(9)).as_secs(), 9);
     }
 
     #[test]
@@ -215,7 +247,7 @@ mod tests {
         let coding = "a Transfer-Encoding other than chunked";
         check_response(200, &get, &[("content-length", "5"), ("transfer-encoding", "chunked")], Err(both));
         check_response(200, &Method::HEAD, &[("content-length", "5"), ("transfer-encoding", "chunked")], Err(both));
-        for value in ["gzip, chunked", "identity", ",chunked", "xchunked"] {
+        for value in ["gzip, chunked", "chunked, gzip", ",chunked", "xchunked"] {
             check_response(200, &get, &[("transfer-encoding", value)], Err(coding));
         }
         check_response(200, &get, &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], Err(coding));

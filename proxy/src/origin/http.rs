@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use super::bodies::{Lease, RequestBody, ResponseBody, Upload};
 use super::connect::Connector;
-use super::headers::{frame_request, settle_response};
+use super::headers::{frame_request, kept_for, settle_response, strip_hop_by_hop};
 use super::pool::{Pool, PooledConnection};
 use super::{BodyLength, Delimited, OriginError, OriginRequest, OriginResponse, Waits};
-use crate::body;
+use crate::{body, interim::Interim};
 
 /// A server and the connections to it.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Endpoint {
     ) -> Result<OriginResponse, OriginError> {
         let method = request.method.clone();
         let safe = method == Method::GET || method == Method::HEAD;
-        let replayable = safe && request.body_length == BodyLength::None;
+        let replayable = safe && request.body_length == BodyLength::None && timing.attempts > 1;
         let (mut request, upload) = self.write_anew(request, path_prefix)?;
         let permit = self.turn(timing).await?;
         while let Some(mut connection) = self.pool.checkout().await {
@@ -98,7 +98,7 @@ impl Endpoint {
         request: OriginRequest,
         path_prefix: &str,
     ) -> Result<(Request<RequestBody>, Arc<Upload>), OriginError> {
-        let OriginRequest { method, path_and_query, mut headers, body, body_length } = request;
+        let OriginRequest { method, path_and_query, mut headers, body, body_length, interim } = request;
         if !path_and_query.starts_with('/') {
             return Err(OriginError::Unsendable("the path does not begin with a slash".to_owned()));
         }
@@ -110,6 +110,9 @@ impl Endpoint {
         *written.method_mut() = method;
         *written.uri_mut() = target;
         *written.headers_mut() = headers;
+        if let Some(interim) = interim {
+            relay(&mut written, interim);
+        }
         Ok((written, upload))
     }
 
@@ -131,9 +134,10 @@ impl Endpoint {
         timing: Waits,
     ) -> Result<OriginResponse, OriginError> {
         let (mut head, incoming) = response.into_parts();
+        let keepalive = kept_for(&head.headers, timing.keepalive);
         let delimited = settle_response(&mut head, method)?;
         let pool = Arc::clone(&self.pool);
-        let lease = Lease { connection, pool, keepalive: timing.keepalive, permit, upload };
+        let lease = Lease { connection, pool, keepalive, permit, upload };
         let body = if matches!(delimited, Delimited::None | Delimited::Length(0)) {
             lease.finish();
             body::empty()
@@ -144,6 +148,18 @@ impl Endpoint {
     }
 }
 
+/// Has interim responses passed on, without what concerns the hop to the origin. 100 answers our own expectation, of which
+/// there is none.
+fn relay(request: &mut Request<RequestBody>, interim: Interim) {
+    hyper::ext::on_informational(request, move |response| {
+        if response.status() != StatusCode::CONTINUE {
+            let mut headers = response.headers().clone();
+            strip_hop_by_hop(&mut headers);
+            interim.send(response.status(), &headers);
+        }
+    });
+}
+
 /// A copy of a request that has no body.
 fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
     let (body, _) = RequestBody::new(body::empty(), BodyLength::None);
@@ -151,6 +167,7 @@ fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
     copy
 }
 

@@ -28,8 +28,8 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, Method, response};
 
-use crate::body::Body;
 pub use crate::body::Delimited;
+use crate::{body::Body, interim::Interim};
 
 pub use dynamic::DynamicOrigins;
 pub use error::{OriginBuildError, OriginError};
@@ -131,6 +131,8 @@ pub struct OriginRequest {
     pub body: Body,
     /// How the body is framed.
     pub body_length: BodyLength,
+    /// Where interim responses go; without it they are dropped.
+    pub interim: Option<Interim>,
 }
 
 /// What came back.

@@ -138,7 +138,7 @@ fn row_118_the_first_runtime() {
         function handler(event) { return { statusCode: 200, statusDescription: 'OK', headers: {
             'x-a': { value: String.bytesFrom('aGk', 'base64url') },
             'x-b': { value: c.createHash('md5').update('').digest('base64url') },
-            'x-c': { value: typeof Buffer + typeof atob } } }; }";
+            'x-c': { value: typeof Buffer + typeof atob + typeof event.request.rawQueryString } } }; }";
     let edge = Edge::start(
         &config(&origin, &[("f", "runtime = \"cloudfront-js-1.0\"")], &behavior("*", "viewer_request = \"f\"")),
         &[("f.js", source)],
@@ -146,7 +146,7 @@ fn row_118_the_first_runtime() {
     let reply = edge.get("/");
     assert_eq!(
         (reply.header("x-a"), reply.header("x-b"), reply.header("x-c")),
-        ("hi", "1B2M2Y8AsgTpgAmY7PhCfg", "undefinedundefined")
+        ("hi", "1B2M2Y8AsgTpgAmY7PhCfg", "undefinedundefinedundefined")
     );
 }
 
@@ -209,4 +209,95 @@ fn an_untouched_request_is_forwarded_byte_for_byte() {
             prop_assert_eq!(named(seen.lines.clone(), name), named(lines.iter().map(line).collect(), name), "{}", name);
         }
     });
+}
+
+#[test]
+fn logs_have_amazons_form_and_functions_are_counted() {
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let source = "function handler(event) { const uri = event.request.uri;
+        if (uri === '/silent') { return event.request; }
+        console.log('first'); console.log('second');
+        if (uri === '/throws') { throw new Error('x'); }
+        if (uri === '/wrong') { return null; }
+        return event.request; }";
+    let server = "listen = [\"http://127.0.0.1:0\"]\ndistribution_id = \"E123\"";
+    let edge = Edge::with_server(
+        server,
+        &config(&origin, &[("f", JS2)], &behavior("*", "viewer_request = \"f\"")),
+        &[("f.js", source)],
+    );
+    let id = edge.get("/said").header("x-amz-cf-id").to_owned();
+    for line in [" START DistributionID: E123", " first", " second", " END"] {
+        edge.says(&format!("{id}{line}"));
+    }
+    let silent = edge.get("/silent").header("x-amz-cf-id").to_owned();
+    assert_eq!(edge.get("/throws").status, 503);
+    assert_eq!(edge.get("/wrong").status, 502);
+    let reply = edge.admin("/status");
+    let status: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
+    let metrics = &status["functions"]["f"];
+    for (name, count) in [
+        ("FunctionInvocations", 4),
+        ("FunctionExecutionErrors", 1),
+        ("FunctionValidationErrors", 1),
+        ("FunctionThrottles", 0),
+        ("KvsReadRequests", 0),
+    ] {
+        assert_eq!(metrics[name], count, "{name}: {metrics}");
+    }
+    assert!(
+        metrics["FunctionComputeUtilization"].as_f64().is_some_and(|average| (0.0..=100.0).contains(&average)),
+        "{metrics}"
+    );
+    assert!(!edge.output().contains(&format!("{silent} START")), "a run that said nothing leaves no lines");
+}
+
+#[test]
+fn where_the_edge_is() {
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let server = "listen = [\"http://127.0.0.1:0\"]\nedge_location = { name = \"FRA\", region = \"eu-central-1\", server_ip = \"192.0.2.1\" }";
+    let source = format!("{PRELUDE}function handler(event) {{ return say(JSON.stringify(cf.edgeLocation)); }}");
+    let edge = Edge::with_server(
+        server,
+        &config(&origin, &[("f", JS2)], &behavior("*", "viewer_request = \"f\"")),
+        &[("f.js", &source)],
+    );
+    let reply = edge.get("/");
+    assert_eq!(reply.text(), r#"{"name":"FRA","serverIp":"192.0.2.1","region":"eu-central-1"}"#);
+    assert_eq!(reply.header("x-amz-cf-pop"), "FRA");
+}
+
+#[test]
+fn a_function_that_always_fails_is_left_alone_where_that_is_wanted() {
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let broken = "function handler(event) { if (event.request.uri === '/well') { return event.request; } throw new Error('always'); }";
+    let breaking = format!("{JS2}\ncircuit_breaker = true");
+    let edge = Edge::start(
+        &config(
+            &origin,
+            &[("f", &breaking), ("g", JS2)],
+            &(behavior("/g", "viewer_request = \"g\"") + &behavior("*", "viewer_request = \"f\"")),
+        ),
+        &[("f.js", broken), ("g.js", broken)],
+    );
+    for path in ["/f", "/g"] {
+        let words: Vec<String> = (0..25).map(|_| edge.get(path).x_cache().to_owned()).collect();
+        let turned_away = words.iter().filter(|word| *word == "FunctionThrottledError").count();
+        assert_eq!(turned_away, if path == "/f" { 5 } else { 0 }, "{path}: {words:?}");
+    }
+    assert_eq!(edge.get("/well").x_cache(), "FunctionThrottledError", "whatever it would do");
+    edge.save("f.js", "function handler(event) { return event.request; }");
+    edge.signal(nix::sys::signal::Signal::SIGHUP);
+    crate::harness::eventually("the new version is called", || (edge.get("/f").status == 200).then_some(()));
+}
+
+#[test]
+fn row_79_a_redirect_to_https_comes_before_the_hooks() {
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let source = "function handler(event) { throw new Error('it ran'); }";
+    let hooks = "viewer_request = \"f\"\nviewer_response = \"f\"\nviewer_protocol_policy = \"redirect-to-https\"";
+    let edge = Edge::start(&config(&origin, &[("f", JS2)], &behavior("*", hooks)), &[("f.js", source)]);
+    let reply = edge.get("/a?b=1");
+    assert_eq!((reply.status, reply.header("location")), (301, "https://www.example.com/a?b=1"));
+    assert_eq!((reply.x_cache(), origin.count()), ("Redirect", 0));
 }

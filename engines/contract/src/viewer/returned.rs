@@ -25,7 +25,7 @@ pub struct ReturnedRequest {
     /// `cookies`.
     pub cookies: Option<Vec<Field>>,
     /// The origin that the run asked for, in its last call (cloudfront-functions.md 6.5).
-    pub origin: Option<OriginDirective>,
+    pub origin: Option<Box<OriginDirective>>,
 }
 
 /// `querystring`: an object or a string (cloudfront-functions.md 4.3).

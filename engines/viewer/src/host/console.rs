@@ -48,7 +48,7 @@ fn as_json(value: &JsValue, context: &mut Context) -> JsResult<Option<JsString>>
     if !plain {
         return Ok(None);
     }
-    Ok(stringify.call(&JsValue::undefined(), &[value.clone()], context)?.as_string())
+    Ok(stringify.call(&JsValue::undefined(), std::slice::from_ref(value), context)?.as_string())
 }
 
 fn log(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {

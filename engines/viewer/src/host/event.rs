@@ -9,7 +9,10 @@ use boa_engine::{
     object::FunctionObjectBuilder,
     property::{PropertyDescriptor, PropertyKey},
 };
-use edgehook_contract::{HookPoint, standard_phrase, viewer::fields};
+use edgehook_contract::{
+    HookPoint, standard_phrase,
+    viewer::{Runtime, fields},
+};
 use edgehook_protocol::event::{EventRef, RequestRef, ResponseRef};
 
 /// An event without its values.
@@ -37,7 +40,8 @@ pub(super) struct Part {
 }
 
 impl Form {
-    pub(super) fn new(context: &mut Context) -> JsResult<Self> {
+    /// An event for functions of this runtime version.
+    pub(super) fn new(runtime: Runtime, context: &mut Context) -> JsResult<Self> {
         let about = record(&["distributionDomainName", "distributionId", "eventType", "requestId"], context);
         let viewer = record(&["ip"], context);
         let request = Part::new(&["method", "uri"], context)?;
@@ -48,7 +52,9 @@ impl Form {
             put(&part.object, js_string!("cookies"), part.cookies.object().clone());
         }
         let raw_query = JsObject::with_null_proto();
-        add_raw_query(&request.object, &raw_query, context);
+        if runtime == Runtime::Js2 {
+            add_raw_query(&request.object, &raw_query, context);
+        }
         let root = |context: &Context| {
             let root = record(&["version"], context);
             put(&root, js_string!("version"), js_string!("1.0"));

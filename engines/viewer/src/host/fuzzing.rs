@@ -9,7 +9,7 @@ use super::{event::Form, modules, outcome};
 use boa_engine::{Context, JsString, JsValue, js_string};
 use edgehook_contract::{
     HookPoint, RequestMessage, Violation,
-    viewer::{self, Event, OriginDirective, Returned, Rules},
+    viewer::{self, Event, OriginDirective, Returned, Rules, Runtime},
 };
 use edgehook_protocol::{event::EventRef, wire::Wire};
 
@@ -32,7 +32,7 @@ pub fn event(bytes: &[u8]) {
     let (mut rest, mut again) = (bytes, bytes);
     let (Ok(event), Ok(owned)) = (EventRef::take(&mut rest), Event::take(&mut again)) else { return };
     let mut context = context();
-    let mut form = Form::new(&mut context).expect("an event's form can be made");
+    let mut form = Form::new(Runtime::Js2, &mut context).expect("an event's form can be made");
     let argument = form.fill(&event, &mut context);
     let part = if event.hook == HookPoint::ViewerResponse && event.response.is_some() { "response" } else { "request" };
     let value = argument.get(JsString::from(part), &mut context).expect("the event has its part");
@@ -69,7 +69,7 @@ pub fn result(text: &str) {
     let mut encoded = Vec::new();
     given.put(&mut encoded);
     let event = EventRef::take(&mut encoded.as_slice()).expect("just encoded");
-    let mut form = Form::new(&mut context).expect("an event's form can be made");
+    let mut form = Form::new(Runtime::Js2, &mut context).expect("an event's form can be made");
     form.fill(&event, &mut context);
     match outcome::read(&value, outcome::Given { event: &event, form: &form }) {
         Ok(Returned::Request(returned)) => safe(viewer::apply_request(&request, &returned, &RULES).map(|request| {

@@ -25,7 +25,7 @@ use boa_engine::{
 };
 use edgehook_contract::{
     Header, HookPoint, RequestMessage, ResponseMessage,
-    viewer::{Context as About, Event, Returned},
+    viewer::{Context as About, Event, Returned, Runtime},
 };
 use edgehook_isolate::{Refused, Turn};
 use edgehook_protocol::{
@@ -72,9 +72,10 @@ impl Guest {
         let clock = Rc::new(Frozen(Cell::new(now())));
         let (source, file) = (program.source.0.as_slice(), program.file.as_str());
         let loaded = engine(&clock, program).and_then(|mut context| {
-            let form = Form::new(&mut context).map_err(|error| engine_problem(&error))?;
-            warm(&mut context)?;
+            let form = Form::new(program.runtime, &mut context).map_err(|error| engine_problem(&error))?;
+            warm(program.runtime, &mut context)?;
             let handler = program::handler(source, file, &mut context)?;
+            modules::loaded(&mut context);
             // What the top level logged belongs to loading, not to a run.
             console::reset(&mut context);
             Ok(Self { context, handler, form, clock: clock.clone(), file: file.to_owned(), source: source.to_vec() })
@@ -113,7 +114,7 @@ impl Guest {
         let outcome = match &settled {
             Ok(Some(value)) => match outcome::read(value, Given { event: &event, form: &self.form }) {
                 Ok(Returned::Request(mut request)) => {
-                    request.origin = modules::directive(&mut self.context);
+                    request.origin = modules::directive(&mut self.context).map(Box::new);
                     Outcome::Returned(Returned::Request(request))
                 }
                 Ok(returned) => Outcome::Returned(returned),
@@ -243,14 +244,14 @@ fn engine_problem(error: &JsError) -> Problem {
 
 /// Builds and reads a made-up event, so that shapes, inline caches and lazy statics that every run needs are part of the
 /// snapshot. The user's own code has not been seen yet.
-fn warm(context: &mut Context) -> Result<(), Problem> {
+fn warm(runtime: Runtime, context: &mut Context) -> Result<(), Problem> {
     // `Symbol.for` reaches the engine's one registry, which asks the system for its processors when it is first used.
     let dummy = "(async function (event) { await null; Symbol.for(''); return event.response || event.request; })";
     let mut rounds = || -> JsResult<()> {
         let dummy = context.eval(Source::from_bytes(dummy))?;
         let Some(dummy) = dummy.as_object() else { return Ok(()) };
         for hook in [HookPoint::ViewerRequest, HookPoint::ViewerResponse] {
-            let (mut form, mut encoded) = (Form::new(context)?, Vec::new());
+            let (mut form, mut encoded) = (Form::new(runtime, context)?, Vec::new());
             made_up(hook).put(&mut encoded);
             let Ok(event) = EventRef::take(&mut encoded.as_slice()) else { continue };
             let argument = form.fill(&event, context);

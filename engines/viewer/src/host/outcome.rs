@@ -8,7 +8,7 @@ use boa_engine::{
     JsObject, JsString, JsValue,
     builtins::proxy::Proxy,
     js_string,
-    property::{DescriptorKind, PropertyKey},
+    property::{DescriptorKind, PropertyDescriptor, PropertyKey},
     value::Type,
 };
 use edgehook_contract::{
@@ -223,7 +223,7 @@ fn field_map(value: &JsValue, place: &str, attributes: bool) -> Read<Vec<Field>>
         };
         let place = Member { map: place, name: &name };
         // What enumeration does not show is no member: the `length` of an array.
-        let hidden = map.borrow().properties().get(&key).is_some_and(|property| property.enumerable() == Some(false));
+        let hidden = map.borrow().properties().get(&key).is_some_and(|property| is_hidden_value(&property));
         let value = if hidden { JsValue::undefined() } else { property(&map, &key, &place)? };
         if !value.is_undefined() {
             let (first, multi) = field(&value, &place, attributes)?;
@@ -231,6 +231,10 @@ fn field_map(value: &JsValue, place: &str, attributes: bool) -> Read<Vec<Field>>
         }
     }
     Ok(fields)
+}
+
+fn is_hidden_value(property: &PropertyDescriptor) -> bool {
+    property.enumerable() == Some(false) && !property.is_accessor_descriptor()
 }
 
 /// All own names in the order of the language: indices ascending, then the others as they were made.

@@ -83,6 +83,9 @@ class Walk {
   }
 }
 
+// Modules of the host, where there are any.
+const modules = () => (typeof require === 'function' ? ['crypto', 'querystring', 'buffer', 'cloudfront'].map((name) => require(name)) : []);
+
 // Intrinsics that no global names.
 function hidden() {
   const up = (value, steps = 1) => (steps > 0 ? up(getPrototypeOf(value), steps - 1) : value);
@@ -92,7 +95,7 @@ function hidden() {
     arrayIterator: up([][Symbol.iterator]()), stringIterator: up(''[Symbol.iterator]()), mapIterator: up(new Map().entries()),
     setIterator: up(new Set().values()), regexpIterator: up('a'.matchAll(/a/g)), helper: up([].values().map((x) => x)),
     wrapper: up(Iterator.from({ next() {} })), typedArray: up(Uint8Array), thrower: getOwnPropertyDescriptor(strictArguments, 'callee'),
-    template: template(), arguments: strictArguments, Shape,
+    template: template(), arguments: strictArguments, Shape, modules: modules(),
   };
 }
 
@@ -112,6 +115,7 @@ const calls = {
   symbols: () => [Symbol.for('victim') === registered, Symbol.keyFor(registered), String(registered), registered.description, Symbol.iterator.toString(), Symbol('x') in {}, typeof Symbol.for('leak0')],
   iteration: () => { const [a, ...b] = new Set([1, 2, 3]); const g = (function* () { const x = yield 1; yield x; })(); return [a, b, g.next(), g.next(9), g.return(4), [1, 2].values().map((x) => x + 1).toArray(), [...Object.entries({ a: 1 })]]; },
   text: () => [encodeURIComponent('é&/'), decodeURIComponent('%C3%A9'), escape('ü'), encodeURI('a b'), isFinite('1'), String.raw`\n${1}`],
+  host: () => { const [crypto, query, , cf] = modules(); return crypto ? [crypto.createHash('sha256').update('a').digest('hex'), crypto.createHmac('md5', 'k').update('a').digest('base64'), query.parse('a=1&a=2'), query.stringify({ a: [1, 2] }), Buffer.from('aGk', 'base64url') + Buffer.from([1]).toString('hex'), Buffer.alloc(2), atob('aGk='), new TextDecoder().decode(new Uint8Array([0xac])), typeof cf.updateRequestOrigin, Object.keys(cf.edgeLocation)] : []; },
   own: () => [++counter, state.text, state.list, state.nested, state.when.getTime(), [...state.map], [...state.set], [...state.bytes], state.weak.has(state.list), new Shape().area(), Shape.made, (handler.calls = (handler.calls || 0) + 1), template() === templateAtLoad, typeof leaked, typeof globalThis.handler],
 };
 

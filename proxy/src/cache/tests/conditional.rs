@@ -57,21 +57,34 @@ fn dates() {
 
 #[test]
 fn a_304_speaks_of_what_is_stored_or_not() {
-    let validators = |etag: &str| Validators::of(&fields(&[("etag", etag)])).unwrap();
-    assert!(validators("\"a\"").accept(&fields(&[])));
-    assert!(validators("\"a\"").accept(&fields(&[("etag", "\"a\"")])));
-    assert!(validators("W/\"a\"").accept(&fields(&[("etag", "W/\"a\"")])));
-    assert!(!validators("\"a\"").accept(&fields(&[("etag", "\"b\"")])));
-    let dated = Validators::of(&fields(&[("last-modified", AT)])).unwrap();
-    assert!(!dated.accept(&fields(&[("etag", "\"b\"")])));
-    assert_eq!(Validators::of(&fields(&[("date", AT)])), None);
+    let named = |stored: &[&[(&str, &str)]], answer: &[(&str, &str)]| {
+        let stored: Vec<HeaderMap> = stored.iter().map(|list| fields(list)).collect();
+        confirmed(stored.iter(), &fields(answer))
+    };
+    let (a, weak_a, b, dated) =
+        ([("etag", "\"a\"")], [("etag", "W/\"a\"")], [("etag", "\"b\"")], [("last-modified", AT)]);
+    assert_eq!(named(&[&a], &[]), Some(0));
+    assert_eq!(named(&[&a], &a), Some(0));
+    assert_eq!(named(&[&weak_a], &weak_a), Some(0));
+    assert_eq!(named(&[&a], &b), None);
+    assert_eq!(named(&[&b, &a], &a), Some(1));
+    assert_eq!(named(&[&weak_a, &a], &a), Some(1), "the strong one before the weak one");
+    assert_eq!(named(&[&b, &weak_a], &a), Some(1));
+    assert_eq!(named(&[&b, &a], &[]), None, "which of the two?");
+    assert_eq!(named(&[&dated, &a], &dated), Some(0));
+    assert_eq!(named(&[&dated], &b), None);
+    assert_eq!(named(&[], &a), None);
+    assert_eq!(Validators::of([fields(&[("date", AT)])].iter()), None);
 }
 
 #[test]
 fn our_conditions_replace_the_viewers() {
     let mut request = fields(&[("if-none-match", "x"), ("if-modified-since", "y"), ("if-range", "z"), ("a", "b")]);
-    Validators::of(&fields(&[("last-modified", AT)])).unwrap().apply(&mut request);
+    Validators::of([fields(&[("last-modified", AT)])].iter()).unwrap().apply(&mut request);
     assert_eq!(request, fields(&[("if-modified-since", AT), ("a", "b")]));
+    let several = [fields(&[("etag", "\"a\""), ("last-modified", AT)]), fields(&[("etag", "W/\"b\"")])];
+    Validators::of(several.iter()).unwrap().apply(&mut request);
+    assert_eq!(request, fields(&[("if-none-match", "\"a\", W/\"b\""), ("a", "b")]));
 }
 
 #[test]
@@ -91,4 +104,16 @@ fn whole_fields_are_merged() {
         ("content-encoding", "gzip"),
     ]);
     assert_eq!(stored, merged);
+}
+
+#[test]
+fn a_head_describes_what_has_the_same_validators_and_length() {
+    let stored = fields(&[("etag", "\"a\""), ("last-modified", AT)]);
+    let same = |list: &[(&str, &str)]| describes(&fields(list), &stored, 5);
+    assert!(same(&[("etag", "\"a\""), ("last-modified", AT)]));
+    assert!(same(&[("etag", "\"a\""), ("last-modified", AT), ("content-length", "5"), ("x", "y")]));
+    assert!(!same(&[("etag", "\"a\""), ("last-modified", AT), ("content-length", "6")]));
+    assert!(!same(&[("etag", "\"b\""), ("last-modified", AT)]));
+    assert!(!same(&[("etag", "\"a\"")]));
+    assert!(describes(&fields(&[]), &fields(&[]), 0));
 }

@@ -8,7 +8,7 @@ use crate::cache::{TagRules, policy::Ttl};
 
 fn policy(query: Selection, headers: Selection, cookies: Selection) -> CachePolicy {
     let ttl = Ttl { min: Default::default(), default: Default::default(), max: std::time::Duration::from_secs(1) };
-    CachePolicy { ttl, query, headers, cookies, tags: TagRules::default() }
+    CachePolicy { ttl, query, headers, cookies, tags: TagRules::default(), rules: Default::default() }
 }
 
 fn all() -> CachePolicy {
@@ -46,7 +46,8 @@ fn the_query_keeps_order_and_bytes() {
     query(some(&["a", "c"]), Some("c&b=2&a=1&a=0"), Some("c&a=1&a=0"));
     query(but(&["b"]), Some("c&b=2&b&a=1;b=3"), Some("c&a=1;b=3"));
     query(some(&["a"]), Some("%61=1&A=1"), None);
-    query(Selection::All, Some(""), None);
+    query(Selection::All, Some(""), Some(""));
+    query(some(&["a"]), Some(""), None);
     query(Selection::All, None, None);
 }
 
@@ -158,4 +159,27 @@ proptest! {
         prop_assert_eq!(first.key, second.key);
         prop_assert_eq!((first.query, first.cookies), (second.query, second.cookies));
     }
+}
+
+#[test]
+fn a_url_is_read_back_from_its_key() {
+    let headers = HeaderMap::new();
+    for query in [None, Some(""), Some("a=1&b=\u{e4}")] {
+        let input = KeyInput {
+            namespace: "n",
+            scheme: "https",
+            host: "h:8080",
+            path: "/p/q",
+            query,
+            headers: &headers,
+            buckets: &[("v", "b")],
+        };
+        let key = KeyedRequest::new(&policy(Selection::All, Selection::None, Selection::None), &input).key;
+        let expected = UrlParts { scheme: "https", host: "h:8080", path: "/p/q", query: query.unwrap_or("") };
+        assert_eq!(key.url_parts(), expected);
+        let again = Key::from_bytes(key.bytes()).unwrap();
+        assert!(again == key && again.url_bytes() == key.url_bytes());
+        assert_eq!(again.url_parts(), expected);
+    }
+    assert!(Key::from_bytes(b"").is_none() && Key::from_bytes(&[VERSION, 0, 0]).is_none());
 }

@@ -6,6 +6,7 @@ pub(super) mod model;
 mod negotiation;
 mod purging;
 mod ranges;
+mod requests;
 mod streaming;
 mod validation;
 
@@ -47,6 +48,7 @@ pub(super) fn policy() -> CachePolicy {
         query: Selection::All,
         headers: Selection::None,
         cookies: Selection::None,
+        rules: Arc::default(),
         tags: TagRules::default(),
     }
 }
@@ -88,6 +90,13 @@ impl Viewer {
             unkeyed_cookies: false,
         }
     }
+}
+
+/// The same policy under other rules.
+pub(super) fn policy_with(change: impl FnOnce(&mut Rules)) -> CachePolicy {
+    let mut rules = Rules::default();
+    change(&mut rules);
+    CachePolicy { rules: Arc::new(rules), ..policy() }
 }
 
 pub(super) fn get(path: &str) -> Viewer {

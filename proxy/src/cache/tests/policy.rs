@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use super::*;
+use crate::cache::freshness::Failure;
 
 const DATE: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
 const NOW: i64 = 1_700_000_000; // the same
@@ -15,15 +16,18 @@ fn headers(list: &[(&str, &str)]) -> HeaderMap {
 
 /// Judges a 200 under `ttl.default = 0`, after `change`.
 fn judged(list: &[(&str, &str)], change: impl FnOnce(&mut Exchange<'_>)) -> Result<Plan, NoStoreReason> {
-    let headers = headers(list);
+    let (headers, rules) = (headers(list), Rules::default());
     let mut exchange = Exchange {
         status: StatusCode::OK,
         headers: &headers,
         delimited: Delimited::Length(1),
         authorization: false,
+        declined: false,
         cookies_forwarded: false,
         ttl: ttl(0, 0, 31_536_000),
+        rules: &rules,
         max_object: 1000,
+        extension: None,
         received: NOW,
         delay: Duration::ZERO,
     };
@@ -62,7 +66,7 @@ fn lifetimes_in_order_of_precedence() {
     lives(&[("cache-control", "max-age=a")], Ok(0));
     lives(&[("cache-control", "max-age=99999999999")], Ok(31_536_000));
     lives(&[], Err(NoStoreReason::NoFreshness));
-    lives(&[("etag", "\"a\""), ("last-modified", DATE)], Err(NoStoreReason::NoFreshness));
+    lives(&[("etag", "\"a\""), ("last-modified", DATE)], Ok(0));
     lives(&[("cache-control", "public"), ("etag", "\"a\"")], Ok(0));
     lives(&[("cache-control", "public")], Err(NoStoreReason::NoFreshness));
     lives(&[("pragma", "no-cache"), ("cache-control", "max-age=1")], Ok(1));
@@ -202,14 +206,14 @@ fn stale_windows_of_each_directive() {
     ] {
         let clocks = judged(&[("cache-control", directives)], |_| ()).unwrap().freshness;
         let limits = |clock: Duration| clock.as_secs();
-        assert_eq!((limits(clocks.while_revalidating), limits(clocks.on_error)), (swr, sie), "{directives}");
+        assert_eq!((limits(clocks.while_revalidating), limits(clocks.on_unreachable)), (swr, sie), "{directives}");
         let last = Duration::from_millis(1000 * (1 + sie) - 1);
-        assert!(clocks.may_serve_on_error(last), "{directives}");
-        assert!(!clocks.may_serve_on_error(Duration::from_secs(1 + sie)), "{directives}");
+        assert!(clocks.may_serve_on(Failure::Unreachable, last), "{directives}");
+        assert!(!clocks.may_serve_on(Failure::Status, Duration::from_secs(1 + sie)), "{directives}");
         assert!(!clocks.may_serve_while_revalidating(Duration::from_secs(1 + swr)), "{directives}");
     }
     let error = judged(&[("cache-control", "max-age=60")], |e| e.status = StatusCode::BAD_GATEWAY).unwrap();
-    assert_eq!(error.freshness.on_error, Duration::ZERO);
+    assert_eq!(error.freshness.on_unreachable, Duration::ZERO);
 }
 
 #[test]
@@ -230,8 +234,140 @@ fn selections_and_the_switch() {
         query: none.clone(),
         headers: none.clone(),
         cookies: none.clone(),
+        rules: Arc::default(),
         tags: TagRules::default(),
     };
     assert!(policy(ttl(0, 0, 0)).is_disabled());
     assert!(!policy(ttl(0, 0, 1)).is_disabled());
+}
+
+/// Judges under other rules.
+fn under(rules: &Rules, list: &[(&str, &str)], change: impl FnOnce(&mut Exchange<'_>)) -> Result<u64, NoStoreReason> {
+    let headers = headers(list);
+    let mut exchange = Exchange {
+        status: StatusCode::OK,
+        headers: &headers,
+        delimited: Delimited::Length(1),
+        authorization: false,
+        declined: false,
+        cookies_forwarded: false,
+        ttl: ttl(0, 0, MAX_SECONDS),
+        rules,
+        max_object: 1000,
+        extension: None,
+        received: NOW,
+        delay: Duration::ZERO,
+    };
+    change(&mut exchange);
+    seconds(judge(&exchange))
+}
+
+#[test]
+fn targeted_fields_decide_alone() {
+    let later = "Tue, 14 Nov 2023 22:14:20 GMT";
+    for (list, expected) in [
+        (&[("cdn-cache-control", "max-age=60"), ("cache-control", "no-store")][..], Ok(60)),
+        (&[("cdn-cache-control", "no-store"), ("cache-control", "max-age=60")], Err(NoStoreReason::NoStore)),
+        (&[("cdn-cache-control", "private"), ("expires", later)], Err(NoStoreReason::Private)),
+        // Without a lifetime of its own it still silences the other two.
+        (&[("cdn-cache-control", "foo"), ("cache-control", "max-age=60")], Err(NoStoreReason::NoFreshness)),
+        (&[("cdn-cache-control", "foo"), ("expires", later)], Err(NoStoreReason::NoFreshness)),
+        // Broken: as if it were not there.
+        (&[("cdn-cache-control", "max-age=\"5\""), ("cache-control", "max-age=60")], Ok(60)),
+        (&[("cdn-cache-control", ""), ("cache-control", "max-age=60")], Ok(60)),
+        (&[("edgehook-cdn-cache-control", "max-age=7"), ("cdn-cache-control", "max-age=8")], Ok(7)),
+        (&[("edgehook-cdn-cache-control", "=,"), ("cdn-cache-control", "max-age=8")], Ok(8)),
+    ] {
+        assert_eq!(seconds(judged(list, |_| ())), expected, "{list:?}");
+    }
+    let none = Rules { targeted: Vec::new(), ..Rules::default() };
+    assert_eq!(under(&none, &[("cdn-cache-control", "max-age=60"), ("cache-control", "max-age=5")], |_| ()), Ok(5));
+}
+
+#[test]
+fn heuristics_give_a_tenth_of_the_age() {
+    let strict = Rules::strict_rfc();
+    let modified = |date, status: u16, more: &[(&str, &str)]| {
+        let mut list = vec![("last-modified", date), ("date", DATE)];
+        list.extend_from_slice(more);
+        under(&strict, &list, |exchange| exchange.status = StatusCode::from_u16(status).unwrap())
+    };
+    let (hour, year) = ("Tue, 14 Nov 2023 21:13:20 GMT", "Mon, 14 Nov 2022 22:13:20 GMT");
+    for status in [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501] {
+        assert_eq!(modified(hour, status, &[]), Ok(360), "{status}");
+    }
+    for status in [201, 202, 302, 303, 307, 403, 500, 503, 599] {
+        assert_eq!(modified(hour, status, &[]), Err(NoStoreReason::NoFreshness), "{status}");
+        assert_eq!(modified(hour, status, &[("cache-control", "public")]), Ok(360), "{status}");
+    }
+    assert_eq!(modified(year, 200, &[]), Ok(24 * 3600), "no more than a day");
+    assert_eq!(modified("Wed, 15 Nov 2023 00:00:00 GMT", 200, &[]), Ok(0), "from the future");
+    assert_eq!(modified("nonsense", 200, &[]), Ok(0), "a validator, no lifetime");
+    assert_eq!(modified(hour, 200, &[("cache-control", "max-age=5")]), Ok(5));
+    assert_eq!(under(&strict, &[("date", DATE)], |_| ()), Err(NoStoreReason::NoFreshness));
+    assert_eq!(Lent::Heuristic.as_str(), "heuristic");
+}
+
+#[test]
+fn every_switch_turns_one_rule() {
+    let base = Rules::default();
+    let fresh = ("cache-control", "max-age=60");
+    let cookie = [("set-cookie", "a=b"), fresh];
+    for (set_cookie, expected) in [
+        (SetCookie::Auto, Ok(60)),
+        (SetCookie::Strip, Ok(60)),
+        (SetCookie::Store, Ok(60)),
+        (SetCookie::Bypass, Err(NoStoreReason::SetCookie)),
+    ] {
+        let rules = Rules { set_cookie, ..base.clone() };
+        assert_eq!(under(&rules, &cookie, |_| ()), expected, "{set_cookie:?}");
+    }
+    let stored = judged(&cookie, |exchange| exchange.cookies_forwarded = true);
+    assert_eq!(seconds(stored), Err(NoStoreReason::SetCookie));
+    let close = Rules { store_close_delimited: true, ..base.clone() };
+    assert_eq!(under(&close, &[fresh], |exchange| exchange.delimited = Delimited::Close), Ok(60));
+    let open = Rules { poison_guard: false, ..base.clone() };
+    assert_eq!(under(&open, &[fresh], |exchange| exchange.status = StatusCode::BAD_REQUEST), Ok(60));
+    assert_eq!(under(&base, &[fresh], |exchange| exchange.declined = true), Err(NoStoreReason::RequestDirective));
+    let cloudfront = Rules { min_ttl_wins: true, ..base.clone() };
+    for forbidding in ["no-store", "private, max-age=100", "no-cache"] {
+        let list = [("cache-control", forbidding)];
+        assert_eq!(under(&cloudfront, &list, |exchange| exchange.ttl = ttl(7, 20, 30)), Ok(7), "{forbidding}");
+        assert!(under(&cloudfront, &list, |_| ()).is_err(), "{forbidding}: a minimum of zero overrules nothing");
+        assert!(under(&base, &list, |exchange| exchange.ttl = ttl(7, 20, 30)).is_err(), "{forbidding}");
+    }
+}
+
+#[test]
+fn cloudfronts_table_of_errors() {
+    let rules = Rules { errors: Rules::cloudfront_errors(), poison_guard: false, ..Rules::default() };
+    let with = |code: u16, list: &[(&str, &str)]| {
+        under(&rules, list, |exchange| exchange.status = StatusCode::from_u16(code).unwrap())
+    };
+    for code in [404, 414, 500, 501, 502, 503, 504] {
+        assert_eq!(with(code, &[]), Ok(10), "{code}");
+    }
+    for code in [400, 403, 405, 412, 415] {
+        assert_eq!(with(code, &[]), Err(NoStoreReason::NoFreshness), "{code}");
+        assert_eq!(with(code, &[("cache-control", "max-age=1")]), Ok(10), "{code}");
+    }
+}
+
+#[test]
+fn a_type_must_suit_its_extension() {
+    let rules = Rules { deception_armor: true, ..Rules::default() };
+    for (extension, kind, stored) in [
+        ("css", "text/css; charset=utf-8", true),
+        ("css", "text/html", false),
+        ("css", "", false),
+        ("jpg", "text/html", false),
+        ("jpg", "application/octet-stream", true),
+        ("js", "text/javascript", true),
+        ("unheardof", "text/html", true),
+    ] {
+        let list = [("cache-control", "max-age=60"), ("content-type", kind)];
+        let result = under(&rules, &list, |exchange| exchange.extension = Some(extension));
+        assert_eq!(result.is_ok(), stored, "{extension} {kind}");
+        assert_eq!(under(&Rules::default(), &list, |exchange| exchange.extension = Some(extension)), Ok(60));
+    }
 }

@@ -99,7 +99,8 @@ async fn a_soft_purge_leaves_stale_answers_and_validation() {
 
     let ticket = edge.ticket(&strict, 20).await;
     assert!(ticket.validators().is_some());
-    let served = ticket.stale_if_error(edge.at(20)).expect("it may stand in for a failing origin");
+    let served =
+        ticket.stale_if_error(Failure::Unreachable, edge.at(20)).expect("it may stand in for a failing origin");
     assert_eq!(served.report.detail, Some("stale-error"));
 }
 

@@ -21,7 +21,7 @@ async fn one_range_is_cut_from_the_whole() {
         ("bytes=-3", 206, "789", "bytes 7-9/10"),
         ("bytes=10-", 416, "", "bytes */10"),
         ("bytes=-0", 416, "", "bytes */10"),
-        ("bytes=0-1,4-5", 200, "0123456789", ""),
+        ("bytes=4-5,0-1", 200, "0123456789", ""),
         ("bytes=5-2", 200, "0123456789", ""),
         ("lines=0-3", 200, "0123456789", ""),
     ] {
@@ -57,4 +57,40 @@ async fn an_empty_body_has_no_parts() {
     let edge = Edge::new();
     edge.store(&get("/"), 0, STORED, "").await;
     assert_eq!(edge.hit(&get_with("/", &[("range", "bytes=0-3")]), 1).await.head.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_ranges_come_in_parts() {
+    let edge = Edge::new();
+    let typed: Vec<_> = STORED.iter().copied().chain([("content-type", "text/plain")]).collect();
+    edge.store(&get("/"), 0, &typed, "0123456789").await;
+    let hit = edge.hit(&get_with("/", &[("range", "bytes=0-1, 7-")]), 1).await;
+    assert_eq!(hit.head.status, 206);
+    let kind = field(&hit.head.headers, "content-type").to_owned();
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap();
+    assert!(!hit.head.headers.contains_key("content-range"));
+    let (length, body) = (hit.length.unwrap(), text(hit.body).await.unwrap());
+    assert_eq!(length, body.len() as u64);
+    let part = |range, bytes| {
+        format!("--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes {range}/10\r\n\r\n{bytes}\r\n")
+    };
+    assert_eq!(body, format!("{}{}--{boundary}--\r\n", part("0-1", "01"), part("7-9", "789")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_range_is_cut_from_a_body_on_its_way() {
+    let edge = Edge::new();
+    let viewer = Viewer::under(policy_with(|rules| rules.head_fill = true), Method::HEAD, "/", &[]);
+    let ticket = edge.ticket(&viewer, 0).await;
+    let (sender, body) = scripted();
+    let settled = settle(ticket, edge.answer_of(200, STORED, body, Delimited::Length(10), 0), edge.at(0));
+    assert_eq!((settled.head.status.as_u16(), settled.length), (200, Some(10)));
+    assert_eq!(text(settled.body).await.unwrap(), "", "the answer to HEAD");
+    for piece in ["0123", "456", "789"] {
+        sender.send(Ok(Bytes::from(piece))).unwrap();
+    }
+    drop(sender);
+    settle_down().await;
+    let part = edge.hit(&get_with("/", &[("range", "bytes=2-7")]), 1).await;
+    assert_eq!(text(part.body).await.unwrap(), "234567");
 }

@@ -11,19 +11,16 @@ use crate::cache::{
     entry::{Meta, StoredBody},
     key::{KeyInput, KeyedRequest},
     policy::{CachePolicy, Plan, Selection, Ttl},
+    rules::VaryLanguage,
     tags::{TagRules, Tags},
     vary::Variant,
 };
 
 fn key(path: &str) -> Key {
     let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max: Duration::ZERO };
-    let policy = CachePolicy {
-        ttl,
-        query: Selection::None,
-        headers: Selection::None,
-        cookies: Selection::None,
-        tags: TagRules::default(),
-    };
+    let (query, headers, cookies) = (Selection::None, Selection::None, Selection::None);
+    let (tags, rules) = (TagRules::default(), Default::default());
+    let policy = CachePolicy { ttl, query, headers, cookies, tags, rules };
     let headers = HeaderMap::new();
     let input =
         KeyInput { namespace: "", scheme: "http", host: "a", path, query: None, headers: &headers, buckets: &[] };
@@ -35,7 +32,7 @@ fn entry(size: usize) -> Arc<Entry> {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         freshness: Plan::expired().freshness,
-        variant: Variant::default(),
+        variant: Variant::of(&HeaderMap::new(), &HeaderMap::new(), VaryLanguage::Syntax),
         received: Now::read(),
         lent: None,
         tags: Tags::default(),

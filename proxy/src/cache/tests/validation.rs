@@ -96,16 +96,16 @@ async fn a_stale_answer_stands_in_for_a_failing_origin() {
         async move { edge.lookup(&get("/"), 20).await }
     });
     settle_down().await;
-    let served = ticket.stale_if_error(edge.at(20)).unwrap();
+    let served = ticket.stale_if_error(Failure::Unreachable, edge.at(20)).unwrap();
     assert_eq!(served.report.outcome, Outcome::Stale);
     assert_eq!(served.report.cache_status("e"), "e; hit; ttl=-10; detail=stale-error");
     assert_eq!(text(served.body).await.unwrap(), "body");
     assert!(matches!(follower.await.unwrap(), Lookup::Hit(_)));
     assert_eq!(edge.hit(&get("/"), 29).await.report.outcome, Outcome::Stale, "no retry for 10 s");
     assert!(edge.ticket(&get("/"), 31).await.validators().is_some());
-    assert!(edge.ticket(&get("/"), 86_409).await.stale_if_error(edge.at(86_409)).is_ok());
+    assert!(edge.ticket(&get("/"), 86_409).await.stale_if_error(Failure::Unreachable, edge.at(86_409)).is_ok());
     let late = edge.ticket(&get("/late"), 0).await;
-    assert!(late.stale_if_error(edge.at(0)).is_err(), "nothing is stored");
+    assert!(late.stale_if_error(Failure::Unreachable, edge.at(0)).is_err(), "nothing is stored");
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +116,7 @@ async fn stale_answers_are_refused_where_the_origin_forbids_them() {
         edge.store(&get(path), 0, &[("cache-control", cache_control), ("etag", "\"a\"")], "body").await;
         let ticket = edge.ticket(&get(path), 20).await;
         assert!(ticket.validators().is_some());
-        assert!(ticket.stale_if_error(edge.at(20)).is_err(), "{cache_control}");
+        assert!(ticket.stale_if_error(Failure::Unreachable, edge.at(20)).is_err(), "{cache_control}");
     }
 }
 

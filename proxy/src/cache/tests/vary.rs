@@ -13,7 +13,7 @@ fn fields(list: &[(&str, &str)]) -> HeaderMap {
 
 #[track_caller]
 fn same(vary: &str, stored: &[(&str, &str)], asked: &[(&str, &str)], expected: bool) {
-    let variant = Variant::of(&fields(&[("vary", vary)]), &fields(stored));
+    let variant = Variant::of(&fields(&[("vary", vary)]), &fields(stored), VaryLanguage::Syntax);
     assert_eq!(variant.matches(&fields(asked)), expected, "{vary}: {stored:?} and {asked:?}");
 }
 
@@ -34,6 +34,21 @@ fn values_are_compared_without_white_space() {
     same("foo, foo", &[("foo", "1"), ("x", "1")], &[("foo", "1"), ("x", "2")], true);
     same("accept-language", &[("accept-language", "DE, en;q=0.5")], &[("accept-language", "de,EN;q=0.5")], true);
     same("accept-language", &[("accept-language", "de, en")], &[("accept-language", "en, de")], false);
+}
+
+#[test]
+fn languages_may_be_compared_by_weight() {
+    let same = |stored, asked| {
+        let by = fields(&[("vary", "accept-language")]);
+        let variant = Variant::of(&by, &fields(&[("accept-language", stored)]), VaryLanguage::Normalised);
+        variant.matches(&fields(&[("accept-language", asked)]))
+    };
+    assert!(same("en, de", "de, en"));
+    assert!(same("en;q=0.5, de, fr", "fr , DE, en;q=0.500"));
+    assert!(same("en;q=1.0", "en"));
+    assert!(!same("en, de", "en, de;q=0.9"));
+    assert!(!same("en", "en, de"));
+    assert!(!same("en", "en-GB"));
 }
 
 #[test]
@@ -59,7 +74,7 @@ fn a_star_is_a_star_wherever_it_stands() {
     for line in ["", ",", "foo, bar"] {
         assert!(!Variant::is_unmatchable(&fields(&[("vary", line)])), "{line}");
     }
-    assert!(!Variant::of(&fields(&[]), &fields(&[])).is_negotiated());
+    assert!(!Variant::of(&fields(&[]), &fields(&[]), VaryLanguage::Syntax).is_negotiated());
 }
 
 proptest! {
@@ -68,7 +83,7 @@ proptest! {
         let request = fields(&[("a", &value), ("accept-encoding", &value), ("accept-language", &value)]);
         let response = fields(&[("vary", &vary), ("vary", "accept-encoding, accept-language")]);
         if !Variant::is_unmatchable(&response) {
-            let variant = Variant::of(&response, &request);
+            let variant = Variant::of(&response, &request, VaryLanguage::Syntax);
             prop_assert!(variant.matches(&request));
             prop_assert_eq!(variant.counterpart(&request), variant);
         }

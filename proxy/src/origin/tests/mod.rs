@@ -92,6 +92,7 @@ pub(super) fn request(method: Method, path: &str) -> OriginRequest {
         headers: HeaderMap::new(),
         body: body::empty(),
         body_length: BodyLength::None,
+        interim: None,
     }
 }
 

@@ -402,7 +402,7 @@ fn subarray(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsR
 
 fn swap<const N: usize>(this: &JsValue, _: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let view = this_view(this, context)?;
-    if view.length() % N != 0 {
+    if !view.length().is_multiple_of(N) {
         return Err(range_error("the length must be a multiple of the size to swap"));
     }
     view.write(|bytes| bytes.chunks_exact_mut(N).for_each(<[u8]>::reverse))?;

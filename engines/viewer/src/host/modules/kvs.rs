@@ -68,8 +68,8 @@ pub(super) fn install(module: &JsObject, store: Option<&str>, context: &mut Cont
     define::closure(module, "kvs", 0, native, context)
 }
 
-/// Forgets what an earlier run left waiting.
-pub(super) fn begin(context: &mut Context) {
+/// Forgets what was read so far.
+pub(super) fn loaded(context: &mut Context) {
     context.insert_data(Waiting::default());
 }
 
@@ -101,7 +101,9 @@ fn wait(this: &JsValue, read: Result<Read, &'static str>, context: &mut Context)
         return Err(type_error("this is not a key value store"));
     }
     let (promise, resolvers) = JsPromise::new_pending(context);
-    let mut waiting = context.remove_data::<Waiting>().unwrap_or_default();
+    let Some(waiting) = context.host_defined_mut().get_mut::<Waiting>() else {
+        return Err(type_error("there are no key value stores"));
+    };
     waiting.count.requests = waiting.count.requests.saturating_add(1);
     let refused = match read {
         Ok(read) => {
@@ -113,7 +115,6 @@ fn wait(this: &JsValue, read: Result<Read, &'static str>, context: &mut Context)
             Some((resolvers, message))
         }
     };
-    context.insert_data(*waiting);
     if let Some((resolvers, message)) = refused {
         let error = type_error(message).into_opaque(context)?;
         resolvers.reject.call(&JsValue::undefined(), &[error], context)?;
@@ -159,9 +160,8 @@ fn count(this: &JsValue, _: &[JsValue], context: &mut Context) -> JsResult<JsVal
 /// # Errors
 /// The engine failed; a script cannot make it so.
 pub(in crate::host) fn answer(store: Option<&dyn Store>, context: &mut Context) -> JsResult<bool> {
-    let Some(mut waiting) = context.remove_data::<Waiting>() else { return Ok(false) };
+    let Some(waiting) = context.host_defined_mut().get_mut::<Waiting>() else { return Ok(false) };
     let reads = std::mem::take(&mut waiting.reads);
-    context.insert_data(*waiting);
     let any = !reads.is_empty();
     for (read, resolvers) in reads {
         let settled = match store {
@@ -171,9 +171,8 @@ pub(in crate::host) fn answer(store: Option<&dyn Store>, context: &mut Context) 
         match settled {
             Ok(value) => resolvers.resolve.call(&JsValue::undefined(), &[value], context)?,
             Err(error) => {
-                if let Some(mut waiting) = context.remove_data::<Waiting>() {
+                if let Some(waiting) = context.host_defined_mut().get_mut::<Waiting>() {
                     waiting.count.errors = waiting.count.errors.saturating_add(1);
-                    context.insert_data(*waiting);
                 }
                 resolvers.reject.call(&JsValue::undefined(), &[error], context)?
             }

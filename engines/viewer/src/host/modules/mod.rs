@@ -71,15 +71,22 @@ pub(super) fn install(settings: &Settings, context: &mut Context) -> JsResult<()
     context.register_global_callable(js_string!("require"), 1, NativeFunction::from_fn_ptr(require))
 }
 
-/// Starts a run at `hook`.
+/// Forgets what the top level did with them: that belongs to loading, not to a run.
+pub(super) fn loaded(context: &mut Context) {
+    context.insert_data(Run::default());
+    kvs::loaded(context);
+}
+
+/// Starts a run at `hook`. Everything else is as [`loaded`] left it.
 pub(super) fn begin(hook: HookPoint, context: &mut Context) {
-    context.insert_data(Run { hook: Some(hook), directive: None });
-    kvs::begin(context);
+    if let Some(run) = context.host_defined_mut().get_mut::<Run>() {
+        run.hook = Some(hook);
+    }
 }
 
 /// The origin that the run asked for.
 pub(super) fn directive(context: &mut Context) -> Option<OriginDirective> {
-    context.remove_data::<Run>().and_then(|run| run.directive)
+    context.host_defined_mut().get_mut::<Run>().and_then(|run| run.directive.take())
 }
 
 /// The default export of a module.

@@ -26,14 +26,13 @@ pub(super) fn install(module: &JsObject, context: &mut Context) -> JsResult<()> 
 }
 
 fn record(directive: OriginDirective, context: &mut Context) -> JsResult<JsValue> {
-    let run = context.remove_data::<Run>();
-    let run = run.map(|run| *run).unwrap_or_default();
-    let hook = run.hook;
-    let directive = if hook == Some(HookPoint::ViewerRequest) { Some(directive) } else { run.directive };
-    context.insert_data(Run { hook, directive });
-    match hook {
-        Some(HookPoint::ViewerRequest) => Ok(JsValue::undefined()),
-        _ => Err(type_error("the origin can be changed only in the handler of a viewer-request function")),
+    let run = context.host_defined_mut().get_mut::<Run>();
+    match run.filter(|run| run.hook == Some(HookPoint::ViewerRequest)) {
+        Some(run) => {
+            run.directive = Some(directive);
+            Ok(JsValue::undefined())
+        }
+        None => Err(type_error("the origin can be changed only in the handler of a viewer-request function")),
     }
 }
 

@@ -174,7 +174,7 @@ fn whole_characters(bytes: &[u8]) -> usize {
 fn atob(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let text = arguments.first().cloned().unwrap_or_default().to_string(context)?.to_std_string_lossy();
     let mut text: String = text.chars().filter(|character| !character.is_ascii_whitespace()).collect();
-    if text.len() % 4 == 0 {
+    if text.len().is_multiple_of(4) {
         let padding = text.len() - text.trim_end_matches('=').len();
         text.truncate(text.len() - padding.min(2));
     }

@@ -1,0 +1,2 @@
+let b = Buffer.alloc(1024);
+for (;;) b = Buffer.concat([b, b]);

@@ -1,0 +1,2 @@
+const b = Buffer.alloc(4e6, 'a');
+for (;;) b.lastIndexOf('a'.repeat(2e6) + 'b');

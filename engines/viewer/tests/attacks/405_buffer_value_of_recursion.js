@@ -1,0 +1,2 @@
+const o = { valueOf() { return { valueOf: o.valueOf }; } };
+Buffer.from(o);

@@ -1,0 +1,2 @@
+const q = require('querystring');
+q.parse('a=1', '&', '=', { decodeURIComponent() { for (;;); } });

@@ -1,0 +1,2 @@
+const q = require('querystring');
+for (;;) q.parse('a&'.repeat(1e6), '&', '=', { maxKeys: 0 });

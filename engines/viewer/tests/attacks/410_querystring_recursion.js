@@ -1,0 +1,3 @@
+const q = require('querystring');
+const encode = (s) => q.stringify({ a: s }, '&', '=', { encodeURIComponent: encode });
+encode('x');

@@ -1,0 +1,2 @@
+const cf = require('cloudfront');
+cf.updateRequestOrigin({ get domainName() { for (;;); } });

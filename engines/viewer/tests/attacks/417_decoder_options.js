@@ -1,0 +1,1 @@
+new TextDecoder('utf-8', { get fatal() { for (;;); } });

@@ -1,0 +1,2 @@
+const cf = require('cloudfront');
+for (;;) { try { cf.kvs(); } catch (e) {} }

@@ -1,0 +1,54 @@
+//! What an answer to a forwarded HEAD says about the stored answer to GET (http-cache.md 3.11, RFC 9111 section 4.3.5).
+//!
+//! Deliberately absent: storing anything that was not stored before. HEAD never makes an answer to GET.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{StatusCode, response::Parts};
+
+use super::{
+    Ask, Cache, Now, conditional,
+    duties::{NOT_STORED, add_date},
+    entry::Entry,
+    freshness::{Freshness, initial_age},
+    policy::{self, Delimited},
+};
+
+impl Cache {
+    /// Takes in the head of the origin's answer to a HEAD that was sent at `sent_at`: a 200 that describes the stored answer
+    /// renews its fields and freshness, a 200 that describes another one makes it stale. Other statuses say nothing.
+    pub fn described(&self, ask: &Ask<'_>, head: &Parts, sent_at: Now, now: Now) {
+        let inner = &self.inner;
+        let key = &ask.keyed.key;
+        let group = inner.store.group(key);
+        let stored = group.as_ref().and_then(|group| group.select(ask.headers));
+        let Some(stored) = stored.filter(|stored| stored.meta.status == head.status) else { return };
+        if head.status != StatusCode::OK {
+            return;
+        }
+        let mut meta = stored.meta.clone();
+        if conditional::describes(&head.headers, &stored.meta.headers, stored.body.length()) {
+            conditional::merge(&mut meta.headers, &head.headers);
+            ask.policy.tags.strip(&mut meta.headers);
+            NOT_STORED.iter().for_each(|name| drop(meta.headers.remove(name)));
+            add_date(&mut meta.headers, now);
+            let facts = ask.facts();
+            let (seen, delimited) = ((head.status, &meta.headers), Delimited::Length(stored.body.length()));
+            let exchange = facts.exchange(seen, delimited, sent_at, now, inner.max_object());
+            let delay = exchange.delay;
+            let Ok(plan) = policy::judge(&exchange) else { return inner.discard(key, stored) };
+            let age = initial_age(&head.headers, delay);
+            meta.freshness = Freshness { initial_age: age, ..plan.freshness };
+            meta.lent = plan.lent;
+            meta.received = now;
+        } else {
+            meta.freshness.lifetime = Duration::ZERO;
+            meta.freshness.while_revalidating = Duration::ZERO;
+        }
+        let renewed = Arc::new(Entry::new(meta, stored.body.clone(), inner.uptime(now)));
+        inner.store.renew(key, stored, Arc::clone(&renewed));
+        if let Some(disk) = inner.disk.get() {
+            disk.put(key, &renewed);
+        }
+    }
+}
