@@ -1,5 +1,6 @@
 //! `[cache]`: the memory tier, and what behaviors inherit.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cache_rules::{self, CacheRules, Profile};
@@ -12,6 +13,10 @@ use crate::section::Section;
 pub struct CacheSettings {
     /// Size of the memory tier, bytes.
     pub memory: u64,
+    /// The disk tier; none: memory only.
+    pub disk: Option<Disk>,
+    /// Larger bodies are stored on their second request; bytes. None: on their first.
+    pub admit_after: Option<u64>,
     /// Larger bodies are passed on, not stored; bytes.
     pub max_object: u64,
     /// How long expired objects stay for validation and errors.
@@ -20,6 +25,15 @@ pub struct CacheSettings {
     pub rules: CacheRules,
     /// Viewers see the fields with purge tags.
     pub forward_tags: bool,
+}
+
+/// Where the disk tier is, and how large it may become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// A folder that is the tier's alone, absolute; it may not exist yet.
+    pub path: PathBuf,
+    /// Bytes of bodies and index.
+    pub size: u64,
 }
 
 /// Bounds and default of freshness: `min` ≤ `default` ≤ `max`.
@@ -43,19 +57,47 @@ impl Ttl {
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(1 << 31);
 /// `max_object` is this part of `memory` when it is not written.
 const OBJECT_SHARE: u64 = 16;
+/// The same of the disk tier, if there is one.
+const DISK_SHARE: u64 = 10;
+/// Less is no disk tier: the index alone takes some.
+const LEAST_DISK: u64 = 16 << 20;
+/// Bodies up to here are stored on their first request (http-cache.md 4.3).
+const ADMIT_AFTER: u64 = 64 << 20;
 
 pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
     let memory = section.size("memory", 0..=u64::MAX).unwrap_or(512 << 20);
+    let disk = disk(section);
+    let share = disk.as_ref().map_or(memory / OBJECT_SHARE, |disk| disk.size / DISK_SHARE);
     let mut rules = cache_rules::read(section, None);
     CacheSettings {
         memory,
-        max_object: rules.max_object.take().unwrap_or(memory / OBJECT_SHARE),
+        max_object: rules.max_object.take().unwrap_or(share),
+        admit_after: admit_after(section, rules.profile),
+        disk,
         keep: rules.keep.take().unwrap_or(Duration::from_hours(24)),
         forward_tags: section
             .choice("tag_fields", &[("strip", false), ("forward", true)], &[])
             .unwrap_or(rules.profile == Profile::StrictRfc),
         rules,
     }
+}
+
+fn disk(section: &Section<'_>) -> Option<Disk> {
+    let written = section.value("disk")?.section(Table::Disk)?;
+    let help = "[cache.disk] with path = \"cache\" and size = \"20GiB\"";
+    let path = written.required("path", help).and_then(|path| path.text()).and_then(|path| section.cx.path(&path));
+    let size = written.required("size", help).and_then(|size| size.size(LEAST_DISK..=u64::MAX));
+    Some(Disk { path: path?, size: size? })
+}
+
+fn admit_after(section: &Section<'_>, profile: Profile) -> Option<u64> {
+    let Some(value) = section.value("admit_after") else {
+        return (profile != Profile::StrictRfc).then_some(ADMIT_AFTER);
+    };
+    if value.is_text() && value.text().is_some_and(|text| text.value == "off") {
+        return None;
+    }
+    Some(value.size(1 << 20..=u64::MAX).unwrap_or(ADMIT_AFTER))
 }
 
 /// The `ttl` of a table; what is not written comes from `inherited`.

@@ -23,6 +23,8 @@ pub enum Table {
     Admin,
     /// `[cache]`
     Cache,
+    /// `disk` of `[cache]`.
+    Disk,
     /// `ttl` of `[cache]` and of a cache policy.
     Ttl,
     /// `[s3]`
@@ -97,6 +99,7 @@ impl Table {
             Self::Limits => "[limits]",
             Self::Admin => "[admin]",
             Self::Cache => "[cache]",
+            Self::Disk => "[cache.disk]",
             Self::Ttl => "ttl",
             Self::S3 => "[s3]",
             Self::Origin => "[origin.NAME]",
@@ -286,9 +289,9 @@ const KEYS: &[Key] = &[
 
     row(Table::Cache, "profile", "values of all keys that are not written"),
     row(Table::Cache, "memory", "size of the memory tier"),
-    planned(Table::Cache, "disk", "disk tier"),
+    row(Table::Cache, "disk", "disk tier, also as [cache.disk]"),
     row(Table::Cache, "max_object", "larger bodies are passed on, not stored"),
-    planned(Table::Cache, "admit_after", "larger bodies are stored on their second request"),
+    row(Table::Cache, "admit_after", "larger bodies are stored on their second request"),
     row(Table::Cache, "keep", "expired objects stay for validation and errors"),
     row(Table::Cache, "ttl", "times where the cache policy writes none"),
     row(Table::Cache, "heuristics", "freshness from Last-Modified"),
@@ -316,6 +319,9 @@ const KEYS: &[Key] = &[
     planned(Table::Cache, "rewrite", "extent of request normalisation"),
     row(Table::Cache, "reject_encoded_delimiters", "refuse encoded delimiters in paths"),
     row(Table::Cache, "deception_armor", "guard against cache deception"),
+
+    row(Table::Disk, "path", "folder of the disk tier, its alone"),
+    row(Table::Disk, "size", "bytes of bodies and index"),
 
     row(Table::Ttl, "min", "shortest time an answer stays fresh"),
     row(Table::Ttl, "default", "time for answers that declare none"),

@@ -51,7 +51,7 @@ pub use address::{Address, OriginUrl, Scheme};
 pub use admin::{Admin, AdminListen};
 pub use authorizer::{Algorithm, Authorizer, ClaimMatcher, Comparison, JwksUrl, KeySource, Refresh, TokenPlace};
 pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
-pub use cache::{CacheSettings, Ttl};
+pub use cache::{CacheSettings, Disk, Ttl};
 pub use cache_policy::{CachePolicy, Selection};
 pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targeted};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};

@@ -13,6 +13,7 @@ mod caching_rules;
 mod check;
 mod conformance;
 mod dev;
+mod disk;
 mod edge_fields;
 mod error_pages;
 mod experiments;

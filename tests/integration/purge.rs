@@ -33,7 +33,7 @@ pub(crate) fn admin(edge: &Edge) -> String {
     output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim().to_owned()
 }
 
-pub(crate) fn purge(edge: &Edge, arguments: &[&str]) -> Output {
+fn purge(edge: &Edge, arguments: &[&str]) -> Output {
     let mut command = Command::new(binary());
     command.args(["purge", "--config", "edge.toml", "--admin", &admin(edge)]).args(arguments);
     command.current_dir(edge.folder()).output().unwrap()

@@ -464,3 +464,24 @@ fn methods_and_networks() {
     7 errors, 0 warnings
     "#);
 }
+
+#[test]
+fn the_disk_tier() {
+    let loaded = |input: &str| config(&format!("{input}{REST}")).cache;
+    let cache = loaded("[cache.disk]\npath = \"store\"\nsize = \"1GiB\"");
+    let disk = cache.disk.unwrap();
+    assert!(disk.path.is_absolute() && disk.path.ends_with("store"));
+    assert_eq!((disk.size, cache.max_object, cache.admit_after), (1 << 30, (1 << 30) / 10, Some(64 << 20)));
+    let cache = loaded("[cache]\nadmit_after = \"off\"\nmemory = \"160MiB\"");
+    assert_eq!((cache.disk, cache.max_object, cache.admit_after), (None, 10 << 20, None));
+    for (input, expected) in [
+        ("[cache.disk]\npath = \"store\"", "E110"),
+        ("[cache.disk]\nsize = \"1GiB\"", "E110"),
+        ("[cache.disk]\npath = \"store\"\nsize = \"15MiB\"", "E108"),
+        ("[cache]\ndisk = \"store\"", "E106"),
+        ("[cache]\nadmit_after = \"1KiB\"", "E108"),
+        ("[cache]\nadmit_after = \"never\"", "E107"),
+    ] {
+        assert_eq!(codes(&format!("{input}{REST}"), Mode::Serve), [expected], "{input}");
+    }
+}

@@ -219,6 +219,7 @@ async fn status(State(api): State<Api>) -> Json<Value> {
         "requests": api.edge.counters.requests(),
         "outcomes": outcomes,
         "cache_bytes": site.cache.weight(),
+        "disk": site.cache.on_disk().map(|(bytes, objects)| json!({ "bytes": bytes, "objects": objects })),
         "behaviors": behaviors,
         "functions": functions(&site),
         "lambda": environments(&site),

@@ -25,7 +25,7 @@ pub(crate) use token::{path as token_path, read as read_token};
 
 use crate::{
     auth::Authorizer,
-    cache::{Cache, Now},
+    cache::{Cache, DiskSettings, Now},
     edge::Edge,
     site::Site,
     stores::{Place, Seed, Seeds, Stores, Wanted},
@@ -98,7 +98,7 @@ impl Runtime {
         let stores = Arc::new(Stores::new(hosts.clone(), place));
         let concurrency = Concurrency::new(config.server.environments as usize);
         let cache = Cache::new(site::cache_limits(config));
-        keep_purges(&cache, config);
+        keep_on_disk(&cache, config);
         tokio::spawn(sweep(cache.clone()));
         Self {
             cache,
@@ -146,12 +146,17 @@ pub(crate) fn authorizer(from: &edgehook_config::Authorizer, config: &Config) ->
     auth::authorizer(from, config, &KeySets::default(), true)
 }
 
-/// Records purges in the state directory, if that can be used. Without, they hold as long as this process runs, and so does
-/// what they cover.
-fn keep_purges(cache: &Cache, config: &Config) {
+/// Records purges in the state directory and adds the disk tier, where that can be done. Without a journal purges hold as long
+/// as this process runs, and so does what they cover.
+fn keep_on_disk(cache: &Cache, config: &Config) {
     let journal = config.server.state_dir.join("purge.log");
     if let Err(error) = cache.attach_journal(&journal) {
         tracing::warn!("purges are not recorded in {}: {error}", journal.display());
+    }
+    let Some(disk) = &config.cache.disk else { return };
+    let (path, size, admit_after) = (disk.path.clone(), disk.size, config.cache.admit_after);
+    if let Err(error) = cache.attach_disk(DiskSettings { path, size, admit_after }) {
+        tracing::error!("no disk cache in {}: {error}", disk.path.display());
     }
 }
 

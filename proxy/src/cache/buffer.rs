@@ -3,19 +3,24 @@
 //! While the body is being stored, the writer never waits and everything is kept, at most `max_object` bytes. When a
 //! body of unknown length outgrows that, [`Buffer::stop_storing`] turns the buffer into a window: the oldest living
 //! reader (the leader, while it lives) sets the pace, the writer keeps at most [`WINDOW`] ahead of it, and a reader
-//! that falls more than [`WINDOW`] behind it ends with an error, so that one slow follower holds up nobody.
+//! that falls more than [`WINDOW`] behind it ends with an error, so that one slow follower holds up nobody. A body that is
+//! written to disk as it comes is let go of in memory; readers who are behind follow on disk.
 //! Deliberately absent: the origin and the store; see `fill`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    future::Future as _,
+    io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
+use tokio::task::JoinHandle;
 
+use super::disk::Spool;
 use crate::body::BodyError;
 
 /// Bytes that the writer may be ahead of the pace-setting reader, and another reader behind it, once nothing is stored.
@@ -32,6 +37,8 @@ pub(crate) struct Buffer {
     state: Mutex<State>,
     /// The promised length in bytes, if there is one.
     length: Option<u64>,
+    /// Where the body is from its first byte on, if memory does not keep it.
+    spool: OnceLock<Arc<Spool>>,
 }
 
 #[derive(Debug, Default)]
@@ -123,7 +130,7 @@ impl State {
 impl Buffer {
     /// An empty buffer for a body of that many bytes, if the length is known.
     pub(crate) fn new(length: Option<u64>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), length })
+        Arc::new(Self { state: Mutex::default(), length, spool: OnceLock::new() })
     }
 
     /// The promised length in bytes, if there is one.
@@ -134,14 +141,14 @@ impl Buffer {
     /// A reader from the first byte on; none if that is gone already.
     pub(crate) fn reader(self: &Arc<Self>) -> Option<FillReader> {
         let mut state = self.lock();
-        if state.base() > 0 {
+        if state.base() > 0 && self.spool.get().is_none_or(|spool| spool.written() < state.base()) {
             return None;
         }
         let id = state.next_reader;
         state.next_reader += 1;
         state.readers.insert(id, Reader::default());
         drop(state);
-        Some(FillReader { buffer: Arc::clone(self), id })
+        Some(FillReader { buffer: Arc::clone(self), id, reading: None })
     }
 
     /// Appends a chunk and wakes the readers; returns how many bytes have come by now.
@@ -152,6 +159,22 @@ impl Buffer {
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         written
+    }
+
+    /// From now on the body is also on disk: memory lets go of what has been written there, less what readers at the front
+    /// will want in a moment.
+    pub(crate) fn spool_to(&self, spool: Arc<Spool>) {
+        let _ = self.spool.set(spool); // there is one for a fill
+    }
+
+    /// More has been written to disk.
+    pub(crate) fn spooled(&self) {
+        let Some(spool) = self.spool.get() else { return };
+        let mut state = self.lock();
+        let floor = spool.written().min(state.written.saturating_sub(WINDOW));
+        while state.segments.front().is_some_and(|(start, segment)| start + segment.len() as u64 <= floor) {
+            state.segments.pop_front();
+        }
     }
 
     /// From now on this is a window over the body; what has been read is let go.
@@ -202,9 +225,39 @@ impl Buffer {
 pub(crate) struct FillReader {
     buffer: Arc<Buffer>,
     id: u64,
+    /// Bytes that are being read from disk.
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl FillReader {
+    /// Reads from disk what memory has let go of; none if memory has what comes next.
+    fn poll_spool(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.reading.is_none() {
+            let state = self.buffer.lock();
+            let position = self.position(&state);
+            if position >= state.base() {
+                return Poll::Ready(None);
+            }
+            let Some(spool) = self.buffer.spool.get().filter(|spool| spool.written() > position).map(Arc::clone) else {
+                return Poll::Ready(Some(Err(BodyError::Fill)));
+            };
+            drop(state);
+            self.reading = Some(tokio::task::spawn_blocking(move || spool.read(position)));
+        }
+        let Some(reading) = self.reading.as_mut() else { return Poll::Ready(None) };
+        let read = ready!(Pin::new(reading).poll(context));
+        self.reading = None;
+        let Ok(Ok(piece)) = read else { return Poll::Ready(Some(Err(BodyError::File))) };
+        let mut state = self.buffer.lock();
+        if let Some(reader) = state.readers.get_mut(&self.id) {
+            reader.position += piece.len() as u64;
+        }
+        let writer = state.writer.take().filter(|_| state.windowed);
+        drop(state);
+        writer.into_iter().for_each(Waker::wake);
+        Poll::Ready(Some(Ok(piece)))
+    }
+
     fn position(&self, state: &State) -> u64 {
         state.readers.get(&self.id).map_or(0, |reader| reader.position)
     }
@@ -214,12 +267,15 @@ impl http_body::Body for FillReader {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(read) = ready!(self.poll_spool(context)) {
+            return Poll::Ready(Some(read.map(Frame::data)));
+        }
         let mut state = self.buffer.lock();
         let position = self.position(&state);
-        if position < state.base() {
-            return Poll::Ready(Some(Err(BodyError::Fill)));
-        }
         let Some(piece) = state.piece_at(position) else {
             return match state.end {
                 Some(Ok(())) => Poll::Ready(None),

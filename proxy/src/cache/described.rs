@@ -34,9 +34,9 @@ impl Cache {
             add_date(&mut meta.headers, now);
             let facts = ask.facts();
             let (seen, delimited) = ((head.status, &meta.headers), Delimited::Length(stored.body.length()));
-            let exchange = facts.exchange(seen, delimited, sent_at, now, inner.limits.max_object);
+            let exchange = facts.exchange(seen, delimited, sent_at, now, inner.max_object());
             let delay = exchange.delay;
-            let Ok(plan) = policy::judge(&exchange) else { return inner.store.discard(key, stored) };
+            let Ok(plan) = policy::judge(&exchange) else { return inner.discard(key, stored) };
             let age = initial_age(&head.headers, delay);
             meta.freshness = Freshness { initial_age: age, ..plan.freshness };
             meta.lent = plan.lent;
@@ -46,6 +46,9 @@ impl Cache {
             meta.freshness.while_revalidating = Duration::ZERO;
         }
         let renewed = Arc::new(Entry::new(meta, stored.body.clone(), inner.uptime(now)));
-        inner.store.renew(key, stored, renewed);
+        inner.store.renew(key, stored, Arc::clone(&renewed));
+        if let Some(disk) = inner.disk.get() {
+            disk.put(key, &renewed);
+        }
     }
 }

@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::{Now, date, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
+use super::{Now, date, disk::FileBody, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
 use crate::body::{Body, BodyError};
 
 /// What an entry costs beyond its bytes: allocations, table slots, bookkeeping. An estimate, on the high side.
@@ -125,13 +125,35 @@ impl Entry {
 pub(crate) struct StoredBody {
     segments: Arc<[Bytes]>,
     length: u64,
+    /// Where the bytes are if they are not here.
+    file: Option<Arc<FileBody>>,
 }
 
 impl StoredBody {
     /// A body of these pieces, none of which may borrow from a larger buffer (it would be kept alive unweighed).
     pub(crate) fn new(segments: Vec<Bytes>) -> Self {
         let length = segments.iter().map(|segment| segment.len() as u64).sum();
-        Self { segments: segments.into(), length }
+        Self { segments: segments.into(), length, file: None }
+    }
+
+    /// A body that is on disk.
+    pub(crate) fn in_file(file: Arc<FileBody>) -> Self {
+        Self { segments: Arc::from([]), length: file.length(), file: Some(file) }
+    }
+
+    /// Its file, if it is on disk and not in memory.
+    pub(crate) fn file(&self) -> Option<&Arc<FileBody>> {
+        self.file.as_ref()
+    }
+
+    /// Whether bytes of it turned out to be lost.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.is_damaged())
+    }
+
+    /// All bytes that are in memory.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        self.segments.concat()
     }
 
     /// Length in bytes.
@@ -142,12 +164,16 @@ impl StoredBody {
     /// A body of the bytes from `start` up to but excluding `end`.
     pub(crate) fn reader(&self, start: u64, end: u64) -> Body {
         let end = end.min(self.length);
+        if let Some(file) = &self.file {
+            return file.reader(start, end).boxed_unsync();
+        }
         StoredReader { segments: Arc::clone(&self.segments), next: 0, skip: start, left: end.saturating_sub(start) }
             .boxed_unsync()
     }
 
     fn weight(&self) -> usize {
-        self.segments.iter().map(|segment| segment.len() + SEGMENT_OVERHEAD).sum()
+        let segments: usize = self.segments.iter().map(|segment| segment.len() + SEGMENT_OVERHEAD).sum();
+        segments + self.file.as_ref().map_or(0, |file| file.weight())
     }
 }
 

@@ -11,10 +11,12 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::{
-    Now,
+    Inner, Now,
     buffer::{Buffer, FillReader},
+    disk::{FileBody, MEMORY_BODY, SpoolWriter},
     entry::{Entry, Meta, StoredBody},
     flight::Licence,
+    key::Key,
     marks::Mark,
     status::{Forwarded, Outcome},
 };
@@ -69,7 +71,7 @@ pub(crate) struct Fill {
 impl Fill {
     /// Stores a response without a body at once.
     pub(crate) fn finish_empty(self) {
-        self.store();
+        self.store(None);
     }
 
     /// Reads the origin's body to its end on a task of its own.
@@ -80,16 +82,15 @@ impl Fill {
     async fn run(self, mut body: Body) {
         let guard = Unfinished(Arc::clone(&self.filling));
         match self.copy(&mut body).await {
-            Copied::Complete(fill) => fill.store(),
+            Copied::Complete(fill, file) => fill.store(file),
             Copied::Unstored(end) => guard.0.buffer.finish(end),
         }
     }
 
     async fn copy(self, body: &mut Body) -> Copied {
-        let max_object = self.licence.inner().limits.max_object;
         let buffer = Arc::clone(&self.filling.buffer);
         let promised = self.length;
-        let mut storing = Some(self);
+        let mut storing = Some((Keeping::new(&self), self));
         let mut written = 0;
         while poll_fn(|context| buffer.poll_pace(context)).await {
             let chunk = match body.frame().await {
@@ -98,46 +99,120 @@ impl Fill {
                 None if promised.is_some_and(|length| length != written) => {
                     return Copied::Unstored(Err(BodyError::Origin));
                 }
-                None => return storing.map_or(Copied::Unstored(Ok(())), Copied::Complete),
+                None => return finish(storing).await,
             };
             written = buffer.push(&chunk);
             if promised.is_some_and(|length| written > length) {
                 return Copied::Unstored(Err(BodyError::Origin));
             }
-            if written > max_object
-                && let Some(fill) = storing.take()
+            if let Some((keeping, _)) = &mut storing
+                && let Err(gave_up) = keeping.keep(&chunk, written).await
+                && let Some((_, fill)) = storing.take()
             {
-                fill.outgrow();
+                fill.give_up(gave_up);
             }
         }
         Copied::Unstored(Err(BodyError::Fill))
     }
 
-    /// Gives up storing a body that turned out too large, and remembers that.
-    fn outgrow(self) {
+    /// Gives up storing, and remembers a body that is too large.
+    fn give_up(self, why: GaveUp) {
         self.filling.buffer.stop_storing();
         let now = Now::read();
-        self.licence.inner().marks.set(self.licence.key(), Mark::Oversize, now.mono);
+        if why == GaveUp::TooLarge {
+            self.licence.inner().marks.set(self.licence.key(), Mark::Oversize, now.mono);
+        }
         if let Some(stale) = &self.replaced {
-            self.licence.inner().store.discard(self.licence.key(), stale);
+            self.licence.inner().discard(self.licence.key(), stale);
         }
     }
 
     /// Stores first and ends the body then, so that whoever has read it to its end finds it stored.
-    fn store(self) {
+    fn store(self, file: Option<Arc<FileBody>>) {
         let Self { filling, licence, replaced, .. } = self;
         let used = licence.inner().uptime(filling.meta.received);
-        let entry = filling.entry(StoredBody::new(filling.buffer.contents()), used);
+        let body = file.map_or_else(|| StoredBody::new(filling.buffer.contents()), StoredBody::in_file);
+        let entry = filling.entry(body, used);
         licence.commit(entry, replaced.as_ref());
         filling.buffer.finish(Ok(()));
     }
 }
 
 enum Copied {
-    /// To the end, with the right to store it.
-    Complete(Fill),
+    /// To the end, with the right to store it; in a file if it was too large for memory.
+    Complete(Fill, Option<Arc<FileBody>>),
     /// Not to be stored: it ended so.
     Unstored(Result<(), BodyError>),
+}
+
+/// Why a body is not stored after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GaveUp {
+    /// It is larger than is stored.
+    TooLarge,
+    /// The disk failed, or this is the first time that something so large is asked for.
+    NotNow,
+}
+
+/// Where the body of a fill is kept while it comes: in memory, and from some size on, on disk.
+struct Keeping {
+    inner: Arc<Inner>,
+    key: Key,
+    buffer: Arc<Buffer>,
+    /// The length was not announced, so that nobody has asked yet whether so much is admitted.
+    ask_to_admit: bool,
+    spool: Option<SpoolWriter>,
+}
+
+impl Keeping {
+    fn new(fill: &Fill) -> Self {
+        Self {
+            inner: Arc::clone(fill.licence.inner()),
+            key: fill.licence.key().clone(),
+            buffer: Arc::clone(&fill.filling.buffer),
+            ask_to_admit: fill.length.is_none(),
+            spool: None,
+        }
+    }
+
+    /// Keeps a chunk, after which there are `written` bytes.
+    async fn keep(&mut self, chunk: &[u8], written: u64) -> Result<(), GaveUp> {
+        if written > self.inner.limits.max_object {
+            return Err(GaveUp::TooLarge);
+        }
+        let disk = self.inner.disk.get().filter(|disk| disk.is_writable()).cloned();
+        if self.ask_to_admit && disk.as_ref().is_some_and(|disk| disk.is_large(written)) {
+            self.ask_to_admit = false;
+            if !self.inner.admits(&self.key, written) {
+                return Err(GaveUp::NotNow);
+            }
+        }
+        match (&mut self.spool, disk) {
+            (Some(spool), _) => spool.push(chunk).await.map_err(|_| GaveUp::NotNow)?,
+            (None, Some(disk)) if written > MEMORY_BODY => {
+                let mut spool = SpoolWriter::begin(&disk).await.map_err(|_| GaveUp::NotNow)?;
+                self.buffer.spool_to(spool.spool());
+                for piece in self.buffer.contents() {
+                    spool.push(&piece).await.map_err(|_| GaveUp::NotNow)?;
+                }
+                self.spool = Some(spool);
+            }
+            (None, _) if written > self.inner.memory_object() => return Err(GaveUp::TooLarge),
+            (None, _) => {}
+        }
+        self.buffer.spooled();
+        Ok(())
+    }
+}
+
+/// The end of a body that was kept.
+async fn finish(storing: Option<(Keeping, Fill)>) -> Copied {
+    let Some((keeping, fill)) = storing else { return Copied::Unstored(Ok(())) };
+    let Some(spool) = keeping.spool else { return Copied::Complete(fill, None) };
+    match spool.finish().await {
+        Ok(file) => Copied::Complete(fill, Some(file)),
+        Err(_) => Copied::Unstored(Ok(())), // what is not on disk is still in memory
+    }
 }
 
 /// Ends the body for its readers even if the task is thrown away.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
 
 use super::cache_control::{delta_seconds, split_outside_quotes};
 
@@ -17,7 +18,7 @@ pub(crate) fn initial_age(headers: &HeaderMap, delay: Duration) -> Duration {
 }
 
 /// The clocks of one stored response. `resident` is always the time since its head arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Freshness {
     /// Fresh while the age is below this.
     pub(crate) lifetime: Duration,

@@ -144,22 +144,24 @@ impl Key {
 
     /// That part, taken apart again.
     pub(crate) fn url_parts(&self) -> UrlParts<'_> {
-        let mut rest = self.bytes.get(1..self.url_length).unwrap_or_default();
-        let mut part = || {
-            let (length, behind) = rest.split_first_chunk::<8>()?;
-            let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
-            let (part, behind) = behind.split_at_checked(length)?;
-            rest = behind;
-            std::str::from_utf8(part).ok()
-        };
-        part(); // the namespace: an URL is the same in all of them
-        let mut next = || part().unwrap_or_default(); // never missing: the one constructor writes them all
-        UrlParts { scheme: next(), host: next(), path: next(), query: next() }
+        // Never missing: the one constructor writes them all.
+        read_url(&self.bytes).map_or(UrlParts { scheme: "", host: "", path: "", query: "" }, |(url, _)| url)
     }
 
-    /// The hash of that part.
-    pub(crate) fn url_hash(&self) -> u64 {
-        self.url_hash
+    /// The key from its bytes, as they were kept; none if they are no key of this version.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (_, behind) = read_url(bytes)?;
+        Some(Self::new(bytes.to_vec(), bytes.len() - behind))
+    }
+
+    /// All bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Those of the URL, which all its keys have in common.
+    pub(crate) fn url_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.url_length).unwrap_or(&self.bytes)
     }
 
     /// Bytes that the key occupies.
@@ -230,6 +232,27 @@ impl Hash for UrlKey {
 fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
     *SEED.get_or_init(|| RandomState::new().hash_one(VERSION))
+}
+
+/// Reads the URL at the beginning of a key, and says how many bytes stand behind it.
+fn read_url(bytes: &[u8]) -> Option<(UrlParts<'_>, usize)> {
+    fn number(rest: &mut &[u8]) -> Option<usize> {
+        let (number, behind) = rest.split_first_chunk::<8>()?;
+        *rest = behind;
+        usize::try_from(u64::from_be_bytes(*number)).ok()
+    }
+    fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+        let length = number(rest)?;
+        let (part, behind) = rest.split_at_checked(length)?;
+        *rest = behind;
+        std::str::from_utf8(part).ok()
+    }
+    let mut rest = bytes.strip_prefix(&[VERSION])?;
+    part(&mut rest)?; // the namespace: a URL is the same in all of them
+    let (scheme, host, path) = (part(&mut rest)?, part(&mut rest)?, part(&mut rest)?);
+    number(&mut rest)?; // whether there is a query at all
+    let query = part(&mut rest)?;
+    Some((UrlParts { scheme, host, path, query }, rest.len()))
 }
 
 struct Writer(Vec<u8>);

@@ -161,6 +161,9 @@ impl Cache {
         if let Some(reason) = ask.bypass() {
             return Lookup::Bypass(reason);
         }
+        if let Some(disk) = self.inner.disk.get() {
+            self.inner.recall(disk, ask, now).await;
+        }
         if let Some(served) = self.fresh_hit(ask, now) {
             return Lookup::Hit(Box::new(served));
         }
@@ -208,7 +211,7 @@ impl Cache {
 
     fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
         let group = self.inner.store.group(&ask.keyed.key)?;
-        let entry = group.select(ask.headers)?;
+        let entry = group.select(ask.headers).filter(|entry| !entry.body.is_damaged())?;
         if ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh {
             return None;
         }

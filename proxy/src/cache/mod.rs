@@ -13,6 +13,7 @@ mod cache_control;
 mod conditional;
 mod date;
 mod described;
+mod disk;
 mod duties;
 mod entry;
 mod fill;
@@ -25,6 +26,7 @@ mod parts;
 mod policy;
 mod purge;
 mod range;
+mod recall;
 mod request_control;
 mod rules;
 mod serve;
@@ -41,14 +43,19 @@ mod vary;
 mod tests;
 
 use std::{
-    sync::{Arc, OnceLock},
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, OnceCell},
+    time::Instant,
+};
 
 pub use self::{
     conditional::Validators,
+    disk::DiskSettings,
     duties::finish_passed,
     flight::Cause,
     freshness::Failure,
@@ -64,6 +71,7 @@ pub use self::{
     ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StandIn, StoreResult},
 };
 use self::{
+    disk::Disk,
     marks::{Marks, Overflows},
     purge::Purges,
     store::Store,
@@ -110,6 +118,9 @@ pub(crate) struct Inner {
     marks: Marks,
     overflows: Overflows,
     purges: Purges,
+    disk: OnceLock<Disk>,
+    /// Keys that are being looked for on disk.
+    recalls: Mutex<HashMap<Key, Arc<OnceCell<()>>>>,
     /// Rung when purges have piled up.
     sweeper: Notify,
     limits: CacheLimits,
@@ -129,12 +140,13 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
-        let limits = CacheLimits { max_object: limits.max_object.min(limits.memory), ..limits };
         let inner = Inner {
             store: Store::new(limits.memory),
             marks: Marks::new(),
             overflows: Overflows::new(),
             purges: Purges::default(),
+            disk: OnceLock::new(),
+            recalls: Mutex::default(),
             sweeper: Notify::new(),
             limits,
             epoch: OnceLock::new(),
@@ -146,11 +158,17 @@ impl Cache {
     /// that no fetch that has begun by now is stored; returns how many keys were removed. For 2xx and 3xx answers to
     /// unsafe methods (http-cache.md 3.14), with a key made by the policy under which GET is answered.
     pub fn invalidate(&self, key: &Key) -> usize {
+        // In this order: whoever looks on disk from now on finds nothing, and what was found before is not kept.
+        self.inner.disk.get().inspect(|disk| disk.invalidate(key));
         self.inner.store.invalidate(key)
     }
 
-    /// The same for everything there is.
+    /// The same for everything there is, on disk too.
     pub fn clear(&self) -> usize {
+        if self.inner.disk.get().is_some() {
+            let order = PurgeOrder { scopes: vec![Scope::All], kind: PurgeKind::Hard, sync: false, count: false };
+            drop(self.purge(&order, Now::read()));
+        }
         self.inner.store.clear()
     }
 

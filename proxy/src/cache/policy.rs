@@ -9,6 +9,7 @@ pub use crate::body::Delimited;
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use serde::{Deserialize, Serialize};
 
 use super::{
     cache_control::{CacheControl, MAX_SECONDS, Scope},
@@ -125,6 +126,8 @@ pub enum NoStoreReason {
     CloseDelimited,
     /// It was purged, or its URL invalidated, after this request had begun.
     Purged,
+    /// Large, and asked for the first time.
+    Admission,
     /// The request asked for its answer not to be stored.
     RequestDirective,
     /// The URL has too many variants that replace one another.
@@ -150,6 +153,7 @@ impl NoStoreReason {
             Self::Oversize => "oversize",
             Self::CloseDelimited => "close-delimited",
             Self::Purged => "purged",
+            Self::Admission => "admission",
             Self::RequestDirective => "request-directive",
             Self::VaryLimit => "vary-limit",
             Self::Deception => "deception",
@@ -159,7 +163,7 @@ impl NoStoreReason {
 }
 
 /// Where a lifetime comes from if the origin did not give it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Lent {
     /// `ttl.default`.
     DefaultTtl,

@@ -36,7 +36,7 @@ pub enum SetCookie {
 }
 
 /// How `Accept-Language` is compared under `Vary` (http-cache.md 3.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum VaryLanguage {
     /// In lower case and without white space.
     Syntax,

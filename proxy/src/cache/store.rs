@@ -195,6 +195,18 @@ impl Store {
         stored
     }
 
+    /// Takes in what was found elsewhere under a key, if nothing is stored there and `still` says so under the slot's lock.
+    pub(crate) fn adopt(&self, key: &Key, entries: Vec<Arc<Entry>>, still: impl FnOnce() -> bool) {
+        let weight = entries.iter().map(|entry| entry.weight() as u64).sum();
+        self.with_slot(key, |slot| {
+            if still() && self.objects.get(key).is_none() {
+                slot.keys.insert(key.clone());
+                self.objects.insert(key.clone(), Arc::new(Group { entries }));
+            }
+        });
+        self.settle(weight);
+    }
+
     /// Looks through what is stored under a key whose slot the caller has: `revise` keeps an entry, puts another in its
     /// place, or drops it.
     pub(crate) fn revise(&self, slot: &mut Slot, key: &Key, mut revise: impl FnMut(&Arc<Entry>) -> Option<Arc<Entry>>) {

@@ -77,18 +77,31 @@ impl Inner {
 
     /// Stores what a fill brought, unless an invalidation or a purge came in between.
     pub(crate) fn commit(&self, flight: &Arc<Flight>, entry: Arc<Entry>, replaced: Option<&Arc<Entry>>) -> bool {
-        let judged = Arc::clone(&entry);
-        self.store.commit(flight, entry, replaced, || self.vet(&flight.key, &judged) == Verdict::Gone)
+        let (key, judged) = (&flight.key, Arc::clone(&entry));
+        let stored = self.store.commit(flight, entry, replaced, || self.vet(key, &judged) == Verdict::Gone);
+        if let (true, Some(disk)) = (stored, self.disk.get()) {
+            if let Some(old) = replaced.filter(|old| old.meta.variant != judged.meta.variant) {
+                disk.remove(key, old);
+            }
+            disk.put(key, &judged);
+        } else if let (Some(file), Some(disk)) = (judged.body.file(), self.disk.get()) {
+            disk.abandon(file);
+        }
+        stored
     }
 
     /// Throws away what was purged under a key whose slot the caller has, and lets expire what was purged softly.
     pub(crate) fn tidy(&self, slot: &mut Slot, key: &Key, now: Now) {
         let number = self.purges.number();
         let Some(group) = self.store.group(key) else { return };
-        if group.entries().iter().all(|entry| entry.checked() == number) {
+        if group.entries().iter().all(|entry| entry.checked() == number && !entry.body.is_damaged()) {
             return;
         }
         self.store.revise(slot, key, |entry| {
+            if entry.body.is_damaged() {
+                self.disk.get().inspect(|disk| disk.remove(key, entry));
+                return None;
+            }
             let checked = entry.checked();
             let subject = Subject { url: key.url_parts(), tags: Some(&entry.meta.tags) };
             let (verdict, number) = self.purges.judge(&subject, checked);
@@ -114,9 +127,7 @@ impl Cache {
     /// # Errors
     /// The journal cannot be used; purges work all the same, and are not recorded.
     pub fn attach_journal(&self, path: &Path) -> io::Result<()> {
-        self.inner.purges.attach(path)?;
-        self.inner.purges.retire(self.inner.purges.number()); // nothing is stored that they could cover
-        Ok(())
+        self.inner.purges.attach(path)
     }
 
     /// Purges. When this returns, no request that arrives gets what was fetched before. May wait for the medium.
@@ -140,10 +151,22 @@ impl Cache {
             let subject = Subject { url: key.url_parts(), tags: Some(&entry.meta.tags) };
             wanted.judge(&subject, 0) == Verdict::Gone && self.inner.vet(key, entry) != Verdict::Gone
         };
-        let of_group = |(key, group): (Arc<Key>, Arc<super::store::Group>)| {
-            group.entries().iter().filter(|entry| covered(&key, entry)).count() as u64
-        };
-        self.inner.store.groups().map(of_group).sum()
+        let disk = self.inner.disk.get();
+        let mut on_disk = disk.map(|disk| {
+            disk.ids(|subject, since| {
+                wanted.judge(subject, 0) == Verdict::Gone && self.inner.purges.judge(subject, since).0 != Verdict::Gone
+            })
+        });
+        let mut in_memory = 0;
+        for (key, group) in self.inner.store.groups() {
+            for entry in group.entries().iter().filter(|entry| covered(&key, entry)) {
+                in_memory += 1;
+                if let (Some(ids), Some(id)) = (&mut on_disk, disk.and_then(|disk| disk.id(&key, entry))) {
+                    ids.remove(&id); // counted already
+                }
+            }
+        }
+        in_memory + on_disk.map_or(0, |ids| ids.len() as u64)
     }
 
     /// The number of the last purge.
@@ -173,6 +196,8 @@ impl Cache {
                 inner.store.with_slot(&key, |slot| inner.tidy(slot, &key, now));
             }
         }
-        inner.purges.retire(settled);
+        if inner.disk.get().is_none_or(|disk| disk.sweep(number)) {
+            inner.purges.retire(settled);
+        }
     }
 }

@@ -250,7 +250,7 @@ impl FetchTicket {
             let named = confirmed.and_then(|index| self.candidates().nth(index).cloned());
             let Some(named) = named else {
                 if let Some(stale) = self.stale.take() {
-                    self.lead.inner().store.discard(self.lead.key(), &stale);
+                    self.lead.inner().discard(self.lead.key(), &stale);
                 }
                 self.others.clear();
                 return Settlement::Refetch(Box::new(self));
@@ -260,6 +260,10 @@ impl FetchTicket {
         }
         let endless = self.mark == Some(Mark::Oversize) && answer.delimited == Delimited::Chunked;
         let verdict = if endless { Err(NoStoreReason::Oversize) } else { self.judge(&answer, now) };
+        let verdict = verdict.and_then(|plan| match known_length(answer.delimited) {
+            Some(length) if !self.lead.inner().admits(self.lead.key(), length) => Err(NoStoreReason::Admission),
+            _ => Ok(plan),
+        });
         Settlement::Answer(Box::new(match verdict.and_then(|plan| Ok((plan, tags?))) {
             Ok((plan, tags)) => self.fill(answer, plan, tags, now),
             Err(reason) => self.refuse(answer, reason, now),
@@ -306,7 +310,7 @@ impl FetchTicket {
     }
 
     fn exchange<'a>(&'a self, head: &'a Parts, delimited: Delimited, sent_at: Now, now: Now) -> Exchange<'a> {
-        let limit = self.lead.inner().limits.max_object;
+        let limit = self.lead.inner().max_object();
         self.facts.exchange((head.status, &head.headers), delimited, sent_at, now, limit)
     }
 
@@ -331,7 +335,7 @@ impl FetchTicket {
         let inner = self.lead.inner();
         let key = self.lead.key().clone();
         if let Some(stale) = self.stale.as_ref().filter(|_| !head.status.is_server_error()) {
-            inner.store.discard(&key, stale);
+            inner.discard(&key, stale);
         }
         // An answer to the viewer's own condition, or to its wish not to be stored, tells nothing about the next answer.
         let personal = head.status == StatusCode::NOT_MODIFIED || reason == NoStoreReason::RequestDirective;
@@ -454,7 +458,7 @@ impl FetchTicket {
                 }
             }
             Err(reason) => {
-                inner.store.discard(self.lead.key(), stale);
+                inner.discard(self.lead.key(), stale);
                 drop(self.lead.release());
                 StoreResult::NotStored(reason)
             }

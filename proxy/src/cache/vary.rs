@@ -6,14 +6,34 @@
 //! its weights.
 
 use http::{HeaderMap, HeaderName, header};
+use serde::{Deserialize, Serialize};
 
 use super::{cache_control::split_outside_quotes, rules::VaryLanguage};
 
 /// Names and values by which a response was selected; empty if it was not negotiated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Variant {
+    #[serde(with = "named")]
     named: Box<[(HeaderName, Option<Vec<u8>>)]>,
     language: VaryLanguage,
+}
+
+/// Field names are kept as text.
+mod named {
+    use http::HeaderName;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    type Named = Box<[(HeaderName, Option<Vec<u8>>)]>;
+
+    pub(super) fn serialize<S: Serializer>(named: &[(HeaderName, Option<Vec<u8>>)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(named.iter().map(|(name, value)| (name.as_str(), value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Named, D::Error> {
+        let texts = Vec::<(String, Option<Vec<u8>>)>::deserialize(from)?;
+        let name = |(name, value): (String, _)| Ok((HeaderName::try_from(name).map_err(D::Error::custom)?, value));
+        texts.into_iter().map(name).collect()
+    }
 }
 
 impl Variant {

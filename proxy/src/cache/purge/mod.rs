@@ -55,11 +55,11 @@ pub(crate) struct Purges {
 }
 
 impl Purges {
-    /// Replays the journal at `path` and keeps it from now on; returns its name.
+    /// Replays the journal at `path` and keeps it from now on.
     ///
     /// # Errors
     /// It cannot be used; purges work and are not recorded.
-    pub(crate) fn attach(&self, path: &Path) -> io::Result<String> {
+    pub(crate) fn attach(&self, path: &Path) -> io::Result<()> {
         let journal = Journal::open(path)?;
         let mut kept = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
@@ -69,9 +69,14 @@ impl Purges {
             record.scopes.iter().for_each(|scope| table.enter(record.number, scope, record.kind(), at));
         }
         self.number.fetch_max(journal.number(), Ordering::SeqCst);
-        let name = journal.name().to_owned();
         *kept = Some(journal);
-        Ok(name)
+        Ok(())
+    }
+
+    /// The name of the journal, if there is one.
+    pub(crate) fn journal_name(&self) -> Option<String> {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.as_ref().map(|journal| journal.name().to_owned())
     }
 
     /// The number of the last purge.

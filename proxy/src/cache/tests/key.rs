@@ -160,3 +160,26 @@ proptest! {
         prop_assert_eq!((first.query, first.cookies), (second.query, second.cookies));
     }
 }
+
+#[test]
+fn a_url_is_read_back_from_its_key() {
+    let headers = HeaderMap::new();
+    for query in [None, Some(""), Some("a=1&b=\u{e4}")] {
+        let input = KeyInput {
+            namespace: "n",
+            scheme: "https",
+            host: "h:8080",
+            path: "/p/q",
+            query,
+            headers: &headers,
+            buckets: &[("v", "b")],
+        };
+        let key = KeyedRequest::new(&policy(Selection::All, Selection::None, Selection::None), &input).key;
+        let expected = UrlParts { scheme: "https", host: "h:8080", path: "/p/q", query: query.unwrap_or("") };
+        assert_eq!(key.url_parts(), expected);
+        let again = Key::from_bytes(key.bytes()).unwrap();
+        assert!(again == key && again.url_bytes() == key.url_bytes());
+        assert_eq!(again.url_parts(), expected);
+    }
+    assert!(Key::from_bytes(b"").is_none() && Key::from_bytes(&[VERSION, 0, 0]).is_none());
+}

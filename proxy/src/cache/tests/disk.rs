@@ -1,0 +1,474 @@
+//! Tests of the disk tier through the whole cache: a restart is a second cache over the same folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use http::Method;
+use http_body_util::BodyExt as _;
+use tempfile::TempDir;
+
+use super::{faults::Op as Fault, *};
+use crate::{
+    body::{self, Body, BodyError, Delimited},
+    cache::{
+        CacheLimits, Lookup, NoStoreReason, PurgeKind, PurgeOrder, Scope, Settlement, StoreResult,
+        tests::{Viewer, fields, get, get_with, scripted},
+    },
+};
+
+const MIB: u64 = 1 << 20;
+
+/// A cache with a disk tier in a folder that outlives it.
+struct Node {
+    cache: Cache,
+}
+
+fn node(folder: &TempDir, size: u64) -> Node {
+    let limits = CacheLimits { memory: 64 * MIB, max_object: size / 2, keep: Duration::from_secs(86_400) };
+    let cache = Cache::new(limits);
+    cache.attach_journal(&folder.path().join("purge.log")).unwrap();
+    let settings = DiskSettings { path: folder.path().join("cache"), size, admit_after: Some(8 * MIB) };
+    cache.attach_disk(settings).unwrap();
+    Node { cache }
+}
+
+/// Bytes that tell where they are.
+fn content(seed: u64, length: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap());
+    while (bytes.len() as u64) < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(usize::try_from(length).unwrap());
+    bytes
+}
+
+impl Node {
+    fn disk(&self) -> &Disk {
+        self.cache.inner.disk.get().unwrap()
+    }
+
+    fn flush(&self) {
+        self.disk().flush();
+    }
+
+    /// Ends it as a process ends, and waits until its files are free.
+    fn end(self) {
+        let index = fs::File::open(self.disk().folder().index()).unwrap();
+        drop(self);
+        while index.try_lock().is_err() {
+            std::thread::yield_now();
+        }
+    }
+
+    async fn settle(
+        &self,
+        viewer: &Viewer,
+        headers: &[(&str, &str)],
+        body: Body,
+        delimited: Delimited,
+    ) -> (StoreResult, Body) {
+        let now = Now::read();
+        let Lookup::Miss(ticket) = self.cache.lookup(&viewer.ask(), now).await else { panic!("no ticket") };
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        head.headers = fields(headers);
+        let answer = crate::cache::OriginAnswer { head, body, delimited, sent_at: now };
+        let Settlement::Answer(settled) = ticket.settle(answer, now) else { panic!("a refetch") };
+        (settled.result, settled.body)
+    }
+
+    async fn store(&self, path: &str, bytes: Vec<u8>) {
+        let length = Delimited::Length(bytes.len() as u64);
+        let headers = [("cache-control", "max-age=600"), ("surrogate-key", "t"), ("x-path", path)];
+        let (result, body) = self.settle(&get(path), &headers, body::full(bytes.clone()), length).await;
+        assert!(matches!(result, StoreResult::Stored { .. }), "{result:?}");
+        assert!(read(body).await.unwrap() == bytes);
+    }
+
+    /// What is stored, if anything is.
+    async fn hit(&self, viewer: &Viewer) -> Option<Result<Vec<u8>, BodyError>> {
+        match self.cache.lookup(&viewer.ask(), Now::read()).await {
+            Lookup::Hit(served) => Some(read(served.body).await),
+            _ => None,
+        }
+    }
+
+    async fn has(&self, path: &str, bytes: &[u8]) -> bool {
+        match self.hit(&get(path)).await {
+            Some(found) => {
+                assert!(found.unwrap() == bytes, "wrong bytes under {path}");
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, BodyError> {
+    Ok(body.collect().await?.to_bytes().to_vec())
+}
+
+/// The files of bodies.
+fn files(folder: &TempDir) -> Vec<PathBuf> {
+    let folders = fs::read_dir(folder.path().join("cache")).unwrap().flatten().map(|entry| entry.path());
+    let list = |folder: PathBuf| fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+    folders.filter(|path| path.is_dir()).flat_map(list).collect()
+}
+
+/// One body of every kind: none, small, in a file and in memory, in a file only, in several chunks.
+const LENGTHS: [u64; 6] = [0, 1_000, 64 << 10, 100_000, 300_000, 3 * MIB + 17];
+
+#[tokio::test]
+async fn bodies_of_every_size_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 256 * MIB);
+    for length in LENGTHS {
+        first.store(&format!("/{length}"), content(length, length)).await;
+        assert!(first.has(&format!("/{length}"), &content(length, length)).await);
+    }
+    first.flush();
+    first.end();
+    let second = node(&folder, 256 * MIB);
+    for length in LENGTHS {
+        assert!(second.has(&format!("/{length}"), &content(length, length)).await, "{length}");
+    }
+    let part = get_with(&format!("/{}", LENGTHS[5]), &[("range", "bytes=1048570-2097160")]);
+    assert!(second.hit(&part).await.unwrap().unwrap() == content(LENGTHS[5], LENGTHS[5])[1_048_570..=2_097_160]);
+    let Lookup::Hit(served) = second.cache.lookup(&get("/1000").ask(), Now::read()).await else { panic!() };
+    assert_eq!(served.head.headers["x-path"], "/1000");
+    assert_eq!(second.cache.on_disk().unwrap().1, LENGTHS.len());
+}
+
+#[tokio::test]
+async fn age_goes_on_while_nothing_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 64 * MIB);
+    let mut earlier = Now::read();
+    earlier.wall -= Duration::from_secs(590);
+    let Lookup::Miss(ticket) = first.cache.lookup(&get("/").ask(), earlier).await else { panic!() };
+    let (mut head, ()) = http::Response::new(()).into_parts();
+    head.headers = fields(&[("cache-control", "max-age=600")]);
+    let answer =
+        crate::cache::OriginAnswer { head, body: body::full("x"), delimited: Delimited::Length(1), sent_at: earlier };
+    let Settlement::Answer(settled) = ticket.settle(answer, earlier) else { panic!() };
+    read(settled.body).await.unwrap();
+    first.flush();
+    first.end();
+    let second = node(&folder, 64 * MIB);
+    let Lookup::Hit(served) = second.cache.lookup(&get("/").ask(), Now::read()).await else { panic!() };
+    assert!((590..600).contains(&served.report.age.as_secs()), "{:?}", served.report.age);
+}
+
+#[tokio::test]
+async fn purges_and_invalidations_hold_for_what_is_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 64 * MIB);
+    for path in ["/purged", "/posted", "/kept"] {
+        first.store(path, content(1, 400_000)).await;
+    }
+    first.flush();
+    first.cache.invalidate(&get("/posted").keyed.key);
+    assert!(!first.has("/posted", b"").await);
+    let target = "/purged".to_owned();
+    let order = PurgeOrder {
+        scopes: vec![Scope::Url { scheme: None, host: None, target }],
+        kind: PurgeKind::Hard,
+        sync: false,
+        count: true,
+    };
+    assert_eq!(first.cache.purge(&order, Now::read()).objects, Some(1), "counted once, though in memory and on disk");
+    first.flush();
+    first.end();
+    let second = node(&folder, 64 * MIB);
+    assert!(!second.has("/purged", b"").await && !second.has("/posted", b"").await);
+    assert!(second.has("/kept", &content(1, 400_000)).await);
+    second.cache.sweep(Now::read());
+    assert_eq!(second.cache.inner.purges.retired(), 1);
+    assert_eq!(second.cache.count(&[Scope::All]), 1);
+    second.end();
+    let third = node(&folder, 64 * MIB);
+    assert!(third.has("/kept", &content(1, 400_000)).await, "it was held against the purge that is forgotten");
+    assert!(!third.has("/purged", b"").await);
+}
+
+#[tokio::test]
+async fn without_its_journal_nothing_on_disk_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 64 * MIB);
+    first.store("/", content(1, 400_000)).await;
+    first.flush();
+    first.end();
+    fs::remove_file(folder.path().join("purge.log")).unwrap();
+    let second = node(&folder, 64 * MIB);
+    assert!(!second.has("/", b"").await);
+    second.flush();
+    assert_eq!(files(&folder).len(), 0);
+}
+
+#[tokio::test]
+async fn no_damaged_byte_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 256 * MIB);
+    for length in LENGTHS {
+        first.store(&format!("/{length}"), content(length, length)).await;
+    }
+    first.flush();
+    first.end();
+    let mut state = 7_usize;
+    for path in files(&folder) {
+        let mut bytes = fs::read(&path).unwrap();
+        for at in 0..bytes.len() / 4096 + 1 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let place = (at * 4096 + state % 4096) % bytes.len();
+            bytes[place] ^= 1 << (state % 8);
+        }
+        fs::write(&path, &bytes).unwrap();
+    }
+    let second = node(&folder, 256 * MIB);
+    // The smallest may lie between two flips; if it is found, it has to be right.
+    second.has("/1000", &content(1_000, 1_000)).await;
+    for length in LENGTHS.into_iter().skip(2) {
+        assert!(!second.has(&format!("/{length}"), &content(length, length)).await, "{length}");
+    }
+    second.store("/new", content(5, 1_000)).await;
+    assert!(second.has("/new", &content(5, 1_000)).await);
+}
+
+#[tokio::test]
+async fn a_damaged_chunk_behind_good_ones_cuts_the_transfer_and_is_then_a_miss() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 64 * MIB);
+    let bytes = content(1, 3 * MIB);
+    first.store("/", bytes.clone()).await;
+    first.flush();
+    first.end();
+    let path = files(&folder).remove(0);
+    let mut damaged = bytes.clone();
+    damaged[usize::try_from(2 * MIB + 5).unwrap()] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    let second = node(&folder, 64 * MIB);
+    assert_eq!(second.hit(&get("/")).await, Some(Err(BodyError::File)));
+    assert_eq!(second.hit(&get("/")).await, None);
+    second.flush();
+    assert_eq!(files(&folder).len(), 0, "and the file is gone");
+}
+
+#[tokio::test]
+async fn cut_missing_swapped_and_stray_files_are_misses() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 256 * MIB);
+    for number in 0..5 {
+        first.store(&format!("/{number}"), content(number, 300_000)).await;
+    }
+    first.flush();
+    let named = |number: u64| {
+        let wanted = content(number, 300_000);
+        files(&folder).into_iter().find(|path| fs::read(path).unwrap() == wanted).unwrap()
+    };
+    let [cut, empty, missing, one, other] = [0, 1, 2, 3, 4].map(named);
+    first.end();
+    fs::OpenOptions::new().write(true).open(cut).unwrap().set_len(299_999).unwrap();
+    fs::write(empty, b"").unwrap();
+    fs::remove_file(missing).unwrap();
+    let (left, right) = (fs::read(&one).unwrap(), fs::read(&other).unwrap());
+    fs::write(&one, right).unwrap();
+    fs::write(&other, left).unwrap();
+    let stray = folder.path().join("cache/ab");
+    fs::create_dir_all(&stray).unwrap();
+    for number in 0..100 {
+        fs::write(stray.join(format!("{number:014x}ab")), b"stray").unwrap();
+    }
+    let second = node(&folder, 256 * MIB);
+    for number in 0..5 {
+        assert!(!second.has(&format!("/{number}"), b"").await, "{number}");
+    }
+    second.flush();
+    assert_eq!(files(&folder).len(), 0);
+}
+
+#[tokio::test]
+async fn an_index_that_is_no_index_is_thrown_away() {
+    let folder = tempfile::tempdir().unwrap();
+    for damage in [&b"this is no database"[..], b""] {
+        let first = node(&folder, 64 * MIB);
+        first.store("/", content(1, 1_000)).await;
+        first.flush();
+        first.end();
+        fs::write(folder.path().join("cache/index.redb"), damage).unwrap();
+        let second = node(&folder, 64 * MIB);
+        assert!(!second.has("/", b"").await);
+        second.store("/", content(2, 1_000)).await;
+        second.flush();
+        second.cache.clear();
+        second.end();
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_bounded_whatever_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = 24 * MIB;
+    let node = node(&folder, size);
+    for number in 0..200 {
+        let length = if number % 3 == 0 { 700_000 } else { 60_000 };
+        node.store(&format!("/{number}"), content(number, length)).await;
+        node.flush();
+        let bytes: u64 = files(&folder).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+        let index = fs::metadata(folder.path().join("cache/index.redb")).unwrap().len();
+        assert!(bytes + index <= size + 2 * MIB, "{bytes} and {index} after {number}");
+    }
+    assert!(node.has("/199", &content(199, 60_000)).await, "the last one is there");
+    assert!(node.has("/198", &content(198, 700_000)).await);
+}
+
+#[tokio::test]
+async fn segments_that_are_mostly_dead_are_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = 64 * MIB;
+    let first = node(&folder, size);
+    for number in 0..200 {
+        first.store(&format!("/{number}"), content(number, 60_000)).await;
+    }
+    first.flush();
+    for number in (0..200).filter(|number| number % 10 != 0) {
+        first.cache.invalidate(&get(&format!("/{number}")).keyed.key);
+    }
+    (0..4).for_each(|_| first.flush());
+    let bytes: u64 = files(&folder).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert!(bytes < 8 * MIB, "{bytes}");
+    first.end();
+    let second = node(&folder, size);
+    for number in 0..200 {
+        let found = second.has(&format!("/{number}"), &content(number, 60_000)).await;
+        assert_eq!(found, number % 10 == 0, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_large_is_stored_the_second_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node(&folder, 256 * MIB);
+    let headers = [("cache-control", "max-age=600")];
+    let bytes = content(1, 9 * MIB);
+    let length = Delimited::Length(bytes.len() as u64);
+    let (result, body) = node.settle(&get("/"), &headers, body::full(bytes.clone()), length).await;
+    assert_eq!(result, StoreResult::NotStored(NoStoreReason::Admission));
+    assert!(read(body).await.unwrap() == bytes);
+    node.store("/", bytes.clone()).await;
+    assert!(node.has("/", &bytes).await);
+
+    let (origin, body) = scripted();
+    let (_, answer) = node.settle(&get("/chunked"), &headers, body, Delimited::Chunked).await;
+    let feed = |origin: tokio::sync::mpsc::UnboundedSender<_>| {
+        bytes.chunks(100_000).for_each(|chunk| drop(origin.send(Ok(Bytes::copy_from_slice(chunk)))));
+    };
+    feed(origin);
+    assert!(read(answer).await.unwrap() == bytes, "nobody told its length, and nothing is stored");
+    let (origin, body) = scripted();
+    let (_, answer) = node.settle(&get("/chunked"), &headers, body, Delimited::Chunked).await;
+    feed(origin);
+    assert!(read(answer).await.unwrap() == bytes);
+    assert!(node.has("/chunked", &bytes).await);
+}
+
+#[tokio::test]
+async fn a_slow_reader_follows_on_disk_and_memory_stays_flat() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node(&folder, 256 * MIB);
+    let (origin, body) = scripted();
+    let headers = [("cache-control", "max-age=600")];
+    let bytes = content(1, 8 * MIB);
+    let length = Delimited::Length(bytes.len() as u64);
+    let (result, slow) = node.settle(&get("/"), &headers, body, length).await;
+    assert!(matches!(result, StoreResult::Stored { .. }));
+    for chunk in bytes[..bytes.len() - 100].chunks(50_000) {
+        origin.send(Ok(Bytes::copy_from_slice(chunk))).unwrap();
+    }
+    let Lookup::Hit(late) = node.cache.lookup(&get("/").ask(), Now::read()).await else { panic!("nothing to join") };
+    origin.send(Ok(Bytes::copy_from_slice(&bytes[bytes.len() - 100..]))).unwrap();
+    drop(origin);
+    assert!(read(late.body).await.unwrap() == bytes);
+    assert!(node.cache.weight() < MIB, "{}", node.cache.weight());
+    assert!(read(slow).await.unwrap() == bytes, "who has not read a byte yet misses none");
+    assert!(node.has("/", &bytes).await);
+}
+
+#[tokio::test]
+async fn a_broken_fill_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node(&folder, 256 * MIB);
+    let headers = [("cache-control", "max-age=600")];
+    for (end, delimited) in [
+        (Some(BodyError::Origin), Delimited::Chunked),
+        (None, Delimited::Length(5 * MIB)),
+        (Some(BodyError::OriginTimeout), Delimited::Length(5 * MIB)),
+    ] {
+        let (origin, body) = scripted();
+        let (_, answer) = node.settle(&get("/"), &headers, body, delimited).await;
+        for chunk in content(1, 3 * MIB).chunks(70_000) {
+            origin.send(Ok(Bytes::copy_from_slice(chunk))).unwrap();
+        }
+        end.into_iter().for_each(|error| origin.send(Err(error)).unwrap());
+        drop(origin);
+        assert!(read(answer).await.is_err());
+        assert!(!node.has("/", b"").await);
+        node.flush();
+        assert_eq!((files(&folder).len(), node.disk().len()), (0, 0), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_answered_while_the_disk_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node(&folder, 256 * MIB);
+    node.store("/before", content(3, 400_000)).await;
+    node.flush();
+    let faults = node.disk().folder().faults.clone();
+    faults.set(&[Fault::Write]);
+    let headers = [("cache-control", "max-age=600")];
+    let bytes = content(1, 5 * MIB);
+    let length = Delimited::Length(bytes.len() as u64);
+    let (_, body) = node.settle(&get("/"), &headers, body::full(bytes.clone()), length).await;
+    assert!(read(body).await.unwrap() == bytes, "the viewer notices nothing");
+    assert!(!node.disk().is_writable(), "off for a while");
+    assert!(node.has("/before", &content(3, 400_000)).await, "reading goes on");
+    node.store("/small", content(2, 1_000)).await;
+    assert!(node.has("/small", &content(2, 1_000)).await, "memory goes on");
+
+    faults.set(&[Fault::Read]);
+    node.cache.inner.store.clear();
+    assert!(!node.has("/before", b"").await, "what cannot be read is a miss");
+    faults.set(&[]);
+}
+
+#[tokio::test]
+async fn a_renewed_head_keeps_its_body_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 64 * MIB);
+    let bytes = content(1, 400_000);
+    let headers = [("cache-control", "max-age=0"), ("etag", "\"1\"")];
+    let length = Delimited::Length(bytes.len() as u64);
+    let (_, body) = first.settle(&get("/"), &headers, body::full(bytes.clone()), length).await;
+    read(body).await.unwrap();
+    first.flush();
+    let now = Now::read();
+    let Lookup::Miss(ticket) = first.cache.lookup(&get("/").ask(), now).await else { panic!() };
+    let (mut head, ()) = http::Response::builder().status(304).body(()).unwrap().into_parts();
+    head.headers = fields(&[("cache-control", "max-age=600"), ("etag", "\"1\"")]);
+    let answer = crate::cache::OriginAnswer { head, body: body::empty(), delimited: Delimited::None, sent_at: now };
+    let Settlement::Answer(settled) = ticket.settle(answer, now) else { panic!() };
+    assert!(read(settled.body).await.unwrap() == bytes);
+    first.flush();
+    assert_eq!(files(&folder).len(), 1);
+    first.end();
+    let second = node(&folder, 64 * MIB);
+    assert!(second.has("/", &bytes).await, "with the new lifetime");
+    let head = Viewer::new(Method::HEAD, "/", &[]);
+    assert!(matches!(second.cache.lookup(&head.ask(), Now::read()).await, Lookup::Hit(_)));
+    assert!(Path::new(&folder.path().join("purge.log")).exists());
+}
