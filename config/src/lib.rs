@@ -26,7 +26,9 @@ mod kvs;
 mod lambda;
 mod limits;
 mod origin;
+mod origin_request_policy;
 mod pattern;
+mod response_headers_policy;
 mod routing;
 mod secret;
 mod section;
@@ -45,7 +47,7 @@ pub use address::{Address, OriginUrl, Scheme};
 pub use admin::{Admin, AdminListen};
 pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
 pub use cache::{CacheSettings, Ttl};
-pub use cache_policy::{CachePolicy, Selection};
+pub use cache_policy::{CachePolicy, Encoding, Normalize, Selection};
 pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targeted};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
@@ -56,6 +58,8 @@ pub use kvs::Kvs;
 pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
+pub use origin_request_policy::OriginRequestPolicy;
+pub use response_headers_policy::{Cors, ResponseHeadersPolicy, SetHeader};
 pub use secret::Secret;
 pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
 
@@ -90,6 +94,10 @@ pub struct Config {
     pub origins: IndexMap<String, Origin>,
     /// `[cache_policy.NAME]` in file order, then the managed ones that behaviors use.
     pub cache_policies: IndexMap<String, CachePolicy>,
+    /// `[origin_request_policy.NAME]` in file order, then the managed ones that behaviors use.
+    pub origin_request_policies: IndexMap<String, OriginRequestPolicy>,
+    /// `[response_headers_policy.NAME]` in file order, then the managed ones that behaviors use.
+    pub response_headers_policies: IndexMap<String, ResponseHeadersPolicy>,
     /// `[function.NAME]`, in file order.
     pub functions: IndexMap<String, Function>,
     /// `[kvs.NAME]`, in file order.

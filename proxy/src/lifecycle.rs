@@ -81,6 +81,8 @@ pub async fn run(
 
     edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
+    let asked = behavior.viewer_response.is_some().then(|| request.headers.clone());
+    behavior.policy.normalise.fields(&mut request.headers);
     let keyed = key(&behavior, &request, &buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
     let found = if request.has_body {
@@ -103,6 +105,9 @@ pub async fn run(
         Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
         Lookup::NotCached => return Err(Refusal::NotCached.into()),
     };
+    if let Some(asked) = asked {
+        request.headers = asked; // functions see what the viewer sent
+    }
     viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
 }
 
@@ -113,13 +118,16 @@ fn substitute_root(site: &Site, request: &mut Received) {
     }
 }
 
-/// Runs viewer-response, unless the stored status is an error (design.md 8).
+/// Applies the response headers policy and runs viewer-response, unless the stored status is an error (design.md 8).
 async fn viewer_response(
     behavior: &Behavior,
     request: &Received,
-    answer: Answer,
+    mut answer: Answer,
     record: &mut Record,
 ) -> Result<Answer, Fault> {
+    if let Some(policy) = &behavior.response_headers {
+        policy.apply(&request.method, &request.headers, &mut answer.head.headers);
+    }
     let Some(function) = behavior.viewer_response.as_ref().filter(|_| answer.head.status.as_u16() < 400) else {
         return Ok(answer);
     };
