@@ -1,7 +1,6 @@
 //! `[[behavior]]`: what happens to which paths. The order of behaviors is judged in `routing`.
 
-use ipnet::IpNet;
-
+use crate::access::{self, Admission, Gates};
 use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
 use crate::geo::{self, Countries, Geo};
@@ -46,12 +45,10 @@ pub struct Behavior {
     pub origin_request: Option<String>,
     /// Lambda function before an answer is stored.
     pub origin_response: Option<String>,
+    /// Who is let in.
+    pub admission: Admission,
     /// Which request hooks see the request's body.
     pub include_body: IncludeBody,
-    /// Viewers let in; empty: all. Others get 403.
-    pub allow: Vec<IpNet>,
-    /// Viewers refused with 403, also where `allow` lets them in.
-    pub deny: Vec<IpNet>,
     /// Countries of viewers let in or refused with 403.
     pub countries: Option<Countries>,
     /// Name of the origin that gets copies of requests; its answers are discarded.
@@ -113,6 +110,7 @@ pub(crate) struct Declared<'n> {
     pub(crate) functions: Vec<(&'n str, Option<Family>)>,
     /// `[server] hosts`.
     pub(crate) hosts: &'n [String],
+    pub(crate) gates: Gates<'n>,
     /// What `[behavior.cache]` inherits.
     pub(crate) cache: &'n CacheRules,
 }
@@ -162,9 +160,8 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
         viewer_response,
         origin_request,
         origin_response,
+        admission: access::read(&section, &declared.gates),
         include_body,
-        allow: networks(&section, "allow"),
-        deny: section.list("deny", address::network).unwrap_or_default(),
         countries: countries(&section, declared.geo),
         shadow: shadow(&section, &declared.origins),
         shadow_percent: section.count("shadow_percent", 0..=100).unwrap_or(100),
@@ -312,15 +309,6 @@ fn protocol_policy(section: &Section<'_>) -> ViewerProtocolPolicy {
         ("https-only", ViewerProtocolPolicy::HttpsOnly),
     ];
     section.choice("viewer_protocol_policy", &words, &[]).unwrap_or(ViewerProtocolPolicy::AllowAll)
-}
-
-fn networks(section: &Section<'_>, key: &'static str) -> Vec<IpNet> {
-    if let Some(value) = section.value(key)
-        && value.is_empty_list()
-    {
-        value.report(Code::BadValue, format!("`{key}` must name a network"), "an empty list lets nobody in");
-    }
-    section.list(key, address::network).unwrap_or_default()
 }
 
 pub(crate) const HOOKS: [&str; 4] = ["viewer_request", "viewer_response", "origin_request", "origin_response"];

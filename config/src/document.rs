@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use toml::de::DeTable;
 
+use crate::access::Gates;
 use crate::behavior::{self, Declared};
 use crate::cache_policy::{self, CachePolicy, Selection};
 use crate::context::Context;
@@ -12,8 +13,8 @@ use crate::geo::Geo;
 use crate::keys::Table;
 use crate::section::{Section, Value};
 use crate::{
-    Config, Dev, Loaded, admin, cache, experiment, function, geo, kvs, limits, origin, origin_request_policy,
-    response_headers_policy, routing, server,
+    Config, Dev, Loaded, admin, authorizer, cache, experiment, function, geo, key_group, kvs, limits, origin,
+    origin_request_policy, response_headers_policy, routing, server,
 };
 
 /// Checks a file and sorts the outcome.
@@ -91,6 +92,12 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         function
     });
 
+    let group_sections = named(&root, "key_group", Table::KeyGroup);
+    let key_groups = collect(&group_sections, key_group::read);
+    let authorizer_sections = named(&root, "authorizer", Table::Authorizer);
+    let authorizers = collect(&authorizer_sections, authorizer::read);
+    let places = |name: &str| authorizers.get(name).map_or(&[][..], |authorizer| &authorizer.token);
+
     let declared = Declared {
         geo: &geo,
         origins: origin_names.iter().map(String::as_str).collect(),
@@ -99,6 +106,10 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         response_headers_policies: response_policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
         hosts: &server.hosts,
+        gates: Gates {
+            authorizers: authorizer_sections.keys().map(|name| (name.as_str(), places(name))).collect(),
+            key_groups: group_sections.keys().map(String::as_str).collect(),
+        },
         cache: &cache.rules,
     };
     let drafts: Vec<_> =
@@ -127,6 +138,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         response_headers_policies,
         functions,
         kvs,
+        key_groups,
+        authorizers,
         experiments,
         behaviors,
         dev,

@@ -53,8 +53,16 @@ pub enum Table {
     CustomHeader,
     /// `[kvs.NAME]`
     Kvs,
+    /// `[key_group.NAME]`
+    KeyGroup,
     /// `[function.NAME]`
     Function,
+    /// `[authorizer.NAME]`
+    Authorizer,
+    /// `refresh` of an authorizer.
+    Refresh,
+    /// What a claim must be, written as a table.
+    Matcher,
     /// `[[behavior]]`
     Behavior,
     /// `[behavior.cache]`
@@ -63,6 +71,10 @@ pub enum Table {
     Targeted,
     /// A behavior's function, written as a table.
     Hook,
+    /// A behavior's authorizers, written as a table.
+    Authorizers,
+    /// `rate_limit` of a behavior.
+    RateLimit,
     /// `[experiment.NAME]`
     Experiment,
     /// `match` of an experiment, written as a table.
@@ -110,11 +122,17 @@ impl Table {
             Self::Security => "security",
             Self::CustomHeader => "custom",
             Self::Kvs => "[kvs.NAME]",
+            Self::KeyGroup => "[key_group.NAME]",
             Self::Function => "[function.NAME]",
+            Self::Authorizer => "[authorizer.NAME]",
+            Self::Refresh => "refresh",
+            Self::Matcher => "a required claim",
             Self::Behavior => "[[behavior]]",
             Self::BehaviorCache => "[behavior.cache]",
             Self::Targeted => "targeted",
             Self::Hook => "a hook point",
+            Self::Authorizers => "authorizer",
+            Self::RateLimit => "rate_limit",
             Self::Experiment => "[experiment.NAME]",
             Self::Scope => "match",
             Self::Cookie => "cookie",
@@ -228,9 +246,9 @@ const KEYS: &[Key] = &[
     row(Table::File, "origin_request_policy", "what the origin gets besides the key"),
     row(Table::File, "response_headers_policy", "headers added to or removed from answers"),
     row(Table::File, "kvs", "key value stores, by name"),
-    planned(Table::File, "key_group", "public keys for signed URLs and cookies"),
+    row(Table::File, "key_group", "public keys for signed URLs and cookies"),
     row(Table::File, "function", "edge functions, by name"),
-    planned(Table::File, "authorizer", "token checks before viewer-request"),
+    row(Table::File, "authorizer", "token checks before viewer-request"),
     row(Table::File, "experiment", "weighted, sticky variants"),
     planned(Table::File, "custom_error_response", "error pages"),
     row(Table::File, "behavior", "what happens to which paths, first match wins"),
@@ -383,6 +401,32 @@ const KEYS: &[Key] = &[
     row(Table::Kvs, "file", "JSON file with the data"),
     row(Table::Kvs, "id", "UUID that functions ask for"),
 
+    row(Table::KeyGroup, "keys", "public keys by id, PEM files, up to 5"),
+
+    row(Table::Authorizer, "jwks", "key set, URL or file"),
+    row(Table::Authorizer, "public_key", "PEM file of one public key"),
+    row(Table::Authorizer, "secret", "one HMAC secret"),
+    row(Table::Authorizer, "algorithms", "one per key type"),
+    row(Table::Authorizer, "issuer", "text or list, then required in the token"),
+    row(Table::Authorizer, "audience", "text or list, then required in the token"),
+    row(Table::Authorizer, "typ", "required header typ"),
+    row(Table::Authorizer, "token", "places of the token, in order"),
+    row(Table::Authorizer, "forward_token", "whether it goes on to functions and origin"),
+    row(Table::Authorizer, "require", "claims and what they must be"),
+    row(Table::Authorizer, "scopes", "scopes that the token must have"),
+    row(Table::Authorizer, "leeway", "for exp, nbf and iat, 0s to 60s"),
+    row(Table::Authorizer, "refresh", "when the key set is fetched"),
+    row(Table::Authorizer, "claims_to_headers", "claims that become request headers"),
+    row(Table::Authorizer, "redirect", "login page instead of 401"),
+    row(Table::Refresh, "every", "age at which the key set is fetched again"),
+    row(Table::Refresh, "on_unknown_kid", "whether an unknown key id causes a fetch"),
+    row(Table::Refresh, "min_interval", "least time between fetches"),
+    row(Table::Refresh, "keep_stale", "how long the last good set serves an outage"),
+    row(Table::Matcher, "in", "one of these"),
+    row(Table::Matcher, "matches", "a regular expression"),
+    row(Table::Matcher, "contains", "a part of the text, or a member of the list"),
+    row(Table::Matcher, "absent", "true: the claim must not be there"),
+
     row(Table::Function, "runtime", "cloudfront-js-1.0, cloudfront-js-2.0, nodejs or python"),
     row(Table::Function, "file", "the script"),
     row(Table::Function, "on_error", "fail or bypass"),
@@ -426,13 +470,13 @@ const KEYS: &[Key] = &[
     row(Table::Behavior, "viewer_response", "function before the answer leaves"),
     row(Table::Behavior, "origin_request", "function before the origin is asked"),
     row(Table::Behavior, "origin_response", "function before an answer is stored"),
-    planned(Table::Behavior, "authorizer", "token check before viewer-request"),
-    planned(Table::Behavior, "trusted_key_groups", "signed URL or cookie required"),
-    planned(Table::Behavior, "basic_auth", "file of names and hashed passwords"),
+    row(Table::Behavior, "authorizer", "token check before viewer-request"),
+    row(Table::Behavior, "trusted_key_groups", "signed URL or cookie required"),
+    row(Table::Behavior, "basic_auth", "file of names and hashed passwords"),
     row(Table::Behavior, "allow", "CIDRs of viewers let in"),
     row(Table::Behavior, "deny", "CIDRs of viewers refused"),
     row(Table::Behavior, "geo", "countries let in or refused"),
-    planned(Table::Behavior, "rate_limit", "requests per viewer"),
+    row(Table::Behavior, "rate_limit", "requests per viewer"),
     row(Table::Behavior, "shadow", "origin that gets copies of requests"),
     row(Table::Behavior, "shadow_percent", "share of requests copied, 0 to 100"),
     planned(Table::Behavior, "websocket", "upgrades"),
@@ -504,6 +548,11 @@ const KEYS: &[Key] = &[
     row(Table::Force, "header", "header that names the variant"),
     row(Table::Force, "query", "query parameter that names the variant"),
 
+    row(Table::Authorizers, "any", "one of these must let the viewer in"),
+    row(Table::Authorizers, "all", "all of these must let the viewer in"),
+    row(Table::RateLimit, "per", "address, header:NAME or claim:NAME"),
+    row(Table::RateLimit, "rate", "requests per time, such as 10/s"),
+    row(Table::RateLimit, "burst", "requests at once"),
     row(Table::Geo, "database", "MaxMind database of countries or cities"),
     row(Table::Geo, "asn_database", "MaxMind database of networks"),
     row(Table::BehaviorGeo, "allow", "countries let in"),

@@ -8,8 +8,10 @@
 //! Deliberately absent: the proxy's own decisions (matching a path, building a cache key), reading certificates or
 //! functions, watching for changes, and formats other than TOML. Secrets never appear in a report or in `Debug` output.
 
+mod access;
 mod address;
 mod admin;
+mod authorizer;
 mod behavior;
 mod cache;
 mod cache_policy;
@@ -21,6 +23,7 @@ mod expand;
 mod experiment;
 mod function;
 mod geo;
+mod key_group;
 mod keys;
 mod kvs;
 mod lambda;
@@ -43,8 +46,10 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+pub use access::{Admission, Authorizers, RateLimit, RatePer};
 pub use address::{Address, OriginUrl, Scheme};
 pub use admin::{Admin, AdminListen};
+pub use authorizer::{Algorithm, Authorizer, ClaimMatcher, Comparison, JwksUrl, KeySource, Refresh, TokenPlace};
 pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
 pub use cache::{CacheSettings, Ttl};
 pub use cache_policy::{CachePolicy, Encoding, Normalize, Selection};
@@ -53,6 +58,7 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
 pub use geo::{Countries, Geo};
+pub use key_group::KeyGroup;
 pub use keys::{Availability, Family, Key, Table, keys};
 pub use kvs::Kvs;
 pub use lambda::{LambdaSettings, Language, OriginRules, ReplacedBodyHeaders};
@@ -102,6 +108,10 @@ pub struct Config {
     pub functions: IndexMap<String, Function>,
     /// `[kvs.NAME]`, in file order.
     pub kvs: IndexMap<String, Kvs>,
+    /// `[key_group.NAME]`, in file order.
+    pub key_groups: IndexMap<String, KeyGroup>,
+    /// `[authorizer.NAME]`, in file order.
+    pub authorizers: IndexMap<String, Authorizer>,
     /// `[experiment.NAME]`, in file order.
     pub experiments: IndexMap<String, Experiment>,
     /// `[[behavior]]` in file order; the first that matches wins, and one always does for a host that is served.

@@ -175,7 +175,7 @@ pub(crate) fn headers(section: &Section<'_>) -> Vec<(String, String)> {
                 continue;
             }
         };
-        if RESERVED.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        if is_reserved(&name) {
             let message = format!("`{name}` cannot be a custom header");
             let label = "the edge sets or removes it itself";
             section.cx.report(Problem::new(Code::BadName, value.key_span.clone(), message).label(label));
@@ -188,6 +188,11 @@ pub(crate) fn headers(section: &Section<'_>) -> Vec<(String, String)> {
         }
     }
     headers
+}
+
+/// Whether the edge sets or removes a header itself; `name` in lower case.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// A replacement of `[dev] origin`: a URL, else a folder. The folder must exist where `dev` is what will run.

@@ -262,6 +262,17 @@ impl<'c> Value<'c> {
         found
     }
 
+    /// Text, a number or true/false, as JSON has them; `None` where it is none of these (not reported).
+    pub(crate) fn scalar(&self) -> Option<serde_json::Value> {
+        match self.inner {
+            DeValue::Boolean(value) => Some((*value).into()),
+            DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix()).ok().map(Into::into),
+            DeValue::Float(digits) => digits.as_str().parse::<f64>().ok().filter(|n| n.is_finite()).map(Into::into),
+            DeValue::String(_) => Some(self.text()?.value.into()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn count(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let DeValue::Integer(digits) = self.inner else {
             self.wrong_type("a whole number");

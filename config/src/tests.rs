@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::context::Context;
 use crate::{Availability, Code, Config, Diagnostics, Loaded, Mode, document, keys};
 
+mod access;
 mod experiments;
 mod geo;
 mod meaning;
@@ -139,7 +140,7 @@ fn the_full_example_passes_and_uses_every_key() {
 #[test]
 fn the_full_example_through_the_public_door() {
     let loaded = crate::load(&examples().join("full.toml"), Mode::Check).unwrap();
-    assert_eq!(loaded.config.behaviors.len(), 4);
+    assert_eq!(loaded.config.behaviors.len(), 7);
     assert!(loaded.config.functions["rewrite"].file.is_absolute());
 }
 

@@ -147,19 +147,19 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             record.outcome = Outcome::Cache(answer.report.outcome);
             record.cache = Some(answer.report);
             record.stored_for = answer.stored_for;
-            record.location = location(&answer.head.headers);
+            record.location = location(&answer.head.headers, site);
             let x_cache = if answer.generated { "LambdaGeneratedResponse" } else { answer.report.outcome.x_cache() };
             let response = Response::from_parts(answer.head, answer.body);
             Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
         Ok(Delivery::Generated(response, maker)) => {
             record.outcome = Outcome::Generated;
-            record.location = location(response.headers());
+            record.location = location(response.headers(), site);
             Delivered { response, x_cache: Some(maker.x_cache()), length: None }
         }
         Ok(Delivery::Redirected(response)) => {
             record.outcome = Outcome::Generated;
-            record.location = location(response.headers());
+            record.location = location(response.headers(), site);
             Delivered { response, x_cache: Some("Redirect"), length: None }
         }
         Ok(Delivery::OfTheServer(response)) => {
@@ -167,7 +167,8 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             Delivered { response, x_cache: None, length: None }
         }
         Err(fault) => {
-            record.outcome = Outcome::Error;
+            // Who was not let in got what the behavior has for them (experience.md 1.4).
+            record.outcome = if matches!(fault, Fault::Denied(_)) { Outcome::Generated } else { Outcome::Error };
             record.failure = Some(fault.detail());
             let response = fault.to_response(&site.vendor, &record.id);
             Delivered { response, x_cache: Some(fault.x_cache()), length: None }
@@ -175,8 +176,10 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
     }
 }
 
-fn location(headers: &http::HeaderMap) -> Option<String> {
-    headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned)
+/// For the log, so without credentials.
+fn location(headers: &http::HeaderMap, site: &Site) -> Option<String> {
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok())?;
+    Some(site.guard.secrets.redact(location).into_owned())
 }
 
 /// `OPTIONS *` is about the server, not about anything behind it (security.md S21).
@@ -199,7 +202,7 @@ fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> 
         arrival: Arrival::of(connection, request, site.keeps_header_order),
         method: request.method().clone(),
         host: host.escape_default().take(256).collect(),
-        target: target.escape_default().take(2048).collect(),
+        target: site.guard.secrets.redact(target).escape_default().take(2048).collect(),
         behavior: None,
         experiments: Vec::new(),
         hooks: Vec::new(),

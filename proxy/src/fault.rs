@@ -4,6 +4,7 @@
 //! request, and the text for the log.
 
 use crate::{
+    auth::Denial,
     body::{self, Body},
     cache::Cause,
     origin::OriginError,
@@ -120,6 +121,8 @@ pub enum Fault {
         /// The methods that are, as `Allow` lists them.
         allow: String,
     },
+    /// The viewer has not shown what the behavior asks for.
+    Denied(Box<Denial>),
     /// A function failed.
     Function(Box<FailedFunction>),
     /// The origin failed.
@@ -154,6 +157,7 @@ impl Fault {
         match self {
             Self::Refused(refusal) => refusal.status(),
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Denied(denial) => denial.status,
             Self::Function(failed) => {
                 StatusCode::from_u16(failed.fault.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
@@ -177,6 +181,7 @@ impl Fault {
         match self {
             Self::Refused(refusal) => refusal.as_str().to_owned(),
             Self::MethodNotAllowed { .. } => "method-not-allowed".to_owned(),
+            Self::Denied(denial) => denial.reason.clone(),
             Self::Function(failed) => {
                 format!("{} at {}: {}", failed.name, failed.hook.as_str(), failed.detail)
             }
@@ -188,6 +193,13 @@ impl Fault {
         match self {
             Self::Refused(refusal) => refusal.sentence(),
             Self::MethodNotAllowed { .. } => "The method of this request is not allowed here.",
+            Self::Denied(denial) => match denial.status {
+                StatusCode::FOUND => "Please sign in first.",
+                StatusCode::UNAUTHORIZED => "This address needs valid credentials.",
+                StatusCode::TOO_MANY_REQUESTS => "There have been too many requests. Please try again later.",
+                StatusCode::SERVICE_UNAVAILABLE => "Credentials cannot be checked now. Please try again.",
+                _ => "Access to this address is not allowed.",
+            },
             Self::Function(failed) => match (failed.family, failed.fault) {
                 (_, FunctionFault::Validation) => "The function for this address returned an invalid result.",
                 (_, FunctionFault::Execution) => "The function for this address could not be run.",
@@ -220,6 +232,9 @@ impl Fault {
             && let Ok(allow) = HeaderValue::from_str(allow)
         {
             headers.insert(header::ALLOW, allow);
+        }
+        if let Self::Denied(denial) = self {
+            headers.extend(denial.headers.clone());
         }
         let readable = matches!(self, Self::Refused(Refusal::NotCached));
         if matches!(self, Self::Refused(_) | Self::MethodNotAllowed { .. }) && !readable {

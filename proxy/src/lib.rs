@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod app;
+pub mod auth;
 pub mod body;
 pub mod cache;
 pub mod cli;

@@ -12,6 +12,7 @@
 
 use crate::{
     access::{self, Access},
+    auth,
     body::{self, Body},
     cache::{BypassReason, Lookup, Now},
     directed,
@@ -27,7 +28,10 @@ use crate::{
 };
 use edgehook_contract::viewer::OriginChoice;
 use http::Response;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// A response, and what it says about where it came from.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ pub async fn run(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
     let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
     substitute_root(site, &mut request);
     if request.has_body {

@@ -206,6 +206,7 @@ impl Record {
             target = self.target,
             status = self.status.as_u16(),
             outcome = self.outcome.as_str(),
+            failure = self.failure.as_deref().map(shown),
             micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX),
             "answered"
         );

@@ -2,11 +2,12 @@
 
 use crate::{
     access::Countries,
+    auth::{Admission, Guard},
     cache::{Cache, CachePolicy, Selection},
     edge_fields::{Asked, GeoDatabases},
     experiment::Experiment,
     fault::{Fault, Refusal},
-    gate::Received,
+    gate::{self, Loosened, Received},
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin},
     response_headers::ResponseHeaders,
@@ -49,6 +50,8 @@ pub struct Site {
     pub experiments: Vec<Arc<Experiment>>,
     /// Behaviors in order.
     pub behaviors: Vec<Arc<Behavior>>,
+    /// What no viewer may send, and what no log may show.
+    pub guard: Guard,
     /// The cache.
     pub cache: Cache,
     /// Where S3 origins that functions choose are asked; `None`: at their own names.
@@ -96,6 +99,8 @@ pub struct Behavior {
     pub allow: Vec<IpNet>,
     /// Addresses that are not.
     pub deny: Vec<IpNet>,
+    /// What viewers must show to be let in.
+    pub admission: Arc<Admission>,
     /// Function before the cache.
     pub viewer_request: Option<Arc<Function>>,
     /// Whether that function sees the request's body.
@@ -110,6 +115,13 @@ pub struct Behavior {
     pub origin_response: Option<Arc<Function>>,
     /// Second origin that gets copies of requests.
     pub shadow: Option<Arc<Shadow>>,
+}
+
+impl Behavior {
+    /// Whether not everybody is let in.
+    fn is_guarded(&self) -> bool {
+        self.admission.is_guarded() || !self.allow.is_empty() || !self.deny.is_empty()
+    }
 }
 
 /// The second origin of a group.
@@ -174,7 +186,7 @@ impl Site {
     /// The behavior of a request.
     ///
     /// # Errors
-    /// The host is not served.
+    /// The host is not served, or the path could be read as one that another behavior guards.
     pub fn behavior(&self, request: &Received) -> Result<Arc<Behavior>, Fault> {
         let stands_for_any = self.dev && request.host.is_loopback();
         let served = |patterns: &[HostPattern]| {
@@ -183,10 +195,25 @@ impl Site {
         if !served(&self.hosts) {
             return Err(Refusal::UnknownHost.into());
         }
-        let mut behaviors = self.behaviors.iter();
-        behaviors
-            .find(|behavior| served(&behavior.hosts) && behavior.path.matches(&request.path))
-            .cloned()
-            .ok_or_else(|| Refusal::UnknownHost.into())
+        let find = |path: &str| {
+            let mut behaviors = self.behaviors.iter();
+            behaviors.find(|behavior| served(&behavior.hosts) && behavior.path.matches(path))
+        };
+        let chosen = find(&request.path).ok_or(Refusal::UnknownHost)?;
+        match gate::loosened(&request.path) {
+            Loosened::Same => {}
+            Loosened::AboveRoot if self.behaviors.iter().any(|behavior| behavior.is_guarded()) => {
+                return Err(Refusal::BadTarget.into());
+            }
+            Loosened::AboveRoot => {}
+            Loosened::Other(path) => {
+                // An origin that decodes more would serve what another behavior guards (security.md C07).
+                let other = find(&path).filter(|other| other.is_guarded());
+                if other.is_some_and(|other| !Arc::ptr_eq(other, chosen)) {
+                    return Err(Refusal::BadTarget.into());
+                }
+            }
+        }
+        Ok(chosen.clone())
     }
 }

@@ -54,10 +54,22 @@ impl Edge {
         Self::run(folder, &["serve", "--config", "edge.toml"])
     }
 
+    /// As [`Edge::start`], with the log at this level.
+    pub(crate) fn start_logging(level: &str, config: &str, files: &[(&str, &str)]) -> Self {
+        let folder = folder(files);
+        write_config(folder.path(), "listen = [\"http://127.0.0.1:0\"]", config);
+        Self::run_with(folder, &["serve", "--config", "edge.toml"], &[("EDGEHOOK_LOG", level)])
+    }
+
     /// Starts `edgehook ARGUMENTS` in `folder`, and waits until it serves.
     pub(crate) fn run(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::run_with(folder, arguments, &[])
+    }
+
+    fn run_with(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(binary())
             .args(arguments)
+            .envs(variables.iter().copied())
             .current_dir(folder.path())
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())

@@ -3,11 +3,13 @@
 
 pub(crate) mod client;
 pub(crate) mod edge;
+pub(crate) mod jwks;
 pub(crate) mod mmdb;
 pub(crate) mod origin;
 
 pub(crate) use client::{Client, Reply};
 pub(crate) use edge::{Edge, binary, folder, has_python};
+pub(crate) use jwks::{JwksServer, key_set, now, pem, token};
 pub(crate) use origin::{Answer, Origin};
 
 use std::time::{Duration, Instant};

@@ -5,7 +5,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod admission;
 mod architecture;
+mod authorizers;
 mod cache;
 mod caching_rules;
 mod check;
@@ -18,6 +20,7 @@ mod functions;
 mod gate;
 mod hooks;
 mod init;
+mod jwt;
 mod lambda;
 mod lambda_bodies;
 mod lambda_origins;
@@ -28,3 +31,4 @@ mod policies;
 mod purge;
 mod serve;
 mod shadow;
+mod signed_urls;

@@ -33,7 +33,8 @@ fn the_example_of_the_reference() {
     assert_eq!(docs.scope.headers, [("x-plan".to_owned(), vec!["pro".to_owned(), "team".to_owned()])]);
     assert_eq!(docs.scope.cookies, [("beta".to_owned(), vec!["*".to_owned()])]);
     assert_eq!((docs.assign.clone(), docs.force_query.as_deref()), (Assign::Address, Some("docs_variant")));
-    assert_eq!((config.behaviors[2].shadow.as_deref(), config.behaviors[2].shadow_percent), (Some("site"), 5));
+    let shadows: Vec<_> = config.behaviors.iter().filter(|behavior| behavior.shadow.is_some()).collect();
+    assert_eq!((shadows[0].shadow.as_deref(), shadows[0].shadow_percent), (Some("site"), 5));
 }
 
 #[test]

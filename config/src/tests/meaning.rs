@@ -41,7 +41,7 @@ fn the_file_order_is_kept() {
     assert_eq!(config.functions.keys().collect::<Vec<_>>(), ["rewrite", "stamp", "add_headers", "pick_origin"]);
     assert_eq!(config.cache_policies.keys().collect::<Vec<_>>(), ["pages", "search", "downloads", "CachingDisabled"]);
     assert_eq!(config.kvs["redirects"].data["/old"], "/new");
-    assert_eq!(config.behaviors[1].origin_request.as_deref(), Some("pick_origin"));
+    assert_eq!(config.behaviors[4].origin_request.as_deref(), Some("pick_origin"));
     assert!(matches!(&config.dev.origins["app"], OriginTarget::Url(url) if url.to_string() == "http://127.0.0.1:3000"));
 }
 

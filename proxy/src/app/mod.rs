@@ -4,6 +4,7 @@
 //! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
 
 mod admin;
+mod auth;
 mod caching;
 mod experiments;
 mod functions;
@@ -13,6 +14,7 @@ mod roles;
 mod site;
 mod token;
 
+pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
@@ -21,10 +23,12 @@ pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
 
 use crate::{
+    auth::Authorizer,
     cache::{Cache, Now},
     edge::Edge,
     site::Site,
 };
+use auth::KeySets;
 use edgehook_config::{Config, Mode};
 use edgehook_lambda::Concurrency;
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
@@ -95,6 +99,7 @@ impl Runtime {
             dev: self.mode == Mode::Dev,
             enforce_https: self.enforce_https,
             https_port: self.https_port,
+            fetch_keys: self.mode != Mode::Check,
         };
         let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         self.loads.store(number, Ordering::Relaxed);
@@ -105,6 +110,14 @@ impl Runtime {
     pub fn clear_cache(&self) {
         self.cache.clear();
     }
+}
+
+/// One authorizer of a configuration by itself; its key set, where it is behind a URL, begins to be fetched.
+///
+/// # Errors
+/// Its keys cannot be used.
+pub(crate) fn authorizer(from: &edgehook_config::Authorizer, config: &Config) -> Result<Authorizer, SiteError> {
+    auth::authorizer(from, config, &KeySets::default(), true)
 }
 
 /// Records purges in the state directory, if that can be used. Without, they hold as long as this process runs, and so does

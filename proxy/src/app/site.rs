@@ -1,8 +1,13 @@
 //! From a checked configuration and loaded functions to a site.
 
-use super::{experiments, functions::FunctionProblem};
+use super::{
+    auth::{self, KeySets},
+    experiments,
+    functions::FunctionProblem,
+};
 use crate::{
     access::Countries,
+    auth::Admission,
     cache::{Cache, CacheLimits, CachePolicy, Selection},
     edge_fields::{Asked, GeoError, OpenDatabases},
     experiment::Tallies,
@@ -31,6 +36,9 @@ pub enum SiteError {
     /// Functions cannot be loaded.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Functions(Vec<FunctionProblem>),
+    /// Keys or passwords cannot be used.
+    #[error("{0}")]
+    Auth(String),
     /// A value cannot be sent as a header.
     #[error("{0} cannot be sent as a header value")]
     Header(String),
@@ -44,6 +52,7 @@ pub enum SiteError {
 pub(super) struct Kept {
     tallies: Tallies,
     databases: OpenDatabases,
+    key_sets: KeySets,
 }
 
 /// What does not stand in the file.
@@ -53,6 +62,8 @@ pub(super) struct Options {
     pub(super) dev: bool,
     pub(super) enforce_https: bool,
     pub(super) https_port: Option<u16>,
+    /// Whether key sets are fetched.
+    pub(super) fetch_keys: bool,
 }
 
 pub(super) fn cache_limits(config: &Config) -> CacheLimits {
@@ -67,6 +78,7 @@ pub(super) fn build(
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
+    let authorizers = auth::authorizers(config, &kept.key_sets, options.fetch_keys)?;
     let mut origins = HashMap::new();
     for origin in config.origins.values() {
         let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
@@ -75,7 +87,10 @@ pub(super) fn build(
     let behaviors = config
         .behaviors
         .iter()
-        .map(|behavior| self::behavior(behavior, config, &origins, functions).map(Arc::new))
+        .map(|behavior| {
+            let admission = auth::admission(behavior, config, &authorizers)?;
+            self::behavior(behavior, admission, config, &origins, functions).map(Arc::new)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Site {
         number: options.number,
@@ -94,6 +109,7 @@ pub(super) fn build(
         keeps_header_order: behaviors.iter().any(|behavior| behavior.asked.needs_header_order()),
         experiments: experiments::build(config, &origins, functions, &kept.tallies)?,
         behaviors,
+        guard: auth::guard(config),
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(dynamic_origins(config)?),
@@ -210,6 +226,7 @@ impl Place {
 
 fn behavior(
     behavior: &config::Behavior,
+    admission: Admission,
     config: &Config,
     origins: &HashMap<&str, Arc<SiteOrigin>>,
     functions: &HashMap<String, Arc<Function>>,
@@ -242,8 +259,9 @@ fn behavior(
             ViewerProtocolPolicy::RedirectToHttps => ProtocolPolicy::RedirectToHttps,
             ViewerProtocolPolicy::HttpsOnly => ProtocolPolicy::HttpsOnly,
         },
-        allow: behavior.allow.clone(),
-        deny: behavior.deny.clone(),
+        allow: behavior.admission.allow.clone(),
+        deny: behavior.admission.deny.clone(),
+        admission: Arc::new(admission),
         viewer_request: attached(&behavior.viewer_request)?,
         viewer_request_body: include(behavior.include_body.viewer_request),
         viewer_response: attached(&behavior.viewer_response)?,

@@ -15,7 +15,7 @@ use crate::{
     listener::Scheme,
     record::Record,
 };
-use edgehook_config::{Config, Family, Mode, OriginTarget};
+use edgehook_config::{Config, Family, KeySource, Mode, OriginTarget};
 use std::{
     collections::BTreeSet,
     fs,
@@ -236,8 +236,16 @@ impl Session {
     }
 }
 
+/// Functions, and files with keys and passwords.
 fn sources(config: &Config) -> Vec<PathBuf> {
-    config.functions.values().map(|function| function.file.clone()).collect()
+    let functions = config.functions.values().map(|function| &function.file);
+    let keys = config.authorizers.values().filter_map(|authorizer| match &authorizer.keys {
+        KeySource::JwksFile(file) | KeySource::PublicKey(file) => Some(file),
+        KeySource::JwksUrl(_) | KeySource::Secret(_) => None,
+    });
+    let signers = config.key_groups.values().flat_map(|group| group.keys.values());
+    let passwords = config.behaviors.iter().filter_map(|behavior| behavior.admission.basic_auth.as_ref());
+    functions.chain(keys).chain(signers).chain(passwords).cloned().collect()
 }
 
 fn origin_folders(config: &Config) -> Vec<PathBuf> {

@@ -9,11 +9,13 @@ mod dev;
 mod doctor;
 mod experiment;
 mod init;
+mod jwt;
 mod line;
 mod node;
 mod output;
 mod purge;
 mod serve;
+mod sign;
 mod watch;
 
 pub(crate) use watch::{folders_below, is_source};
@@ -90,6 +92,11 @@ enum Verb {
     Serve(ConfigArgument),
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Look into tokens, and make some for tests.
+    #[command(subcommand)]
+    Jwt(jwt::JwtVerb),
+    /// Make a signed URL, or signed cookies.
+    Sign(sign::SignArguments),
     /// Make a running node forget what it has stored.
     Purge(purge::PurgeArguments),
     /// Look at what this machine offers: sandbox layers, Python.
@@ -184,6 +191,8 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
+        Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
@@ -192,6 +201,11 @@ fn run(verb: Verb, output: &Output) -> Exit {
     };
     runtime.shutdown_background();
     exit
+}
+
+/// The present, for times in tokens and policies.
+fn seconds_since_1970() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The configuration file: as named, or `edge.toml` here or in a parent folder.

@@ -11,9 +11,10 @@ mod host;
 mod path;
 
 pub use host::Host;
-pub(crate) use path::canonical as canonical_path;
+pub(crate) use path::{Loosened, canonical as canonical_path, loosened};
 
 use crate::{
+    auth::signed,
     body::Body,
     fault::{Fault, Refusal},
     interim::Interim,
@@ -90,6 +91,24 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
         has_body,
     };
     Ok((received, body))
+}
+
+/// An absolute address in the form in which a request for it is routed; `None` where none would be let in. Fragments and the
+/// parameters of a signature are no part of it.
+pub(crate) fn address(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let path = path::canonical(if path.is_empty() { "/" } else { path }).ok()?;
+    let signed = |pair: &str| signed::PARAMETERS.iter().any(|name| pair.split('=').next() == Some(name));
+    let fits = |query: &str| {
+        query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'"' && byte != b'\\')
+    };
+    if query.is_some_and(|query| !fits(query) || query.split('&').any(signed)) {
+        return None;
+    }
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Some(format!("{scheme}://{}{path}{query}", Host::parse(authority)?.authority()))
 }
 
 fn check_method(method: &Method) -> Result<(), Fault> {

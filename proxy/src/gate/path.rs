@@ -41,6 +41,46 @@ pub(crate) fn canonical(path: &str) -> Result<String, Fault> {
     Ok(canonical)
 }
 
+/// How an origin might read a canonical path that decodes more than it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Loosened {
+    /// No differently.
+    Same,
+    /// As this.
+    Other(String),
+    /// As something above the root.
+    AboveRoot,
+}
+
+/// Reads a canonical path as the most lenient origins do: `%2F` and `%5C` as slashes, several slashes as one, `;` and what follows
+/// cut off each segment, and then dot segments. A rule about paths that holds for only one of both readings must not let a
+/// request through (security.md C07).
+pub(crate) fn loosened(path: &str) -> Loosened {
+    let lenient = ["%2F", "%5C", "//", ";", "%3B"].iter().any(|piece| path.contains(piece));
+    if !lenient {
+        return Loosened::Same;
+    }
+    let decoded = path.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";");
+    let mut kept: Vec<&str> = Vec::new();
+    let mut folder = false;
+    for segment in decoded.split('/') {
+        let segment = segment.split(';').next().unwrap_or_default();
+        folder = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => {
+                if kept.pop().is_none() {
+                    return Loosened::AboveRoot;
+                }
+            }
+            other => kept.push(other),
+        }
+    }
+    let slash = if folder && !kept.is_empty() { "/" } else { "" };
+    let read = format!("/{}{slash}", kept.join("/"));
+    if read == path { Loosened::Same } else { Loosened::Other(read) }
+}
+
 fn decode(path: &str) -> Result<String, Fault> {
     let bad = || Fault::from(Refusal::BadTarget);
     let mut decoded = String::with_capacity(path.len());
@@ -102,6 +142,25 @@ mod tests {
         }
         check(&"/a".repeat(SEGMENTS), Some("/a".repeat(SEGMENTS).as_str()));
         check(&"/a".repeat(SEGMENTS + 1), None);
+    }
+
+    #[test]
+    fn lenient_readings() {
+        for (path, read) in [
+            ("/a/..%2Fb", "/b"),
+            ("/a/%2Fb", "/a/b"),
+            ("//a//b/", "/a/b/"),
+            ("/a;x/b;y", "/a/b"),
+            ("/a/..;/b", "/b"),
+            ("/a%5C..%5Cb", "/b"),
+            ("/a/%3Bx", "/a/"),
+            ("//", "/"),
+        ] {
+            assert_eq!(loosened(path), Loosened::Other(read.to_owned()), "{path}");
+        }
+        assert_eq!(loosened("/a/b/"), Loosened::Same);
+        assert_eq!(loosened("/a%20b"), Loosened::Same);
+        assert_eq!(loosened("/..%2F..%2Fa"), Loosened::AboveRoot);
     }
 
     proptest! {

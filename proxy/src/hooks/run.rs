@@ -179,12 +179,10 @@ async fn run_viewer(
             if let (Some(judge), Some(choice)) = (message.judge, &choice) {
                 judge(choice)?;
             }
-            if let Some(OriginChoice::Update(update)) = &choice
-                && !update.without_effect.is_empty()
-                && measured.function.said.first_without_effect()
-            {
-                let names = update.without_effect.join(", ");
-                measured.record.warnings.push(format!("updateRequestOrigin: {names} has no effect on this edge"));
+            let in_vain = choice.as_ref().map(OriginChoice::without_effect).unwrap_or_default();
+            if !in_vain.is_empty() && measured.function.said.first_without_effect() {
+                let names = in_vain.join(", ");
+                measured.record.warnings.push(format!("the chosen origin: {names} has no effect on this edge"));
             }
             Ok(Outcome::Request { request, origin: None, body: None, choice: choice.map(Box::new) })
         }

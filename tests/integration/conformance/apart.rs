@@ -290,3 +290,14 @@ fn a_function_that_always_fails_is_left_alone_where_that_is_wanted() {
     edge.signal(nix::sys::signal::Signal::SIGHUP);
     crate::harness::eventually("the new version is called", || (edge.get("/f").status == 200).then_some(()));
 }
+
+#[test]
+fn row_79_a_redirect_to_https_comes_before_the_hooks() {
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let source = "function handler(event) { throw new Error('it ran'); }";
+    let hooks = "viewer_request = \"f\"\nviewer_response = \"f\"\nviewer_protocol_policy = \"redirect-to-https\"";
+    let edge = Edge::start(&config(&origin, &[("f", JS2)], &behavior("*", hooks)), &[("f.js", source)]);
+    let reply = edge.get("/a?b=1");
+    assert_eq!((reply.status, reply.header("location")), (301, "https://www.example.com/a?b=1"));
+    assert_eq!((reply.x_cache(), origin.count()), ("Redirect", 0));
+}

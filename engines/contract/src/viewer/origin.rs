@@ -155,14 +155,28 @@ pub struct OriginUpdate {
     pub https: Option<bool>,
     /// 1 to 120.
     pub read_timeout: Option<u64>,
-    /// At least `read_timeout`.
-    pub completion_timeout: Option<u64>,
     /// 1 to 120.
     pub keepalive_timeout: Option<u64>,
     /// 1 to 10.
     pub connection_timeout: Option<u64>,
-    /// Names of properties that are right but mean nothing to this edge.
+    /// Names of properties that are right but mean nothing to this edge, besides those of `overrides`.
     pub without_effect: Vec<&'static str>,
+}
+
+impl OriginChoice {
+    /// Names of properties that are right but mean nothing to this edge.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let (mut names, overrides) = match self {
+            Self::Update(update) => (update.without_effect.clone(), vec![&update.overrides]),
+            Self::Select(member) => (Vec::new(), vec![&member.overrides]),
+            Self::Group { primary, secondary, .. } => (Vec::new(), vec![&primary.overrides, &secondary.overrides]),
+        };
+        if overrides.iter().any(|overrides| overrides.allowed_certificate_names.is_some()) {
+            names.push("allowedCertificateNames");
+        }
+        names
+    }
 }
 
 /// Longest DNS name, in characters.
@@ -240,8 +254,7 @@ impl OriginProperties {
         self.check_shield()?;
         one_of("mTLSConfig", self.mtls.as_deref(), &["off"])?;
         let read_timeout = whole("timeouts.readTimeout", self.timeouts.read, 1..=120)?;
-        let completion_timeout =
-            whole("timeouts.responseCompletionTimeout", self.timeouts.completion, read_timeout.unwrap_or(1)..=86_400)?;
+        whole("timeouts.responseCompletionTimeout", self.timeouts.completion, read_timeout.unwrap_or(1)..=86_400)?;
         let custom = self.custom.clone().unwrap_or_default();
         let protocol = custom.protocol.as_deref();
         one_of("customOriginConfig.protocol", protocol, &["http", "https"])?;
@@ -262,7 +275,6 @@ impl OriginProperties {
             port: port.and_then(|port| u16::try_from(port).ok()),
             https: protocol.map(|protocol| protocol == "https"),
             read_timeout,
-            completion_timeout,
             keepalive_timeout: whole("timeouts.keepAliveTimeout", self.timeouts.keepalive, 1..=120)?,
             connection_timeout: whole("timeouts.connectionTimeout", self.timeouts.connection, 1..=10)?,
             without_effect: self.without_effect(),
@@ -330,6 +342,9 @@ impl OriginProperties {
         }
         if self.access_control.as_ref().is_some_and(|access| access.enabled) {
             names.push("originAccessControlConfig");
+        }
+        if self.timeouts.completion.is_some() {
+            names.push("timeouts.responseCompletionTimeout");
         }
         if self.custom.as_ref().is_some_and(|custom| custom.ssl_protocols.is_some()) {
             names.push("customOriginConfig.sslProtocols");

@@ -189,3 +189,16 @@ fn certificate_names() {
     assert!(names(vec![format!("{}.com", "a".repeat(60))]).is_ok());
     assert!(names(vec![format!("{}.co.uk", "a".repeat(60))]).is_err());
 }
+
+#[test]
+fn what_has_no_effect_is_named() {
+    let all = update(|p| {
+        p.shield = Some(OriginShield { enabled: true, region: text("eu-west-1") });
+        p.timeouts.completion = Some(9.0);
+        p.overrides.allowed_certificate_names = Some(vec!["*.example".to_owned()]);
+        p.mtls = text("off");
+    });
+    let names = OriginChoice::Update(all.unwrap()).without_effect();
+    assert_eq!(names, ["originShield", "timeouts.responseCompletionTimeout", "mTLSConfig", "allowedCertificateNames"]);
+    assert_eq!(OriginChoice::Select(GroupMember::default()).without_effect(), [""; 0]);
+}
