@@ -221,7 +221,7 @@ fn tokens(criterion: &mut Criterion<CpuTime>, host: &mut Bare<'_>) {
 }
 
 /// Reads of a store with 10,000 keys: what a run costs with none, one and ten of them, so that a lookup is the difference.
-fn lookups(criterion: &mut Criterion, host: &mut Bare<'_>) {
+fn lookups(criterion: &mut Criterion<CpuTime>, host: &mut Bare<'_>) {
     let entries: Vec<(String, String)> =
         (0..10_000).map(|n| (format!("/old/path/{n}"), format!("https://www.example.com/new/path/{n}"))).collect();
     let list = entries.iter().map(|(key, value)| (key.as_str(), value.as_str()));

@@ -1,8 +1,6 @@
 //! `[[behavior]]`: what happens to which paths. The order of behaviors is judged in `routing`.
 
 use crate::access::{self, Admission, Gates};
-use crate::address;
-use crate::cache_policy::MANAGED;
 use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
 use crate::geo::{self, Countries, Geo};
@@ -10,6 +8,7 @@ use crate::keys::{Family, Table};
 use crate::pattern;
 use crate::section::{Section, Value};
 use crate::text::Text;
+use crate::{address, cache_policy, origin_request_policy, response_headers_policy};
 
 /// What happens to requests whose host and path match. Every name in it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +21,14 @@ pub struct Behavior {
     pub origin: String,
     /// Name of the cache policy; `None`: keyed by all query parameters, stored only as the origin declares.
     pub cache_policy: Option<String>,
+    /// Name of the origin request policy.
+    pub origin_request_policy: Option<String>,
+    /// Name of the response headers policy.
+    pub response_headers_policy: Option<String>,
+    /// Whether answers are compressed.
+    pub compress: bool,
+    /// Whether answers to OPTIONS are stored.
+    pub cache_options: bool,
     /// `[behavior.cache]`, resolved with `[cache]`.
     pub cache: CacheRules,
     /// Whether `ttl` stands in `[behavior.cache]`.
@@ -99,6 +106,8 @@ pub(crate) struct Declared<'n> {
     /// Origins and groups of origins.
     pub(crate) targets: Vec<&'n str>,
     pub(crate) cache_policies: Vec<&'n str>,
+    pub(crate) origin_request_policies: Vec<&'n str>,
+    pub(crate) response_headers_policies: Vec<&'n str>,
     /// With the family, where the function's runtime could be told.
     pub(crate) functions: Vec<(&'n str, Option<Family>)>,
     /// `[server] hosts`.
@@ -133,7 +142,18 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
         path: pattern.clone().unwrap_or_default(),
         hosts: hosts.clone().unwrap_or_default(),
         origin: origin.clone().unwrap_or_default(),
-        cache_policy: cache_policy(&section, &declared.cache_policies),
+        cache_policy: policy(&section, "cache_policy", &declared.cache_policies, &cache_policy::MANAGED),
+        origin_request_policy: origin_request_policy(&section, &declared.origin_request_policies),
+        response_headers_policy: policy(
+            &section,
+            "response_headers_policy",
+            &declared.response_headers_policies,
+            &response_headers_policy::MANAGED,
+        ),
+        compress: section.boolean("compress").unwrap_or(cache.profile != Profile::StrictRfc),
+        cache_options: section
+            .choice("cached_methods", &[("get-head", false), ("get-head-options", true)], &[])
+            .unwrap_or(false),
         has_ttl: own.is_some_and(|own| own.value("ttl").is_some()),
         cache,
         methods: methods(&section).unwrap_or(usual),
@@ -217,10 +237,29 @@ fn shadow(section: &Section<'_>, declared: &[&str]) -> Option<String> {
     known.then_some(text.value)
 }
 
-fn cache_policy(section: &Section<'_>, own: &[&str]) -> Option<String> {
-    let text = section.text("cache_policy")?;
-    let declared: Vec<&str> = own.iter().copied().chain(MANAGED).collect();
-    section.cx.refers(&text, "cache_policy", "behavior", &declared).then_some(text.value)
+/// The name of a policy, its own or a managed one, which may also be given by CloudFront's id.
+fn policy(section: &Section<'_>, key: &'static str, own: &[&str], managed: &[(&str, &str)]) -> Option<String> {
+    let text = section.text(key)?;
+    if let Some((name, _)) = managed.iter().find(|(_, id)| *id == text.value) {
+        return Some((*name).to_owned());
+    }
+    let declared: Vec<&str> = own.iter().copied().chain(managed.iter().map(|(name, _)| *name)).collect();
+    section.cx.refers(&text, key, "behavior", &declared).then_some(text.value)
+}
+
+/// What goes on besides the key says nothing where no key is chosen (http-cache.md 6.2).
+fn origin_request_policy(section: &Section<'_>, own: &[&str]) -> Option<String> {
+    let key = "origin_request_policy";
+    let name = policy(section, key, own, &origin_request_policy::MANAGED)?;
+    if section.value("cache_policy").is_none() {
+        let place = section.value(key).map_or_else(|| section.span.clone(), |value| value.key_span);
+        section.cx.report(
+            Problem::new(Code::Conflict, place, "`origin_request_policy` needs a `cache_policy`")
+                .label("no `cache_policy` beside it")
+                .help("add one; cache_policy = \"CachingDisabled\" caches nothing"),
+        );
+    }
+    Some(name)
 }
 
 fn listed(methods: &[&str]) -> Methods {

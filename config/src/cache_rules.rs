@@ -112,6 +112,8 @@ pub struct CacheRules {
     pub cloudfront_min_ttl: bool,
     /// All end-to-end fields go to origins.
     pub forward_all: bool,
+    /// Host and path are made canonical, and nothing else of a request is changed.
+    pub host_path_only: bool,
     /// Encoded delimiters in paths are refused.
     pub reject_encoded_delimiters: bool,
     /// Answers whose type does not suit the path's extension are not stored.
@@ -158,6 +160,7 @@ impl CacheRules {
             age_penalty: AgePenalty::Off,
             cloudfront_min_ttl: false,
             forward_all: strict,
+            host_path_only: strict,
             reject_encoded_delimiters: false,
             deception_armor: false,
         }
@@ -201,6 +204,7 @@ fn read_words(section: &Section<'_>, rules: &mut CacheRules) {
     set(&mut rules.strip_bodies, two("fat_get", "reject", "strip"));
     set(&mut rules.normalise_language, two("vary_language", "syntax", "normalised"));
     set(&mut rules.forward_all, two("forward", "policy", "all"));
+    set(&mut rules.host_path_only, two("rewrite", "full", "host-path"));
     let cookies = [
         ("auto", SetCookie::Auto),
         ("strip", SetCookie::Strip),

@@ -5,8 +5,7 @@ use toml::de::DeTable;
 
 use crate::access::Gates;
 use crate::behavior::{self, Declared};
-use crate::cache_policy::{self, MANAGED};
-use crate::cache_policy::{CachePolicy, Selection};
+use crate::cache_policy::{self, CachePolicy, Selection};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::error_response::ErrorResponse;
@@ -17,7 +16,7 @@ use crate::keys::{Family, Table};
 use crate::section::{Section, Value};
 use crate::{
     Config, Dev, Loaded, admin, authorizer, cache, error_response, experiment, function, geo, key_group, kvs, limits,
-    origin, origin_group, routing, server,
+    origin, origin_group, origin_request_policy, response_headers_policy, routing, server,
 };
 
 /// Checks a file and sorts the outcome.
@@ -80,6 +79,13 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let policy_names = names(&sections);
     check_keyed(&geo, &sections, &cache_policies);
 
+    let sections = named(&root, "origin_request_policy", Table::OriginRequestPolicy);
+    let mut origin_request_policies = collect(&sections, origin_request_policy::read);
+    let request_policy_names = names(&sections);
+    let sections = named(&root, "response_headers_policy", Table::ResponseHeadersPolicy);
+    let mut response_headers_policies = collect(&sections, response_headers_policy::read);
+    let response_policy_names = names(&sections);
+
     let sections = named(&root, "kvs", Table::Kvs);
     let kvs = collect(&sections, kvs::read);
     let store_names = names(&sections);
@@ -98,6 +104,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         origins: known.clone(),
         targets: known.iter().copied().chain(group_names.iter().map(String::as_str)).collect(),
         cache_policies: policy_names.iter().map(String::as_str).collect(),
+        origin_request_policies: request_policy_names.iter().map(String::as_str).collect(),
+        response_headers_policies: response_policy_names.iter().map(String::as_str).collect(),
         functions: sections.iter().map(|(name, _)| name.as_str()).zip(families).collect(),
         hosts: &server.hosts,
         gates: Gates {
@@ -110,7 +118,13 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
-    add_managed(&mut cache_policies, behaviors.iter().filter_map(|behavior| behavior.cache_policy.as_deref()));
+    for behavior in &behaviors {
+        add_managed(&mut cache_policies, behavior.cache_policy.as_deref(), cache_policy::managed);
+        let named = behavior.origin_request_policy.as_deref();
+        add_managed(&mut origin_request_policies, named, origin_request_policy::managed);
+        let named = behavior.response_headers_policy.as_deref();
+        add_managed(&mut response_headers_policies, named, response_headers_policy::managed);
+    }
     Some(Config {
         experiments: experiments(&root, &declared),
         dev: dev(&section("dev", Table::Dev), &declared.origins),
@@ -123,6 +137,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         s3_endpoint,
         origins,
         cache_policies,
+        origin_request_policies,
+        response_headers_policies,
         functions,
         kvs,
         origin_groups,
@@ -242,10 +258,9 @@ fn dev(section: &Section<'_>, origins: &[&str]) -> Dev {
     dev
 }
 
-fn add_managed<'n>(policies: &mut IndexMap<String, crate::CachePolicy>, used: impl Iterator<Item = &'n str>) {
-    for name in used.filter(|name| MANAGED.contains(name)) {
-        if let (false, Some(policy)) = (policies.contains_key(name), cache_policy::managed(name)) {
-            policies.insert(name.to_owned(), policy);
-        }
+/// Adds the managed policy of that name, if there is one and it is not there yet.
+fn add_managed<P>(policies: &mut IndexMap<String, P>, used: Option<&str>, managed: impl Fn(&str) -> Option<P>) {
+    if let Some((name, policy)) = used.and_then(|name| Some((name, managed(name)?))) {
+        policies.entry(name.to_owned()).or_insert(policy);
     }
 }

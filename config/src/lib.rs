@@ -31,7 +31,9 @@ mod lambda;
 mod limits;
 mod origin;
 mod origin_group;
+mod origin_request_policy;
 mod pattern;
+mod response_headers_policy;
 mod routing;
 mod secret;
 mod section;
@@ -52,7 +54,7 @@ pub use admin::{Admin, AdminListen};
 pub use authorizer::{Algorithm, Authorizer, ClaimMatcher, Comparison, JwksUrl, KeySource, Refresh, TokenPlace};
 pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
 pub use cache::{CacheSettings, Disk, Ttl};
-pub use cache_policy::{CachePolicy, Selection};
+pub use cache_policy::{CachePolicy, Encoding, Normalize, Selection};
 pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targeted};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use error_response::ErrorResponse;
@@ -66,6 +68,8 @@ pub use lambda::{Compat, LambdaSettings, Language, Network, OriginRules, Replace
 pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
 pub use origin_group::OriginGroup;
+pub use origin_request_policy::OriginRequestPolicy;
+pub use response_headers_policy::{Cors, ResponseHeadersPolicy, SetHeader};
 pub use secret::Secret;
 pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
 
@@ -100,6 +104,10 @@ pub struct Config {
     pub origins: IndexMap<String, Origin>,
     /// `[cache_policy.NAME]` in file order, then the managed ones that behaviors use.
     pub cache_policies: IndexMap<String, CachePolicy>,
+    /// `[origin_request_policy.NAME]` in file order, then the managed ones that behaviors use.
+    pub origin_request_policies: IndexMap<String, OriginRequestPolicy>,
+    /// `[response_headers_policy.NAME]` in file order, then the managed ones that behaviors use.
+    pub response_headers_policies: IndexMap<String, ResponseHeadersPolicy>,
     /// `[function.NAME]`, in file order.
     pub functions: IndexMap<String, Function>,
     /// `[kvs.NAME]`, in file order.

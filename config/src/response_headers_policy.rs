@@ -196,7 +196,8 @@ fn read_security(section: &Section<'_>) -> Vec<SetHeader> {
         ("x-xss-protection", value("xss_protection")),
         ("x-content-type-options", (section.boolean("nosniff") == Some(true)).then(|| "nosniff".to_owned())),
     ];
-    let set = |(name, value): (&str, Option<String>)| Some(SetHeader { name: name.to_owned(), value: value?, overrides });
+    let set =
+        |(name, value): (&str, Option<String>)| Some(SetHeader { name: name.to_owned(), value: value?, overrides });
     fields.into_iter().filter_map(set).collect()
 }
 

@@ -132,7 +132,7 @@ fn the_full_example_passes_and_uses_every_key() {
             line.match_indices(key.name).any(|(at, _)| {
                 let before = line[..at].chars().next_back();
                 let after = line[at + key.name.len()..].trim_start();
-                matches!(before, None | Some(' ' | '[')) && after.starts_with(['=', '.', ']'])
+                matches!(before, None | Some(' ' | '[' | '.')) && after.starts_with(['=', '.', ']'])
             })
         });
         assert!(written, "{} is not in the full example", key.name);
@@ -174,6 +174,7 @@ fn every_planned_key_is_known() {
             crate::Table::Function => format!("[function.x]\n{name} = 1"),
             crate::Table::Behavior => format!("[[behavior]]\n{name} = 1"),
             crate::Table::BehaviorCache => format!("[[behavior]]\n[behavior.cache]\n{name} = 1"),
+            crate::Table::ResponseHeadersPolicy => format!("[response_headers_policy.x]\n{name} = 1"),
             crate::Table::Hook => format!("[[behavior]]\nviewer_request = {{ {name} = 1 }}"),
             crate::Table::ErrorResponse => format!("[[custom_error_response]]\n{name} = 1"),
             other => panic!("{other:?} has no planned keys"),

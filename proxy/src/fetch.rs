@@ -5,9 +5,10 @@
 use crate::{
     body::{self, Body, Delimited},
     cache::{
-        self, Ask, BypassReason, Cause, Failure, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Served, Settled,
-        Settlement, StoreResult,
+        self, Ask, BypassReason, Cause, Failure, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Selection,
+        Served, Settled, Settlement, StoreResult,
     },
+    compress,
     failover::First,
     fault::Fault,
     forward::{self, Extent, Outgoing},
@@ -20,7 +21,7 @@ use crate::{
     site::{Behavior, Failover, Site, SiteOrigin},
 };
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, response::Parts};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -72,7 +73,8 @@ pub(crate) fn ask<'a>(behavior: &'a Behavior, request: &'a Received, keyed: &'a 
         headers: &request.headers,
         keyed,
         policy: &behavior.policy,
-        unkeyed_cookies: behavior.policy.rules.forward_all,
+        unkeyed_cookies: behavior.policy.rules.forward_all
+            || behavior.request_policy.as_ref().is_some_and(|policy| policy.cookies != Selection::None),
     }
 }
 
@@ -154,7 +156,15 @@ impl Fetch {
                     Err(again) => ticket = again,
                 }
             }
-            match ticket.settle(exchanged.answer, Now::read()) {
+            let mut answer = exchanged.answer;
+            if self.behavior.compress && request.version >= Version::HTTP_11 {
+                let codings = &self.behavior.policy.normalise;
+                if !codings.codings.is_empty() {
+                    let OriginAnswer { head, body, delimited, .. } = &mut answer;
+                    compress::apply(&codings.bucket(&request.headers), head, body, delimited);
+                }
+            }
+            match ticket.settle(answer, Now::read()) {
                 Settlement::Refetch(again) => ticket = again,
                 Settlement::Answer(settled) => return Ok(Answer::settled(*settled, exchanged.generated)),
             }
@@ -254,7 +264,7 @@ impl Fetch {
         record: &mut Record,
     ) -> Result<Exchanged, Fault> {
         let outgoing = |fetch: &Self| {
-            let mut outgoing = forward::outgoing(&fetch.site, &fetch.behavior.origin, request, keyed, extent)?;
+            let mut outgoing = forward::outgoing(&fetch.site, &fetch.behavior, request, keyed, extent)?;
             prepare(&mut outgoing);
             Ok::<_, Fault>(outgoing)
         };

@@ -1,15 +1,16 @@
 //! The request as the origin gets it: which of the viewer's fields go on, and what the edge adds.
 //!
 //! On a route that caches, only what is in the cache key goes on (and `Authorization`, which storing is guarded against), so
-//! that nothing a viewer sends can change an answer that others get (http-cache.md 7.2). Where the answer is not stored
+//! that nothing a viewer sends can change an answer that others get (http-cache.md 7.2). An origin request policy names what
+//! else goes on. Where the answer is not stored
 //! because the policy or the method says so, all end-to-end fields go on, apart from `Host`.
 
 use crate::{
-    cache::KeyedRequest,
+    cache::{KeyedRequest, Selection},
     fault::{Fault, Refusal},
     gate::Received,
     hooks,
-    site::{Site, SiteOrigin},
+    site::{Behavior, RequestPolicy, Site},
 };
 use edgehook_contract::RequestMessage;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -54,26 +55,43 @@ const CONDITIONS: [HeaderName; 6] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
-/// Builds the request for `origin`.
+/// Fields that describe a body and go wherever it goes.
+const OF_BODIES: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_LENGTH];
+
+/// Fields of the viewer's request that no selection passes on: they have a place of their own, or were dealt with.
+const NOT_SELECTED: [HeaderName; 2] = [header::COOKIE, header::ACCEPT_ENCODING];
+
+/// Builds the request for the behavior's origin.
 ///
 /// # Errors
 /// The request has been at this edge before.
 pub fn outgoing(
     site: &Site,
-    origin: &SiteOrigin,
+    behavior: &Behavior,
     request: &Received,
     keyed: &KeyedRequest,
     extent: Extent,
 ) -> Result<Outgoing, Fault> {
+    let origin = &behavior.origin;
+    let chosen = behavior.request_policy.as_ref().filter(|_| !behavior.policy.rules.forward_all);
     let mut headers = match extent {
-        Extent::All => request.headers.clone(),
-        Extent::Keyed => keyed_fields(request, keyed),
+        Extent::All if chosen.is_none() => request.headers.clone(),
+        Extent::All | Extent::Keyed => selected_fields(behavior, request, keyed, chosen),
     };
-    let query = if extent == Extent::All { request.query.clone() } else { keyed.query.clone() };
+    if extent == Extent::All && chosen.is_some() {
+        copy_fields(&OF_BODIES, &request.headers, &mut headers);
+    }
+    let query = match (extent, chosen) {
+        (Extent::All, None) => request.query.clone(),
+        (_, Some(policy)) if policy.query != Selection::None => selected_query(behavior, request, policy),
+        _ => keyed.query.clone(),
+    };
     for name in METHOD_OVERRIDES {
         headers.remove(name);
     }
-    if !keyed.headers.contains(&header::HOST) {
+    let passes_host = chosen.is_some_and(|policy| policy.headers.takes_ignoring_case("host"));
+    if !keyed.headers.contains(&header::HOST) && !passes_host {
         headers.insert(header::HOST, origin.host.clone());
     }
     if !headers.contains_key(header::USER_AGENT) {
@@ -83,20 +101,71 @@ pub fn outgoing(
     Ok(Outgoing { method: request.method.clone(), path: request.path.clone(), query, headers })
 }
 
-fn keyed_fields(request: &Received, keyed: &KeyedRequest) -> HeaderMap {
+/// What is in the key, the request's conditions, and what an origin request policy names besides.
+fn selected_fields(
+    behavior: &Behavior,
+    request: &Received,
+    keyed: &KeyedRequest,
+    chosen: Option<&RequestPolicy>,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for name in keyed.headers.iter().chain(&CONDITIONS).chain([&header::AUTHORIZATION]) {
-        if headers.contains_key(name) {
-            continue;
-        }
-        for value in request.headers.get_all(name) {
-            headers.append(name.clone(), value.clone());
-        }
+    copy_fields(&keyed.headers, &request.headers, &mut headers);
+    copy_fields(&CONDITIONS, &request.headers, &mut headers);
+    copy_fields(&[header::AUTHORIZATION], &request.headers, &mut headers);
+    if !behavior.policy.normalise.codings.is_empty() {
+        copy_fields(&[header::ACCEPT_ENCODING], &request.headers, &mut headers);
     }
-    if let Some(cookies) = keyed.cookies.as_deref().and_then(|cookies| HeaderValue::from_str(cookies).ok()) {
+    let Some(policy) = chosen else {
+        if let Some(cookies) = keyed.cookies.as_deref().and_then(|cookies| HeaderValue::from_str(cookies).ok()) {
+            headers.insert(header::COOKIE, cookies);
+        }
+        return headers;
+    };
+    let by_policy = |name: &&HeaderName| {
+        let own = name.as_str().starts_with("cloudfront-");
+        let listed = policy.edge_headers.iter().any(|listed| listed == name.as_str());
+        !NOT_SELECTED.contains(name) && if own { listed } else { policy.headers.takes_ignoring_case(name.as_str()) }
+    };
+    let names: Vec<HeaderName> = request.headers.keys().filter(by_policy).cloned().collect();
+    copy_fields(&names, &request.headers, &mut headers);
+    let cookies = selected_cookies(request, |name| behavior.policy.cookies.takes(name) || policy.cookies.takes(name));
+    if let Ok(cookies) = HeaderValue::from_str(&cookies)
+        && !cookies.is_empty()
+    {
         headers.insert(header::COOKIE, cookies);
     }
     headers
+}
+
+/// Copies fields that are not there yet.
+fn copy_fields(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
+    for name in names {
+        if to.contains_key(name) {
+            continue;
+        }
+        for value in from.get_all(name) {
+            to.append(name.clone(), value.clone());
+        }
+    }
+}
+
+/// The viewer's cookies whose name is taken, in its order.
+fn selected_cookies(request: &Received, takes: impl Fn(&str) -> bool) -> String {
+    let lines = request.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let cookies = lines
+        .flat_map(|line| line.split(';'))
+        .map(str::trim)
+        .filter(|cookie| !cookie.is_empty() && takes(cookie.split_once('=').map_or(*cookie, |(name, _)| name)));
+    cookies.collect::<Vec<_>>().join("; ")
+}
+
+/// The parameters that are in the key or that the policy names, evened out as those in the key are.
+fn selected_query(behavior: &Behavior, request: &Received, policy: &RequestPolicy) -> Option<String> {
+    let takes = |name: &str| behavior.policy.query.takes(name) || policy.query.takes(name);
+    let query = request.query.as_ref()?;
+    let pairs = query.split('&').filter(|pair| takes(pair.split_once('=').map_or(*pair, |(name, _)| name)));
+    let chosen = behavior.policy.normalise.query(pairs.collect::<Vec<_>>().join("&"));
+    (!chosen.is_empty()).then_some(chosen)
 }
 
 /// Fields that tell the origin about the viewer and the way the request took.

@@ -4,7 +4,7 @@
 //! Deliberately absent: purging, which operators ask for, and other hosts: an answer may only speak for its own.
 
 use crate::{
-    cache::{KeyInput, KeyedRequest},
+    cache::{KeyInput, KeyedRequest, joined},
     gate::{self, Received},
     site::{Behavior, Site},
 };
@@ -43,6 +43,10 @@ pub(crate) fn speaks_of_itself(request: &Received, answer: &HeaderMap) -> bool {
 /// The key of a request under its behavior; `chosen`: what the edge has chosen for it, such as a variant.
 pub(crate) fn key(behavior: &Behavior, request: &Received, chosen: &[(String, String)]) -> KeyedRequest {
     let mut buckets: Vec<(&str, &str)> = chosen.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let codings = joined(&behavior.policy.normalise.bucket(&request.headers));
+    if !codings.is_empty() {
+        buckets.push(("encoding", codings.to_str().unwrap_or_default()));
+    }
     if request.method == Method::OPTIONS {
         buckets.push(("method", "OPTIONS"));
     }

@@ -89,7 +89,12 @@ pub async fn run(
 
     edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
+    let asked = behavior.viewer_response.is_some().then(|| request.headers.clone());
+    behavior.policy.normalise.fields(&mut request.headers);
     let answer = answer(site, &behavior, &request, body, &buckets, record).await?;
+    if let Some(asked) = asked {
+        request.headers = asked; // functions see what the viewer sent
+    }
     viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
 }
 
@@ -102,6 +107,7 @@ pub(crate) async fn page(site: &Arc<Site>, mut request: Received, record: &mut R
     for moment in [Moment::BeforeFunction, Moment::AfterFunction] {
         edge_fields::add(site, &behavior, moment, &record.arrival, &mut request);
     }
+    behavior.policy.normalise.fields(&mut request.headers);
     answer(site, &behavior, &request, &mut body::empty(), &[], record).await
 }
 
@@ -145,13 +151,16 @@ fn substitute_root(site: &Site, request: &mut Received) {
     }
 }
 
-/// Runs viewer-response, unless the stored status is an error (design.md 8).
+/// Applies the response headers policy and runs viewer-response, unless the stored status is an error (design.md 8).
 async fn viewer_response(
     behavior: &Behavior,
     request: &Received,
-    answer: Answer,
+    mut answer: Answer,
     record: &mut Record,
 ) -> Result<Answer, Fault> {
+    if let Some(policy) = &behavior.response_headers {
+        policy.apply(&request.method, &request.headers, &mut answer.head.headers);
+    }
     let Some(function) = behavior.viewer_response.as_ref().filter(|_| answer.head.status.as_u16() < 400) else {
         return Ok(answer);
     };

@@ -3,7 +3,7 @@
 use crate::{
     access::Countries,
     auth::{Admission, Guard},
-    cache::{Cache, CachePolicy},
+    cache::{Cache, CachePolicy, Selection},
     edge_fields::{Asked, GeoDatabases},
     error_pages::ErrorPages,
     experiment::Experiment,
@@ -12,6 +12,7 @@ use crate::{
     gate::{self, Loosened, Received},
     hooks::{Function, IncludeBody},
     origin::{DynamicOrigins, Origin},
+    response_headers::ResponseHeaders,
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
 };
@@ -80,6 +81,12 @@ pub struct Behavior {
     pub failover: Option<Failover>,
     /// What is cached, and under which key.
     pub policy: CachePolicy,
+    /// What the origin gets besides what is in the key.
+    pub request_policy: Option<RequestPolicy>,
+    /// What is changed about answers on their way to viewers.
+    pub response_headers: Option<Arc<ResponseHeaders>>,
+    /// Whether answers are compressed on their way into the cache.
+    pub compress: bool,
     /// A body in a GET or HEAD is dropped, and the cache with it, instead of being refused.
     pub strips_bodies: bool,
     /// Paths with encoded delimiters are refused (http-cache.md 7.1).
@@ -130,6 +137,19 @@ pub struct Failover {
     pub statuses: Vec<u16>,
     /// How the first is doing.
     pub health: Arc<Health>,
+}
+
+/// What of a viewer's request goes to the origin besides what is in the cache key (http-cache.md 6.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestPolicy {
+    /// The viewer's fields.
+    pub headers: Selection,
+    /// Fields of the edge's own, in lower case.
+    pub edge_headers: Vec<String>,
+    /// Query parameters.
+    pub query: Selection,
+    /// Cookies.
+    pub cookies: Selection,
 }
 
 /// What becomes of cleartext requests.

@@ -33,6 +33,7 @@ mod lambda_origins;
 mod lambda_vectors;
 mod listeners;
 mod origins;
+mod policies;
 mod purge;
 mod serve;
 mod shadow;

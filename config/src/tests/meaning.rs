@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    AdminListen, CacheRules, FunctionKind, Language, Methods, OriginTarget, Profile, Scheme, Selection, SetCookie, Ttl,
-    ViewerProtocolPolicy,
+    AdminListen, CacheRules, Encoding, FunctionKind, Language, Methods, Normalize, OriginTarget, Profile, Scheme,
+    Selection, SetCookie, Ttl, ViewerProtocolPolicy,
 };
 
 #[test]
@@ -70,11 +70,24 @@ fn selections() {
 
 #[test]
 fn managed_policies() {
-    for name in crate::cache_policy::MANAGED {
-        let input = format!("{REST}cache_policy = \"{name}\"\n");
-        let config = config(&input);
-        assert_eq!(config.cache_policies[name].name, name);
-        assert_eq!(config.behaviors[0].cache_policy.as_deref(), Some(name));
+    for (name, id) in crate::cache_policy::MANAGED {
+        for written in [name, id] {
+            let config = config(&format!("{REST}cache_policy = \"{written}\"\n"));
+            assert_eq!(config.cache_policies[name].name, name);
+            assert_eq!(config.behaviors[0].cache_policy.as_deref(), Some(name));
+        }
+    }
+    for (name, id) in crate::origin_request_policy::MANAGED {
+        for written in [name, id] {
+            let input = format!("{REST}cache_policy = \"CachingDisabled\"\norigin_request_policy = \"{written}\"\n");
+            assert_eq!(config(&input).origin_request_policies[name].name, name);
+        }
+    }
+    for (name, id) in crate::response_headers_policy::MANAGED {
+        for written in [name, id] {
+            let input = format!("{REST}response_headers_policy = \"{written}\"\n");
+            assert_eq!(config(&input).response_headers_policies[name].name, name);
+        }
     }
     let amplify = &config(&format!("{REST}cache_policy = \"Amplify\"\n")).cache_policies["Amplify"];
     assert_eq!((amplify.ttl, &amplify.cookies), (Ttl::from_secs(2, 2, 600), &Selection::All));
@@ -178,4 +191,32 @@ fn targeted_fields_are_a_list() {
     let list: Vec<_> = rules.targeted.iter().map(|targeted| (targeted.field.as_str(), targeted.strip)).collect();
     assert_eq!(list, [("x-cdn", true), ("y", false)]);
     assert_eq!(codes(&format!("[cache]\nerror_ttl = {{ \"200\" = \"1s\" }}\n{REST}"), Mode::Serve), ["E107"]);
+}
+
+#[test]
+fn normalisation_is_opted_into() {
+    let read = |text: &str| config(&format!("[cache_policy.p]\n{text}\n{REST}")).cache_policies["p"].normalize.clone();
+    assert_eq!(read(""), Normalize::usual());
+    let all = read(
+        "query = { all = true, normalize = [\"sort\", \"dedupe\", \"strip-tracking\"] }\nencodings = [\"zstd\", \"gzip\"]\n\
+         headers = { include = [\"accept-language\"], normalize = { Accept-Language = [\"en\", \"de\"] } }\nsigned_names = [\"s\"]",
+    );
+    assert!(all.sort && all.dedupe && all.strip_tracking);
+    assert_eq!((all.encodings, all.signed_names), (vec![Encoding::Zstd, Encoding::Gzip], vec!["s".to_owned()]));
+    assert_eq!(all.best_match, [("accept-language".to_owned(), vec!["en".to_owned(), "de".to_owned()])]);
+    assert!(read("encodings = []").encodings.is_empty());
+}
+
+#[test]
+fn what_policies_refuse() {
+    let found = |text: &str| codes(&format!("{text}\n{REST}"), Mode::Serve);
+    assert_eq!(found("[origin_request_policy.p]\nheaders = { include = [\"a\"], exclude = [\"b\"] }"), ["E113"]);
+    assert_eq!(found("[origin_request_policy.AllViewer]"), ["E113"]);
+    assert_eq!(found("[response_headers_policy.p]\nremove = [\"Via\"]"), ["E107"]);
+    assert_eq!(found("[response_headers_policy.p]\ncustom = { content-length = \"1\" }"), ["E111"]);
+    assert_eq!(found("[response_headers_policy.p.cors]\nallow_origins = [\"example.com\"]"), ["E107"]);
+    let everyone = "[response_headers_policy.p.cors]\nallow_origins = [\"*\"]\nallow_credentials = true";
+    assert_eq!(found(everyone), ["E113"]);
+    let alone = format!("{REST}origin_request_policy = \"AllViewer\"\n");
+    assert_eq!(codes(&alone, Mode::Serve), ["E113"]);
 }

@@ -1,11 +1,16 @@
 //! From the configuration's words about caching to the cache's own types.
 
 use super::site::SiteError;
-use crate::cache::{
-    AgePenalty, CachePolicy, ErrorTtl, Rules, Selection, SetCookie, TagRules, Targeted, Ttl, VaryLanguage,
+use crate::{
+    cache::{
+        AgePenalty, CachePolicy, Coding, ErrorTtl, Normalise, Rules, Selection, SetCookie, TagRules, Targeted, Ttl,
+        VaryLanguage,
+    },
+    response_headers::{AllowedOrigin, Cors, ResponseHeaders, SetField},
+    site::RequestPolicy,
 };
 use edgehook_config::{self as config, Config};
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::{sync::Arc, time::Duration};
 
 /// How a behavior caches. One without a policy caches only what the origin declares, keyed by all query parameters
@@ -13,17 +18,22 @@ use std::{sync::Arc, time::Duration};
 pub(super) fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, SiteError> {
     let own_ttl =
         || Ttl { min: behavior.cache.ttl.min, default: behavior.cache.ttl.default, max: behavior.cache.ttl.max };
-    let rules = Arc::new(rules(&behavior.cache));
+    let rules = Arc::new(Rules { cache_options: behavior.cache_options, ..rules(&behavior.cache) });
+    let written = behavior.cache_policy.as_ref().and_then(|name| config.cache_policies.get(name));
+    let normalise = match written {
+        _ if behavior.cache.host_path_only => Arc::default(),
+        Some(policy) => Arc::new(normalise(&policy.normalize)),
+        None => Arc::new(normalise(&config::Normalize::usual())),
+    };
     let Some(name) = &behavior.cache_policy else {
         let max = behavior.cache.ttl.max.max(Duration::from_secs(1));
         let declared = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
         let ttl = if behavior.has_ttl { own_ttl() } else { declared };
         let (headers, cookies) = (Selection::None, Selection::None);
         let tags = TagRules { field: None, forward: config.cache.forward_tags };
-        return Ok(CachePolicy { ttl, query: Selection::All, headers, cookies, tags, rules });
+        return Ok(CachePolicy { ttl, query: Selection::All, headers, cookies, tags, normalise, rules });
     };
-    let policy = config.cache_policies.get(name);
-    let policy = policy.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
+    let policy = written.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
     let ttl = if policy.has_ttl {
         Ttl { min: policy.ttl.min, default: policy.ttl.default, max: policy.ttl.max }
     } else {
@@ -31,7 +41,7 @@ pub(super) fn policy(behavior: &config::Behavior, config: &Config) -> Result<Cac
     };
     let (query, headers) = (selection(&policy.query), selection(&policy.headers));
     let tags = TagRules { field: tag_field(policy)?, forward: config.cache.forward_tags };
-    Ok(CachePolicy { ttl, query, headers, cookies: selection(&policy.cookies), tags, rules })
+    Ok(CachePolicy { ttl, query, headers, cookies: selection(&policy.cookies), tags, normalise, rules })
 }
 
 fn tag_field(policy: &config::CachePolicy) -> Result<Option<HeaderName>, SiteError> {
@@ -74,11 +84,78 @@ fn rules(written: &config::CacheRules) -> Rules {
         },
         min_ttl_wins: written.cloudfront_min_ttl,
         forward_all: written.forward_all,
-        cache_options: false,
         deception_armor: written.deception_armor,
         max_object: written.max_object,
         keep: written.keep,
+        ..Rules::default()
     }
+}
+
+fn normalise(written: &config::Normalize) -> Normalise {
+    let coding = |encoding: &config::Encoding| match encoding {
+        config::Encoding::Brotli => Coding::Brotli,
+        config::Encoding::Gzip => Coding::Gzip,
+        config::Encoding::Zstd => Coding::Zstd,
+    };
+    let best_match = |(name, values): &(String, Vec<String>)| {
+        let values = values.iter().filter_map(|value| HeaderValue::from_str(value).ok()).collect();
+        Some((HeaderName::try_from(name).ok()?, values))
+    };
+    Normalise {
+        sort: written.sort,
+        dedupe: written.dedupe,
+        strip_tracking: written.strip_tracking,
+        signed_names: written.signed_names.clone(),
+        codings: written.encodings.iter().map(coding).collect(),
+        best_match: written.best_match.iter().filter_map(best_match).collect(),
+    }
+}
+
+/// What goes on besides the key.
+pub(super) fn request_policy(behavior: &config::Behavior, config: &Config) -> Option<RequestPolicy> {
+    let policy = config.origin_request_policies.get(behavior.origin_request_policy.as_ref()?)?;
+    Some(RequestPolicy {
+        headers: selection(&policy.headers),
+        edge_headers: policy.edge_headers.clone(),
+        query: selection(&policy.query),
+        cookies: selection(&policy.cookies),
+    })
+}
+
+/// What is changed about answers.
+pub(super) fn response_headers(
+    behavior: &config::Behavior,
+    config: &Config,
+) -> Result<Option<ResponseHeaders>, SiteError> {
+    let Some(name) = &behavior.response_headers_policy else { return Ok(None) };
+    let policy = config.response_headers_policies.get(name);
+    let policy = policy.ok_or_else(|| SiteError::Missing(format!("response headers policy \"{name}\"")))?;
+    let unusable = |what: &str| SiteError::Header(format!("[response_headers_policy.{name}] {what}"));
+    let field = |text: &String| HeaderName::try_from(text).map_err(|_| unusable(text));
+    let list = |items: &[String]| -> Result<Option<HeaderValue>, SiteError> {
+        let value = HeaderValue::from_str(&items.join(", ")).map_err(|_| unusable("cors"))?;
+        Ok((!items.is_empty()).then_some(value))
+    };
+    let cors = |cors: &config::Cors| -> Result<Cors, SiteError> {
+        Ok(Cors {
+            origins: cors.allow_origins.iter().map(|text| AllowedOrigin::new(text)).collect(),
+            credentials: cors.allow_credentials,
+            headers: list(&cors.allow_headers)?,
+            methods: list(&cors.allow_methods)?,
+            expose: list(&cors.expose_headers)?,
+            max_age: cors.max_age.map(|time| time.as_secs()),
+            overrides: cors.overrides,
+        })
+    };
+    let set = |set: &config::SetHeader| -> Result<SetField, SiteError> {
+        let value = HeaderValue::from_str(&set.value).map_err(|_| unusable(&set.name))?;
+        Ok(SetField { name: field(&set.name)?, value, overrides: set.overrides })
+    };
+    Ok(Some(ResponseHeaders {
+        remove: policy.remove.iter().map(field).collect::<Result<_, _>>()?,
+        cors: policy.cors.as_ref().map(cors).transpose()?,
+        set: policy.set.iter().map(set).collect::<Result<_, _>>()?,
+    }))
 }
 
 fn selection(selection: &config::Selection) -> Selection {

@@ -102,7 +102,7 @@ impl Runtime {
         tokio::spawn(sweep(cache.clone()));
         Self {
             cache,
-            functions: Functions::new(hosts, concurrency, roles.clone()),
+            functions: Functions::new(hosts, concurrency, roles),
             kept: site::Kept::default(),
             stores,
             loads: AtomicU64::new(0),

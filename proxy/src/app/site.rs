@@ -249,8 +249,11 @@ fn behavior(
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin,
         failover,
-        asked: asked(&policy),
+        asked: asked(&policy, behavior, config),
         policy,
+        request_policy: super::caching::request_policy(behavior, config),
+        response_headers: super::caching::response_headers(behavior, config)?.map(Arc::new),
+        compress: behavior.compress,
         strips_bodies: behavior.cache.strip_bodies,
         refuses_delimiters: behavior.cache.reject_encoded_delimiters,
         countries: behavior.countries.as_ref().map(|countries| match countries {
@@ -279,12 +282,15 @@ fn behavior(
     })
 }
 
-/// The fields about viewers that the cache policy puts in the key, and so in the request.
-fn asked(policy: &CachePolicy) -> Asked {
-    match &policy.headers {
-        Selection::Include(names) => Asked::among(names.iter().map(String::as_str)),
-        _ => Asked::default(),
-    }
+/// The fields about viewers that the cache policy puts in the key, or the origin request policy sends on.
+fn asked(policy: &CachePolicy, behavior: &config::Behavior, config: &Config) -> Asked {
+    let keyed: &[String] = match &policy.headers {
+        Selection::Include(names) => names,
+        _ => &[],
+    };
+    let chosen = behavior.origin_request_policy.as_ref().and_then(|name| config.origin_request_policies.get(name));
+    let sent = chosen.map(|policy| policy.edge_headers.as_slice()).unwrap_or_default();
+    Asked::among(keyed.iter().chain(sent).map(String::as_str))
 }
 
 /// Everything that an origin's name may stand for.

@@ -141,6 +141,17 @@ pub(crate) fn not_modified_fields(stored: &HeaderMap) -> HeaderMap {
     fields
 }
 
+/// What was compressed here has a weak tag and depends on `Accept-Encoding`, neither of which the origin knows: takes from
+/// its 304 what would undo that.
+pub(crate) fn keep_weakness(not_modified: &mut HeaderMap, stored: &HeaderMap) {
+    let tags = not_modified.get(header::ETAG).zip(stored.get(header::ETAG));
+    let same = tags.is_some_and(|(new, old)| new != old && weakly_equal(new.as_bytes(), old.as_bytes()));
+    if same && stored.contains_key(header::CONTENT_ENCODING) {
+        not_modified.remove(header::ETAG);
+        not_modified.remove(header::VARY);
+    }
+}
+
 /// Merges the fields of the origin's 304 into those of the stored response: whole fields are replaced, unnamed ones
 /// stay.
 pub(crate) fn merge(stored: &mut HeaderMap, not_modified: &HeaderMap) {

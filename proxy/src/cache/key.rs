@@ -42,7 +42,7 @@ const NEVER_KEYED: [HeaderName; 17] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// What a key is made from: the request after the viewer-request hook, host and path already normalised.
+/// What a key is made from: the request after the viewer-request hook, host, path and fields already normalised.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyInput<'a> {
     /// Separates caches that must not share, such as a staging configuration; empty for the ordinary one.
@@ -81,7 +81,10 @@ impl KeyedRequest {
     /// Selects by `policy` and writes the key (http-cache.md 7.1).
     #[must_use]
     pub fn new(policy: &CachePolicy, input: &KeyInput<'_>) -> Self {
-        let query = select_query(&policy.query, input.query);
+        let query = select_query(&policy.query, input.query).and_then(|query| {
+            let evened = policy.normalise.query(query.clone());
+            (query.is_empty() || !evened.is_empty()).then_some(evened)
+        });
         let cookies = select_cookies(&policy.cookies, input.headers);
         let headers = select_headers(&policy.headers, input.headers);
 
@@ -135,6 +138,11 @@ impl Key {
         let hash = xxh3_64_with_seed(&bytes, seed);
         let url_hash = xxh3_64_with_seed(bytes.get(..url_length).unwrap_or(&bytes), seed);
         Self { bytes: bytes.into(), url_length, hash, url_hash }
+    }
+
+    /// A hash that all keys of one URL share; it differs between processes.
+    pub(crate) fn url_hash(&self) -> u64 {
+        self.url_hash
     }
 
     /// The part that says which URL this is, shared by all its variants.

@@ -3,6 +3,7 @@
 //! Use: make a [`KeyedRequest`], [`Cache::lookup`], and either send what was [`Served`], or fetch with the
 //! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
 //! concept: `key`, `cache_control`, `request_control`, `targeted`, `date`, `vary`, `conditional`, `range` read messages;
+//! `normalise` evens requests out;
 //! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks` keep; `tags`, `purge`, `sweep` forget;
 //! `flight`, `buffer`, `fill` share running fetches; `serve`, `parts`, `ticket`, `described`, `status` make answers.
 //! Deliberately absent: HTTP versions, connections, functions, and configuration beyond [`CachePolicy`] and
@@ -22,6 +23,7 @@ mod freshness;
 mod key;
 mod lookup;
 mod marks;
+mod normalise;
 mod parts;
 mod policy;
 mod purge;
@@ -61,6 +63,7 @@ pub use self::{
     freshness::Failure,
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
+    normalise::{Coding, Normalise, joined},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
     purge::{Kind as PurgeKind, Recorded, Scope},
     rules::{AgePenalty, ErrorTtl, Rules, SetCookie, Targeted, VaryLanguage},

@@ -15,6 +15,7 @@ use super::{
     cache_control::{CacheControl, MAX_SECONDS, Scope},
     date,
     freshness::{Freshness, initial_age},
+    normalise::Normalise,
     rules::{Rules, SetCookie},
     tags::TagRules,
     targeted,
@@ -42,12 +43,14 @@ pub enum Selection {
 
 impl Selection {
     /// Whether `name` is selected, byte for byte.
-    pub(crate) fn takes(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn takes(&self, name: &str) -> bool {
         self.decide(|listed| listed == name)
     }
 
     /// Whether `name` is selected, in any case.
-    pub(crate) fn takes_ignoring_case(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn takes_ignoring_case(&self, name: &str) -> bool {
         self.decide(|listed| listed.eq_ignore_ascii_case(name))
     }
 
@@ -91,6 +94,8 @@ pub struct CachePolicy {
     pub cookies: Selection,
     /// Purge tags.
     pub tags: TagRules,
+    /// What is evened out before the key is made.
+    pub normalise: Arc<Normalise>,
     /// What else may be decided one way or the other.
     pub rules: Arc<Rules>,
 }

@@ -10,7 +10,7 @@ use super::{
     entry::Entry,
     key::Key,
     lookup::Ask,
-    range::{ByteRange, Selected},
+    range::{self, Selected},
     store::lock,
 };
 
@@ -24,8 +24,12 @@ impl Inner {
         }
         let Some(group) = self.store.group(key) else { return };
         let Some(file) = group.select(ask.headers).and_then(|entry| entry.body.file()).map(Arc::clone) else { return };
-        let wanted = ByteRange::requested(ask.headers).map(|range| range.select(file.length()));
-        let at = if let Some(Selected::Part(start, _)) = wanted { start } else { 0 };
+        let wanted = range::requested(ask.headers).filter(|_| file.length() > 0);
+        let at = match wanted.map(|ranges| range::select(&ranges, file.length())) {
+            Some(Selected::One((start, _))) => start,
+            Some(Selected::Several(parts)) => parts.first().map_or(0, |(start, _)| *start),
+            _ => 0,
+        };
         if !file.is_verified(at) {
             // What cannot be read is marked so, and is then a miss.
             drop(tokio::task::spawn_blocking(move || file.read(at, at + 1)).await);

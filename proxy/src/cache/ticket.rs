@@ -418,6 +418,7 @@ impl FetchTicket {
         if !shares_cookies {
             renewing.remove(header::SET_COOKIE);
         }
+        conditional::keep_weakness(&mut renewing, &stale.meta.headers);
         conditional::merge(&mut merged, &renewing);
         add_date(&mut merged, now);
         let mut head = answer.head.clone();

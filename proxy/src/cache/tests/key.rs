@@ -8,7 +8,15 @@ use crate::cache::{TagRules, policy::Ttl};
 
 fn policy(query: Selection, headers: Selection, cookies: Selection) -> CachePolicy {
     let ttl = Ttl { min: Default::default(), default: Default::default(), max: std::time::Duration::from_secs(1) };
-    CachePolicy { ttl, query, headers, cookies, tags: TagRules::default(), rules: Default::default() }
+    CachePolicy {
+        ttl,
+        query,
+        headers,
+        cookies,
+        tags: TagRules::default(),
+        normalise: Default::default(),
+        rules: Default::default(),
+    }
 }
 
 fn all() -> CachePolicy {

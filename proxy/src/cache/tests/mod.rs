@@ -48,6 +48,7 @@ pub(super) fn policy() -> CachePolicy {
         query: Selection::All,
         headers: Selection::None,
         cookies: Selection::None,
+        normalise: Arc::default(),
         rules: Arc::default(),
         tags: TagRules::default(),
     }

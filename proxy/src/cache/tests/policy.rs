@@ -234,6 +234,7 @@ fn selections_and_the_switch() {
         query: none.clone(),
         headers: none.clone(),
         cookies: none.clone(),
+        normalise: Arc::default(),
         rules: Arc::default(),
         tags: TagRules::default(),
     };

@@ -19,8 +19,8 @@ use crate::cache::{
 fn key(path: &str) -> Key {
     let ttl = Ttl { min: Duration::ZERO, default: Duration::ZERO, max: Duration::ZERO };
     let (query, headers, cookies) = (Selection::None, Selection::None, Selection::None);
-    let (tags, rules) = (TagRules::default(), Default::default());
-    let policy = CachePolicy { ttl, query, headers, cookies, tags, rules };
+    let (tags, normalise, rules) = (TagRules::default(), Default::default(), Default::default());
+    let policy = CachePolicy { ttl, query, headers, cookies, tags, normalise, rules };
     let headers = HeaderMap::new();
     let input =
         KeyInput { namespace: "", scheme: "http", host: "a", path, query: None, headers: &headers, buckets: &[] };
