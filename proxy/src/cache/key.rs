@@ -144,17 +144,8 @@ impl Key {
 
     /// That part, taken apart again.
     pub(crate) fn url_parts(&self) -> UrlParts<'_> {
-        let mut rest = self.bytes.get(1..self.url_length).unwrap_or_default();
-        let mut part = || {
-            let (length, behind) = rest.split_first_chunk::<8>()?;
-            let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
-            let (part, behind) = behind.split_at_checked(length)?;
-            rest = behind;
-            std::str::from_utf8(part).ok()
-        };
-        part(); // the namespace: an URL is the same in all of them
-        let mut next = || part().unwrap_or_default(); // never missing: the one constructor writes them all
-        UrlParts { scheme: next(), host: next(), path: next(), query: next() }
+        // Never missing: the one constructor writes them all.
+        read_url(&self.bytes).unwrap_or(UrlParts { scheme: "", host: "", path: "", query: "" })
     }
 
     /// The hash of that part.
@@ -230,6 +221,26 @@ impl Hash for UrlKey {
 fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
     *SEED.get_or_init(|| RandomState::new().hash_one(VERSION))
+}
+
+/// Reads the URL at the beginning of a key.
+fn read_url(bytes: &[u8]) -> Option<UrlParts<'_>> {
+    fn number(rest: &mut &[u8]) -> Option<usize> {
+        let (number, behind) = rest.split_first_chunk::<8>()?;
+        *rest = behind;
+        usize::try_from(u64::from_be_bytes(*number)).ok()
+    }
+    fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+        let length = number(rest)?;
+        let (part, behind) = rest.split_at_checked(length)?;
+        *rest = behind;
+        std::str::from_utf8(part).ok()
+    }
+    let mut rest = bytes.strip_prefix(&[VERSION])?;
+    part(&mut rest)?; // the namespace: a URL is the same in all of them
+    let (scheme, host, path) = (part(&mut rest)?, part(&mut rest)?, part(&mut rest)?);
+    number(&mut rest)?; // whether there is a query at all
+    Some(UrlParts { scheme, host, path, query: part(&mut rest)? })
 }
 
 struct Writer(Vec<u8>);

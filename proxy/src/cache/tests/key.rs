@@ -160,3 +160,14 @@ proptest! {
         prop_assert_eq!((first.query, first.cookies), (second.query, second.cookies));
     }
 }
+
+#[test]
+fn a_url_is_read_back_from_its_key() {
+    let headers = HeaderMap::new();
+    for query in [None, Some(""), Some("a=1&b=2")] {
+        let (host, path, buckets) = ("h:8080", "/p/q", &[("v", "b")]);
+        let input = KeyInput { namespace: "n", scheme: "https", host, path, query, headers: &headers, buckets };
+        let key = KeyedRequest::new(&policy(Selection::All, Selection::None, Selection::None), &input).key;
+        assert_eq!(key.url_parts(), UrlParts { scheme: "https", host, path, query: query.unwrap_or("") });
+    }
+}
