@@ -72,7 +72,11 @@ fn each_scope_takes_what_it_names() {
     assert_eq!(states(&all), ["Miss", "Hit", "Hit"]);
     assert_eq!(said(&purge(&edge, &["--wait", "/a/2?page=1&utm=x"])), "purged as #3: 1 stored response");
     assert_eq!(states(&all), ["Hit", "Miss", "Hit"], "the query as it is keyed");
-    assert_eq!(said(&purge(&edge, &["--wait", "/a/*"])), "purged as #4: 2 stored responses");
+    edge.get("/a/2?page=2");
+    assert_eq!(said(&purge(&edge, &["--dry-run", "/a/2?page=2"])), "would purge 1 stored response");
+    assert_eq!(said(&purge(&edge, &["--dry-run", "/a/2?page=*"])), "would purge 2 stored responses");
+    said(&purge(&edge, &["/a/2?page=2"]));
+    assert_eq!(said(&purge(&edge, &["--wait", "/a/*"])), "purged as #5: 2 stored responses");
     assert_eq!(states(&all), ["Miss", "Miss", "Hit"]);
     said(&purge(&edge, &["--prefix", "http://www.example.com/b"]));
     assert_eq!(states(&all), ["Hit", "Hit", "Miss"]);
