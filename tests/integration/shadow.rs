@@ -5,7 +5,7 @@ use std::sync::{Mutex, mpsc};
 
 fn edge(site: &Origin, shadow: &str, more: &str) -> Edge {
     let config = format!(
-        "[origin.site]\nurl = \"{}\"\nheaders = {{ x-secret = \"site\" }}\n[origin.next]\nurl = \"{shadow}\"\nheaders = {{ x-next = \"1\" }}\n\
+        "[origin.site]\nurl = \"{}\"\nheaders = {{ x-secret = \"site\" }}\n[origin.next]\nurl = \"{shadow}\"\nheaders = {{ x-next = \"1\" }}\nread_timeout = \"120s\"\n\
          [cache_policy.p]\nttl = {{ min = \"0s\", default = \"60s\", max = \"1h\" }}\n\
          [[behavior]]\npath = \"/pass/*\"\norigin = \"site\"\ncache_policy = \"CachingDisabled\"\nshadow = \"next\"\n{more}\n\
          [[behavior]]\npath = \"*\"\norigin = \"site\"\ncache_policy = \"p\"\nshadow = \"next\"\n",
