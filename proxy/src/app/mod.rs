@@ -82,7 +82,19 @@ fn wanted(config: &Config) -> Vec<Wanted> {
     stores.collect()
 }
 
+/// How long the disk tier has to commit its last answers.
+const SETTLE: Duration = Duration::from_secs(5);
+
 impl Runtime {
+    /// Lets the disk tier commit what it has, for as long as a working disk may take: the end of the process is near.
+    pub async fn settle(&self) {
+        let cache = self.cache.clone();
+        let flush = tokio::task::spawn_blocking(move || cache.flush_disk());
+        if tokio::time::timeout(SETTLE, flush).await.is_err() {
+            tracing::warn!("the disk tier did not commit its last answers in time; they are lost");
+        }
+    }
+
     /// Starts the isolate hosts and makes an empty cache. `https_port` is the port that redirects lead to. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(config: &Config, roles: &Roles, mode: Mode, enforce_https: bool, https_port: Option<u16>) -> Self {

@@ -61,6 +61,7 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
         served = serving => served?,
         () = signals.end() => tracing::warn!("ended while requests were under way"),
     }
+    runtime.settle().await;
     Ok(Exit::Done)
 }
 
@@ -160,7 +161,8 @@ impl Reloader<'_> {
         for notice in prepared.seeds.apply().await {
             tracing::warn!("{notice}");
         }
-        tracing::info!("config applied: #{}", prepared.site.number);
+        let number = prepared.site.number;
         self.edge.swap(prepared.site);
+        tracing::info!("config applied: #{number}");
     }
 }

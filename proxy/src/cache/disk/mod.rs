@@ -92,7 +92,6 @@ enum Op {
     /// Hold everything against the purges up to a number.
     Sweep(u64, mpsc::Sender<bool>),
     /// Write what is due, now.
-    #[cfg(test)]
     Flush(mpsc::Sender<()>),
 }
 
@@ -359,12 +358,11 @@ impl Disk {
         lock(&self.shared.map).len()
     }
 
-    /// Waits until everything that was asked for is done and committed.
-    #[cfg(test)]
+    /// Waits until everything that was asked for is done and committed, or the tier's thread has ended.
     fn flush(&self) {
         let (done, answer) = mpsc::channel();
         self.send(Op::Flush(done));
-        answer.recv().unwrap();
+        let _ = answer.recv();
     }
 
     fn send(&self, op: Op) {
@@ -490,6 +488,13 @@ impl Cache {
         let disk = Disk::spawn(settings, journal, Arc::downgrade(&self.inner))?;
         let _ = self.inner.disk.set(disk); // there is one at most
         Ok(())
+    }
+
+    /// Waits until the disk tier has committed what it was given, if there is one. Blocks.
+    pub fn flush_disk(&self) {
+        if let Some(disk) = self.inner.disk.get() {
+            disk.flush();
+        }
     }
 
     /// Bytes and responses on disk, if there is a disk tier.

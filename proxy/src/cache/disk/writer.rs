@@ -157,7 +157,6 @@ impl Writer {
             Op::Room(bytes, done) => drop(done.send(works && self.make_room(bytes))),
             Op::Throw(file, bytes) => self.shared.folder.remove(file, bytes),
             Op::Sweep(number, done) => drop(done.send(works && self.sweep(number))),
-            #[cfg(test)]
             Op::Flush(done) => {
                 self.compact();
                 self.commit(None);
