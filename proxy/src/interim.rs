@@ -7,9 +7,12 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, StatusCode};
 
+/// What is done with an interim response.
+type Tell = dyn Fn(StatusCode, &HeaderMap) + Send + Sync;
+
 /// Takes interim responses for one viewer. Cloning shares it.
 #[derive(Clone)]
-pub struct Interim(Arc<dyn Fn(StatusCode, &HeaderMap) + Send + Sync>);
+pub struct Interim(Arc<Tell>);
 
 impl Interim {
     /// A viewer's end; `send` must not block.

@@ -312,7 +312,8 @@ fn j11_faults_of_the_server_leave_the_last_good_set() {
     let (server, origin) = (JwksServer::start(&["k1", "k2"]), shows_what_it_saw());
     let edge = jwks_edge(&server, &origin);
     assert_eq!(with_kid(&edge, "k1"), 200);
-    let faults: [(&str, fn() -> Answer); 8] = [
+    type Faulty = fn() -> Answer;
+    let faults: [(&str, Faulty); 8] = [
         ("500", || Answer::new(500, &[], "{}")),
         ("a redirect", || Answer::new(302, &[("location", "http://127.0.0.1:1/")], "")),
         ("HTML", || Answer::new(200, &[("content-type", "text/html")], "<html>")),

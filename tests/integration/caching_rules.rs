@@ -205,6 +205,7 @@ fn targeted_fields() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn permissions() {
     check(
         STRICT,

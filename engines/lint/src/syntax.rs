@@ -329,9 +329,9 @@ impl<'ast> Visitor<'ast> for Lint<'_> {
         let digits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
         let written = self.text.from(start).split(|c| !digits(c)).next().unwrap_or_default();
         match node.kind() {
-            LiteralKind::BigInt(_) => self.token(start, &written.to_owned(), "BigInt"),
+            LiteralKind::BigInt(_) => self.token(start, written, "BigInt"),
             LiteralKind::Int(_) | LiteralKind::Num(_) if self.runtime == Runtime::Js1 && written.contains('_') => {
-                self.token(start, &written.to_owned(), "numeric separators");
+                self.token(start, written, "numeric separators");
             }
             _ => {}
         }

@@ -133,6 +133,7 @@ mod tests {
         process::{Command, Stdio},
     };
 
+    #[expect(clippy::zombie_processes, reason = "the process that is returned is waited for")]
     fn shell(script: &str) -> Process {
         let mut command = Command::new("/bin/sh");
         let child = command.args(["-c", script]).stdin(Stdio::null()).process_group(0).spawn().unwrap();

@@ -70,7 +70,7 @@ impl Normalise {
             pairs.retain(|pair| seen.insert(*pair));
         }
         if self.sort {
-            pairs.sort_by(|a, b| name(a).cmp(&name(b))); // stable
+            pairs.sort_by_key(|pair| name(pair)); // stable
         }
         pairs.join("&")
     }

@@ -9,10 +9,13 @@ fn set(kid: &str) -> Vec<u8> {
     format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"{kid}","x":"{x}","y":"{y}"}},{{"kty":"EC","crv":"P-256","kid":"{kid}-b","x":"{x}","y":"{y}"}}]}}"#).into_bytes()
 }
 
+/// What is still to be answered.
+type Answers = VecDeque<Result<Vec<u8>, String>>;
+
 /// Answers of a server in order; the last one for ever.
 #[derive(Clone, Default)]
 struct Server {
-    answers: Arc<Mutex<VecDeque<Result<Vec<u8>, String>>>>,
+    answers: Arc<Mutex<Answers>>,
     asked: Arc<AtomicUsize>,
     /// Seconds that an answer takes.
     delay: Arc<AtomicU64>,

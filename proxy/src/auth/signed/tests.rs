@@ -266,6 +266,7 @@ fn mutated(url: &str, kind: u8, at: usize, with: &str) -> String {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one property with all the ways to change a request")]
 fn no_mutation_is_accepted_with_another_meaning(cases: u32) {
     let signers = signers();
     let custom = Restrictions {

@@ -52,6 +52,9 @@ pub(super) struct Map {
     order: VecDeque<FileId>,
 }
 
+/// A segment that is mostly empty: its file, its bytes on disk, and what of it is still meant.
+pub(super) type Sparse = (FileId, u64, Vec<(Id, Stored)>);
+
 impl Map {
     /// Whether something may be stored under a key.
     pub(super) fn has_key(&self, url: u64, key: u64) -> bool {
@@ -152,7 +155,7 @@ impl Map {
     }
 
     /// A segment of which less than half is still in use, other than `active`: its bytes, and what is left in it.
-    pub(super) fn sparse(&self, active: Option<FileId>) -> Option<(FileId, u64, Vec<(Id, Stored)>)> {
+    pub(super) fn sparse(&self, active: Option<FileId>) -> Option<Sparse> {
         let mut units = self.units.iter();
         let (file, unit) = units.find(|(file, unit)| {
             unit.kind == Kind::Segment && active != Some(**file) && unit.live_bytes * 2 < unit.bytes
