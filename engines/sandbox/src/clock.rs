@@ -1,4 +1,4 @@
-//! CPU time of another process, so that a process that was merely not scheduled is not taken for one that runs away.
+//! What another process uses: CPU time, so that one that was merely not scheduled is not taken for one that runs away, and memory.
 
 use nix::{
     time::{ClockId, clock_getcpuclockid, clock_gettime},
@@ -36,6 +36,14 @@ pub fn wants_cpu(process: u32) -> bool {
     })
 }
 
+/// Memory in bytes that a process has to itself and that is no file's; `None` once it is gone.
+#[must_use]
+pub fn private_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +67,13 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_has_no_clock() {
         assert!(CpuClock::of(u32::MAX).is_none());
+    }
+
+    #[test]
+    fn memory_in_use_is_told() {
+        let before = private_memory(std::process::id()).unwrap();
+        let block = std::hint::black_box(vec![1_u8; 32 << 20]);
+        assert!(private_memory(std::process::id()).unwrap() >= before + (16 << 20), "{}", block.len());
+        assert_eq!(private_memory(u32::MAX), None);
     }
 }

@@ -23,7 +23,7 @@ mod shared;
 mod template;
 
 pub use child::Process;
-pub use clock::{CpuClock, wants_cpu};
+pub use clock::{CpuClock, private_memory, wants_cpu};
 pub use confine::{
     Confinement, EnvironmentRules, LayerState, Layers, NetworkUse, OPEN_FILES, ProcessUse, confine_environment,
     confine_host,

@@ -9,7 +9,7 @@ use edgehook_contract::{
     Header, HookPoint, RequestMessage,
     viewer::{Context, Event},
 };
-use edgehook_protocol::viewer::Outcome;
+use edgehook_protocol::viewer::{Outcome, ProblemKind};
 use edgehook_sandbox::CpuClock;
 use edgehook_viewer::supervisor::{FunctionId, HostSettings, Hosts, Surroundings, ViewerFunction};
 use std::{
@@ -179,6 +179,36 @@ async fn hostile_traffic() {
             "p{percent}: {quiet:.1?} without hostile traffic, {loud:.1?} with every tenth call hostile: × {ratio:.2}"
         );
     }
+}
+
+/// How long after its budget each script of the corpus is stopped, by the CPU clock of the host's thread.
+#[tokio::test]
+#[ignore = "measures; run it in release, alone"]
+async fn stops() {
+    let hosts = hosts(1);
+    let mut over = Vec::new();
+    let mut scripts = 0;
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/attacks")).unwrap().flatten() {
+        let script = fs::read_to_string(file.path()).unwrap();
+        let whole = script.contains("function handler");
+        let source = if whole { script } else { format!("function handler(event) {{\n{script}\n}}") };
+        let function = function(&source);
+        let Ok(id) = hosts.deploy(&function).await else { continue };
+        let mut stopped = false;
+        for _ in 0..20 {
+            let run = hosts.invoke(id, &event(8)).await.unwrap();
+            if matches!(&run.outcome, Outcome::Failed(problem) if problem.kind == ProblemKind::Time) {
+                over.push(run.cpu.saturating_sub(function.budget));
+                stopped = true;
+            }
+        }
+        scripts += usize::from(stopped);
+        hosts.remove(id).await;
+    }
+    over.sort_unstable();
+    let (p50, p99, most) = (share(&over, 50.0), share(&over, 99.0), share(&over, 100.0));
+    println!("{} stops of {scripts} scripts: p50 {p50:?}, p99 {p99:?}, most {most:?} after the budget", over.len());
+    assert!(scripts > 50);
 }
 
 /// Private memory of a process in KiB, its mappings and its open files.

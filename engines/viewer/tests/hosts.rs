@@ -475,6 +475,33 @@ async fn time_stands_still_and_chance_does_not_repeat() {
 }
 
 #[tokio::test]
+async fn what_the_runtime_lacks_is_absent() {
+    let names = "Atomics SharedArrayBuffer TypedArray setTimeout setInterval setImmediate queueMicrotask fetch XMLHttpRequest WebSocket
+        performance process global window document Deno Bun structuredClone importScripts";
+    let body = format!(
+        "const found = `{names}`.split(/\\s+/).filter((name) => name in globalThis); console.log('found: ' + found);
+         for (const make of [() => eval('1'), () => Function('return 1')(), () => new Function('return 1')(),
+             () => (function () {{}}).constructor('return 1')(), () => (async () => {{}}).constructor('return 1')]) {{
+             try {{ make(); console.log('ran'); }} catch (error) {{ console.log(error.name); }}
+         }}"
+    );
+    let logs = logged(&body, request(None)).await;
+    assert_eq!(logs[0], "found: ", "{logs:?}");
+    assert_eq!(logs.len(), 6);
+    assert!(logs[1..].iter().all(|line| line.ends_with("Error")), "{logs:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_nests_too_deeply_is_refused_with_its_place() {
+    let nested =
+        |depth: usize| format!("function handler(event) {{\n  return {}1{};\n}}", "(".repeat(depth), ")".repeat(depth));
+    let problem = refused(&nested(64)).await;
+    assert_eq!((problem.line, problem.column), (Some(2), Some(73)), "{problem:?}");
+    assert!(problem.message.contains("nested more than 64 deep"), "{problem:?}");
+    deployed(&hosts(1), &nested(63)).await;
+}
+
+#[tokio::test]
 async fn hostile_functions_cost_their_own_budget_and_not_even_their_host() {
     let hosts = hosts(1);
     let good = deployed(&hosts, "function handler(event) { return event.request; }").await;

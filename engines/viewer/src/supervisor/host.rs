@@ -1,7 +1,9 @@
 //! One isolate host: the process, its socket, and the task that owns both.
 
 use super::{
-    Holdings, HostSettings, QUEUE, lock,
+    Holdings, HostSettings, QUEUE,
+    growth::Growth,
+    lock,
     outgoing::Outgoing,
     pending::{Answer, Pending, Unexpected, Watched},
 };
@@ -141,6 +143,8 @@ enum End {
     Silent,
     /// The process said what it must not say.
     Hostile,
+    /// The process took more and more memory, and owes no answer.
+    Grown,
 }
 
 impl Owner {
@@ -195,6 +199,8 @@ impl Owner {
             inbox: Inbox::new(),
             out: Outgoing::default(),
             never_read: false,
+            growth: Growth::new(process),
+            grown: false,
         };
         let end = life.serve(self).await;
         self.state.ready.store(false, Ordering::Relaxed);
@@ -204,7 +210,7 @@ impl Owner {
         let status = child.wait().await?;
         if !matches!(end, End::Closed) {
             let problem = problem(&end, status, &last_words);
-            if life.pending.len() > 0 {
+            if life.pending.len() > 0 || matches!(end, End::Grown) {
                 tracing::warn!(process, reason = %problem.message, "an isolate host was lost; starting another");
             }
             let never_read = life.never_read();
@@ -223,6 +229,9 @@ struct Life {
     out: Outgoing,
     /// The process ended with bytes unread.
     never_read: bool,
+    growth: Growth,
+    /// It gets no more calls, and ends once it owes no answer.
+    grown: bool,
 }
 
 impl Life {
@@ -234,7 +243,10 @@ impl Life {
         }
         loop {
             owner.state.in_flight.store(self.pending.len(), Ordering::Relaxed);
-            owner.state.ready.store(!self.pending.is_loading(), Ordering::Relaxed);
+            owner.state.ready.store(!self.pending.is_loading() && !self.grown, Ordering::Relaxed);
+            if self.grown && self.pending.len() == 0 {
+                return End::Grown;
+            }
             match self.turn(owner).await {
                 Ok(None) => {}
                 Ok(Some(end)) => return end,
@@ -260,10 +272,10 @@ impl Life {
                     return Ok(Some(End::Died));
                 }
                 self.inbox.extend(&buffer[..length]);
-                Ok(self.take_answers().err().map(|Unexpected| End::Hostile))
+                Ok(self.take_answers(owner).err().map(|Unexpected| End::Hostile))
             }
             written = self.out.write(writer.as_ref()), if !self.out.is_empty() => written.map(|()| None),
-            command = owner.inbox.recv(), if self.pending.len() < QUEUE => match command {
+            command = owner.inbox.recv(), if self.pending.len() < QUEUE && !self.grown => match command {
                 None => Ok(Some(End::Closed)),
                 Some(command) => {
                     self.post(command);
@@ -281,13 +293,24 @@ impl Life {
     }
 
     fn post(&mut self, command: Command) {
+        if matches!(command.message, ToHost::Deploy { .. } | ToHost::Remove { .. }) {
+            self.growth.loads();
+        }
         self.pending.push(&command.message, command.patience, command.answer);
         self.out.push(&command.message, command.descriptor);
     }
 
-    fn take_answers(&mut self) -> Result<(), Unexpected> {
+    fn take_answers(&mut self, owner: &Owner) -> Result<(), Unexpected> {
+        let mut answers = 0;
         while let Some(message) = self.inbox.next_message::<FromHost>().map_err(|_| Unexpected)? {
             self.pending.settle(message)?;
+            answers += 1;
+        }
+        // The trial's host holds nothing and ends anyway.
+        if !self.pending.is_loading()
+            && let Some(held) = &owner.held
+        {
+            self.grown |= self.growth.answered(answers, || lock(held).programs.len());
         }
         Ok(())
     }
@@ -348,6 +371,8 @@ fn problem(end: &End, status: ExitStatus, last_words: &str) -> Problem {
         (ProblemKind::Time, "no answer within the budget; the isolate host was killed".to_owned())
     } else if matches!(end, End::Hostile) {
         (ProblemKind::Abort, "the isolate host broke the protocol and was killed".to_owned())
+    } else if matches!(end, End::Grown) {
+        (ProblemKind::Memory, "the isolate host took more and more memory and was ended".to_owned())
     } else if last_words.contains("memory allocation of") {
         (ProblemKind::Memory, "out of memory; the isolate host ended".to_owned())
     } else if last_words.contains("overflowed its stack") {

@@ -9,12 +9,16 @@
 //! Invariants: no call waits for a host without bound; a host's bytes are decoded with limits and an answer to a call
 //! that was not made ends the host; the proxy never blocks on one.
 
+mod crashes;
 mod entropy;
+mod growth;
 mod host;
 mod outgoing;
 mod pending;
+mod source;
 mod stopped;
 
+use crashes::Crashes;
 use edgehook_contract::viewer::{EdgeLocation, Event, Runtime};
 use edgehook_kvs::Snapshot;
 use edgehook_protocol::{
@@ -154,6 +158,7 @@ struct Inner {
     next_store: AtomicU32,
     next_call: AtomicU64,
     stopped: Stopped,
+    crashes: Crashes,
 }
 
 /// What every host must hold, for those that are started later.
@@ -191,8 +196,8 @@ impl Hosts {
         // The one more is the spare.
         let hosts = (0..=settings.hosts.max(1)).map(|_| HostHandle::spawn(settings.clone(), held.clone())).collect();
         let (next_function, next_store, next_call) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        let stopped = Stopped::default();
-        Self(Arc::new(Inner { settings, hosts, held, next_function, next_store, next_call, stopped }))
+        let (stopped, crashes) = (Stopped::default(), Crashes::default());
+        Self(Arc::new(Inner { settings, hosts, held, next_function, next_store, next_call, stopped, crashes }))
     }
 
     /// Loads a function: first in a host that is thrown away, then in all.
@@ -200,6 +205,7 @@ impl Hosts {
     /// # Errors
     /// The function's own fault, such as a syntax error; no host holds it then.
     pub async fn deploy(&self, function: &ViewerFunction) -> Result<FunctionId, Problem> {
+        source::check(&function.source)?;
         let inner = &self.0;
         let number = inner.next_function.fetch_add(1, Ordering::Relaxed);
         let program = Program {
@@ -233,6 +239,7 @@ impl Hosts {
     pub async fn remove(&self, function: FunctionId) {
         lock(&self.0.held).programs.remove(&function.0);
         self.0.stopped.forget(function.0);
+        self.0.crashes.forget(function.0);
         for host in &self.0.hosts {
             let message = ToHost::Remove { function: function.0 };
             host.send(Command { message, descriptor: None, patience: Duration::ZERO, answer: None }).await;
@@ -266,6 +273,14 @@ impl Hosts {
     pub async fn invoke(&self, function: FunctionId, event: &Event) -> Result<Run, CallError> {
         let budget = lock(&self.0.held).programs.get(&function.0).map_or(0, |program| program.budget);
         let patience = Duration::from_micros(u64::from(budget));
+        if self.0.crashes.is_out(function.0, Instant::now()) {
+            return Ok(not_run(Problem {
+                kind: ProblemKind::Abort,
+                message: "not run: it ended its isolate host several times within seconds".to_owned(),
+                line: None,
+                column: None,
+            }));
+        }
         let mut encoded = Vec::with_capacity(1024);
         event.put(&mut encoded);
         let mut event = Blob(encoded);
@@ -293,12 +308,11 @@ impl Hosts {
                     return Ok(run);
                 }
                 Ok(Answer::Died(problem)) => {
-                    return Ok(Run {
-                        outcome: Outcome::Failed(problem),
-                        cpu: Duration::ZERO,
-                        reads: KvsReads::default(),
-                        logs: Vec::new(),
-                    });
+                    if let Some(pause) = self.0.crashes.note(function.0, Instant::now()) {
+                        let function = function.0;
+                        tracing::error!(function, ?pause, "a function keeps ending its isolate hosts; it is left out");
+                    }
+                    return Ok(not_run(problem));
                 }
                 Ok(Answer::Loaded | Answer::Refused(_) | Answer::NotStarted) | Err(_) => {}
             }
@@ -339,6 +353,11 @@ impl Hosts {
     pub fn processes(&self) -> Vec<u32> {
         self.0.hosts.iter().filter_map(HostHandle::process).collect()
     }
+}
+
+/// What is told of a call whose host ended, or that was not given to one.
+fn not_run(problem: Problem) -> Run {
+    Run { outcome: Outcome::Failed(problem), cpu: Duration::ZERO, reads: KvsReads::default(), logs: Vec::new() }
 }
 
 /// Whether the guard ended a run that failed like this, rather than the function itself.
