@@ -501,6 +501,43 @@ async fn a_source_that_nests_too_deeply_is_refused_with_its_place() {
     deployed(&hosts(1), &nested(63)).await;
 }
 
+/// A function of some 10 KB is deployed, replaced and removed over and over while another one is called without a pause.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deploying_and_removing_costs_no_call_of_others() {
+    let hosts = hosts(2);
+    let steady = deployed(&hosts, "function handler(event) { return event.request; }").await;
+    let padding: String = (0..250).map(|n| format!("function f{n}(a) {{ return a + {n} * {n}; }}\n")).collect();
+    assert!(padding.len() > 9_000);
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let (hosts, over) = (hosts.clone(), over.clone());
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let run = hosts.invoke(steady, &request(None)).await.unwrap();
+                    assert!(matches!(run.outcome, Outcome::Returned(_)), "{run:?}");
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
+    let mut last = None;
+    for version in 0..15 {
+        let source = format!("{padding}function handler(event) {{ console.log({version}); return event.request; }}");
+        let id = deployed(&hosts, &source).await;
+        assert_eq!(hosts.invoke(id, &request(None)).await.unwrap().logs, [version.to_string()]);
+        if let Some(before) = last.replace(id) {
+            hosts.remove(before).await;
+        }
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 10);
+    }
+}
+
 #[tokio::test]
 async fn hostile_functions_cost_their_own_budget_and_not_even_their_host() {
     let hosts = hosts(1);
