@@ -501,6 +501,23 @@ async fn a_source_that_nests_too_deeply_is_refused_with_its_place() {
     deployed(&hosts(1), &nested(63)).await;
 }
 
+/// The text of what was thrown is made within the budget, also where the script's own code makes it.
+#[tokio::test]
+async fn throwing_does_not_lengthen_a_run() {
+    for body in [
+        "throw { get message() { while (true) {} } };",
+        "throw { get name() { return 'x'.repeat(2 ** 28); } };",
+        "const a = { toString() { for (;;) {} } }; throw new Error('', { cause: a, get message() { return 1; } });",
+        "throw 7n ** 99999n;",
+        "throw new Proxy({}, { get() { for (;;) {} } });",
+    ] {
+        let run = run(&format!("function handler(event) {{ {body} }}"), request(None)).await;
+        let Outcome::Failed(problem) = &run.outcome else { panic!("{run:?}") };
+        assert!(run.cpu < Duration::from_millis(55), "{body}: {run:?}");
+        assert!(!problem.message.contains("converting"), "{body}: {problem:?}");
+    }
+}
+
 /// A function of some 10 KB is deployed, replaced and removed over and over while another one is called without a pause.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deploying_and_removing_costs_no_call_of_others() {

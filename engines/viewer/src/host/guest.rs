@@ -104,7 +104,9 @@ impl Guest {
         let Ok(event) = EventRef::take(&mut event) else { return };
         let argument = self.prepare(&event, entropy, now);
         turn.stage(stages[0]);
-        let settled = settle(&self.handler, argument.into(), store, &mut self.context);
+        // The text of what was thrown may be made by the script's own code, which the budget must cover (security.md V08).
+        let settled =
+            settle(&self.handler, argument.into(), store, &mut self.context).map_err(|error| self.failed(&error));
         let cpu = turn.loose_stage(stages[1]);
         let outcome = match &settled {
             Ok(Some(value)) => match outcome::read(value, Given { event: &event, form: &self.form }) {
@@ -121,7 +123,7 @@ impl Guest {
                 line: None,
                 column: None,
             }),
-            Err(error) => self.failed(error),
+            Err(problem) => Outcome::Failed(problem.clone()),
         };
         let mut bytes = Vec::with_capacity(1024);
         bytes.push(DONE);
@@ -156,9 +158,9 @@ impl Guest {
         self.form.fill(event, &mut self.context)
     }
 
-    fn failed(&mut self, error: &JsError) -> Outcome {
+    fn failed(&mut self, error: &JsError) -> Problem {
         let origin = problem::Origin { file: &self.file, source: &self.source };
-        Outcome::Failed(problem::describe(error, ProblemKind::Threw, origin, &mut self.context))
+        problem::describe(error, ProblemKind::Threw, origin, &mut self.context)
     }
 }
 
