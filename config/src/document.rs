@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use toml::de::DeTable;
 
 use crate::access::Gates;
-use crate::behavior::{self, Declared};
+use crate::behavior::{self, Behavior, Declared};
 use crate::cache_policy::{self, CachePolicy, Selection};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostics, Problem};
@@ -126,7 +126,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         add_managed(&mut response_headers_policies, named, response_headers_policy::managed);
     }
     Some(Config {
-        experiments: experiments(&root, &declared),
+        experiments: experiments(&root, &declared, &behaviors),
         dev: dev(&section("dev", Table::Dev), &declared.origins),
         error_responses: error_responses(&root),
         server,
@@ -163,11 +163,17 @@ fn functions(
     (functions, families)
 }
 
-fn experiments(root: &Section<'_>, declared: &Declared<'_>) -> IndexMap<String, Experiment> {
+fn experiments(
+    root: &Section<'_>,
+    declared: &Declared<'_>,
+    behaviors: &[Behavior],
+) -> IndexMap<String, Experiment> {
     let sections = named(root, "experiment", Table::Experiment);
     let known = experiment::Declared { origins: &declared.targets, functions: &declared.functions, geo: declared.geo };
     let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));
     experiment::check_cookies(&sections, &experiments);
+    let any_token = behaviors.iter().any(|behavior| behavior.admission.authorizers.is_some());
+    experiment::check_claims(&sections, &experiments, any_token);
     experiments
 }
 

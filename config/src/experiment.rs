@@ -56,6 +56,8 @@ pub enum Assign {
     Cookie(String),
     /// The hash of this header, in lower case.
     Header(String),
+    /// The hash of this claim of the verified token.
+    Claim(String),
     /// The hash of the viewer's address.
     Address,
 }
@@ -190,6 +192,23 @@ pub(crate) fn check_cookies(sections: &IndexMap<String, Section<'_>>, experiment
     }
 }
 
+/// Reports experiments by a claim in a file where no behavior asks for a token.
+pub(crate) fn check_claims(
+    sections: &IndexMap<String, Section<'_>>,
+    experiments: &IndexMap<String, Experiment>,
+    any_token: bool,
+) {
+    for experiment in experiments.values().filter(|_| !any_token) {
+        if matches!(experiment.assign, Assign::Claim(_))
+            && let Some(section) = sections.get(&experiment.name)
+            && let Some(written) = section.value("assign")
+        {
+            let message = "`assign` names a claim, but no behavior has an authorizer";
+            written.report(Code::Conflict, message, "no token, no claims");
+        }
+    }
+}
+
 fn scope(section: &Section<'_>, geo: &Geo) -> Option<Scope> {
     let everyone = || Scope { path: "*".to_owned(), headers: Vec::new(), cookies: Vec::new(), countries: Vec::new() };
     let Some(value) = section.value("match") else { return Some(everyone()) };
@@ -246,19 +265,16 @@ fn cookie_name(text: &str) -> Result<String, String> {
 
 fn assign(section: &Section<'_>) -> Option<Assign> {
     let text = section.required("assign", "assign = \"cookie:NAME\" or \"hash:address\"")?.text()?;
-    if text.value.starts_with("hash:claim:") {
-        let message = "assignment by a claim is not available in this version";
-        let problem = Problem::new(Code::Unavailable, text.span.clone(), message);
-        section.cx.report(problem.label("known, but not read yet"));
-        return None;
-    }
     text.parsed(section.cx, |text| match text.split_once(':') {
         Some(("cookie", name)) => cookie_name(name).map(Assign::Cookie),
         Some(("hash", "address")) => Ok(Assign::Address),
         Some(("hash", hashed)) if hashed.starts_with("header:") => {
             address::header_name(&hashed["header:".len()..]).map(Assign::Header)
         }
-        _ => Err("\"cookie:NAME\", \"hash:header:NAME\" or \"hash:address\"".to_owned()),
+        Some(("hash", hashed)) if hashed.len() > "claim:".len() && hashed.starts_with("claim:") => {
+            Ok(Assign::Claim(hashed["claim:".len()..].to_owned()))
+        }
+        _ => Err("\"cookie:NAME\", \"hash:header:NAME\", \"hash:claim:NAME\" or \"hash:address\"".to_owned()),
     })
 }
 

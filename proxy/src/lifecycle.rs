@@ -65,8 +65,8 @@ pub async fn run(
         return Ok(Delivery::Redirected(response));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
-    let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, record)?;
+    let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
+    let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, &identity, record)?;
     substitute_root(site, &mut request);
     if request.has_body {
         access::drop_body(&mut request, body);

@@ -61,6 +61,13 @@ impl Edge {
         Self::run_with(folder, &["serve", "--config", "edge.toml"], &[("EDGEHOOK_LOG", level)])
     }
 
+    /// As [`Edge::start`], with these variables in its environment.
+    pub(crate) fn start_with(config: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
+        let folder = folder(files);
+        write_config(folder.path(), "listen = [\"http://127.0.0.1:0\"]", config);
+        Self::run_with(folder, &["serve", "--config", "edge.toml"], variables)
+    }
+
     /// Starts `edgehook ARGUMENTS` in `folder`, and waits until it serves.
     pub(crate) fn run(folder: TempDir, arguments: &[&str]) -> Self {
         Self::run_with(folder, arguments, &[])

@@ -1,6 +1,6 @@
 //! Tokens at the door: where they stand, what is told to whom, and where keys come from.
 
-use crate::harness::{Answer, Edge, JwksServer, Origin, Reply, eventually, key_set, now, pem, token};
+use crate::harness::{Answer, Edge, JwksServer, Origin, TlsJwksServer, Reply, eventually, key_set, now, pem, token};
 use serde_json::{Value, json};
 
 const SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
@@ -126,7 +126,7 @@ fn j12_several_tokens_are_one_too_many() {
 }
 
 #[test]
-fn what_of_a_token_goes_on() {
+fn j13_what_of_a_token_goes_on() {
     let origin = shows_what_it_saw();
     let (token, disabled) = (hs(&claims()), "cache_policy = \"CachingDisabled\"");
     let places =
@@ -340,6 +340,27 @@ fn j11_faults_of_the_server_leave_the_last_good_set() {
 }
 
 #[test]
+fn j11_a_certificate_that_has_expired_brings_no_keys() {
+    let (server, origin) = (TlsJwksServer::start("k1"), shows_what_it_saw());
+    let config = format!(
+        "[origin.app]\nurl = \"{}\"\n[authorizer.a]\njwks = \"{}\"\nalgorithms = [\"ES256\"]\nrefresh = {{ min_interval = \"1s\" }}\n\
+         [[behavior]]\npath = \"*\"\norigin = \"app\"\nauthorizer = \"a\"\n",
+        origin.url(),
+        server.url()
+    );
+    let authorities = server.authorities();
+    let edge = Edge::start_with(&config, &[], &[("SSL_CERT_FILE", authorities.path().to_str().unwrap())]);
+    assert_eq!(with_kid(&edge, "k1"), 200, "the same server with a certificate that counts");
+    server.expire("k2");
+    eventually("a handshake with the expired certificate", || {
+        assert_eq!(with_kid(&edge, "k2"), 401);
+        server.was_refused().then_some(())
+    });
+    assert_eq!((with_kid(&edge, "k1"), with_kid(&edge, "k2")), (200, 401), "the last good set stays");
+    edge.says("the last good one stays");
+}
+
+#[test]
 fn x25_without_keys_protected_routes_are_closed_and_others_open() {
     let (server, origin) = (JwksServer::start(&["k1", "k2"]), shows_what_it_saw());
     server.answer(|| Answer::new(503, &[], ""));
@@ -388,7 +409,7 @@ fn j06_nothing_in_a_token_makes_the_edge_connect() {
 
 /// A02, J13: a canary in every place where a credential can stand, and the whole log at its most talkative.
 #[test]
-fn no_credential_reaches_a_log_or_the_origin() {
+fn j13_no_credential_reaches_a_log_or_the_origin() {
     let origin = shows_what_it_saw();
     let config = format!(
         "[origin.app]\nurl = \"{}\"\n[authorizer.staff]\nsecret = \"canary-secret-0123456789abcdef-0123456789\"\nalgorithms = [\"HS256\"]\n\

@@ -1,6 +1,6 @@
 //! Experiments over real sockets: who gets which variant, for how long, and out of which cache entry.
 
-use crate::harness::{Answer, Edge, Origin, Reply, binary, eventually};
+use crate::harness::{Answer, Edge, Origin, Reply, binary, eventually, now, token};
 use std::{collections::HashMap, process::Command};
 
 /// An origin that says which it is, what it was asked for, and which variant's header came.
@@ -204,6 +204,48 @@ fn hashes_hold_across_restarts_and_a_change_of_weights() {
 }
 
 /// `edgehook experiment status`, with its exit code.
+#[test]
+fn a_claim_tells_viewers_apart_whatever_their_token() {
+    let (site, app) = (origin("site"), origin("app"));
+    let secret = "a-secret-for-tests-only-0123456789abcdef";
+    let config = format!(
+        "[origin.site]\nurl = \"{}\"\n[origin.app]\nurl = \"{}\"\n\
+         [authorizer.a]\nsecret = \"{secret}\"\nalgorithms = [\"HS256\"]\n\
+         [experiment.e]\nassign = \"hash:claim:sub\"\nvariants = {{ a = 1, b = {{ weight = 1, origin = \"app\" }} }}\n\
+         [[behavior]]\npath = \"/open\"\norigin = \"site\"\n[[behavior]]\npath = \"*\"\norigin = \"site\"\nauthorizer = \"a\"\n",
+        site.url(),
+        app.url()
+    );
+    let edge = Edge::start(&config, &[]);
+    let asked = |edge: &Edge, subject: serde_json::Value, session: u32| {
+        let claims = serde_json::json!({ "sub": subject, "session": session, "exp": now() + 600 });
+        let token = format!("Bearer {}", token("HS256", None, &claims, secret));
+        let reply = edge.get_with("/x", &[("authorization", &token)]);
+        assert_eq!((reply.status, set(&reply, "e")), (200, None));
+        reply.text().split(' ').next().unwrap().to_owned()
+    };
+    let all: Vec<String> = (0..40).map(|viewer| asked(&edge, format!("u-{viewer}").into(), 1)).collect();
+    assert!(all.contains(&"site".to_owned()) && all.contains(&"app".to_owned()), "{all:?}");
+    let again: Vec<String> = (0..40).map(|viewer| asked(&edge, format!("u-{viewer}").into(), 2)).collect();
+    assert_eq!(again, all, "another token of the same viewer");
+    let exposures = || {
+        let report: serde_json::Value = serde_json::from_str(&edge.admin("/experiments").text()).unwrap();
+        sum(&report["experiments"][0], "viewers")
+    };
+    eventually("all forty are counted", || (exposures() == 40).then_some(()));
+    // Without the claim, and where no token is asked for, nobody takes part.
+    assert_eq!(asked(&edge, serde_json::Value::Null, 1), "site");
+    let forged = serde_json::json!({ "sub": "u-1", "exp": now() + 600 });
+    let forged = format!("Bearer {}", token("HS256", None, &forged, "another-secret-for-tests-0123456789abcd"));
+    for _ in 0..3 {
+        assert_eq!(edge.get_with("/open", &[("authorization", &forged)]).text(), "site /open -");
+    }
+    assert_eq!(exposures(), 40);
+    let edge = Edge::start(&config, &[]);
+    let restarted: Vec<String> = (0..40).map(|viewer| asked(&edge, format!("u-{viewer}").into(), 3)).collect();
+    assert_eq!(restarted, all, "every node agrees");
+}
+
 fn status(edge: &Edge, arguments: &[&str]) -> (String, i32) {
     let output = edge.output();
     let admin = output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim().to_owned();

@@ -53,7 +53,8 @@ fn mistakes_have_their_codes() {
         ("assign = \"cookie:ab\"\n", &["E110"]),
         ("assign = \"cookie:a b\"\nvariants = { a = 1 }\n", &["E107"]),
         ("assign = \"hash:color\"\nvariants = { a = 1 }\n", &["E107"]),
-        ("assign = \"hash:claim:sub\"\nvariants = { a = 1 }\n", &["E104"]),
+        ("assign = \"hash:claim:sub\"\nvariants = { a = 1 }\n", &["E113"]),
+        ("assign = \"hash:claim:\"\nvariants = { a = 1 }\n", &["E107"]),
         ("assign = \"hash:address\"\nvariants = { a = 0, b = 0 }\n", &["E107"]),
         ("assign = \"hash:address\"\nvariants = {}\n", &["E107"]),
         ("assign = \"hash:address\"\nvariants = { a = 1000001 }\n", &["E108"]),
@@ -86,6 +87,14 @@ fn mistakes_have_their_codes() {
     ] {
         assert_eq!(codes(&experiment(keys), Mode::Serve), expected, "{keys}");
     }
+}
+
+#[test]
+fn a_claim_tells_viewers_apart() {
+    let input = experiment("assign = \"hash:claim:sub\"\nvariants = { a = 1 }\n");
+    let authorizer = "[authorizer.t]\nsecret = \"0123456789abcdef0123456789abcdef\"\nalgorithms = [\"HS256\"]\n";
+    let found = config(&format!("{authorizer}{input}authorizer = \"t\"\n"));
+    assert_eq!(found.experiments["e"].assign, Assign::Claim("sub".to_owned()));
 }
 
 #[test]

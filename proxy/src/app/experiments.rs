@@ -34,6 +34,7 @@ fn experiment(written: &config::Experiment, known: &Known<'_>, tallies: &Tallies
     let assign = match &written.assign {
         config::Assign::Cookie(name) => Assign::Cookie(name.clone()),
         config::Assign::Header(name) => Assign::Header(header_name(written, name)?),
+        config::Assign::Claim(name) => Assign::Claim(name.clone()),
         config::Assign::Address => Assign::Address,
     };
     let mut variants = Vec::new();
@@ -83,7 +84,7 @@ fn variant(
     let unusable = || SiteError::Header(format!("[experiment.{}] {name}", experiment.name));
     let set_cookie = match assign {
         Assign::Cookie(cookie) => Some(attributes(&experiment.cookie).set_cookie(cookie, name).ok_or_else(unusable)?),
-        Assign::Header(_) | Assign::Address => None,
+        Assign::Header(_) | Assign::Claim(_) | Assign::Address => None,
     };
     let mut headers = Vec::new();
     for (header, value) in &written.headers {

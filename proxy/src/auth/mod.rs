@@ -31,7 +31,7 @@ use http::{HeaderName, HeaderValue, header};
 use jwt::Verified;
 use serde_json::Value;
 use signed::Signers;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// What a behavior asks of viewers. Whatever is there must be passed.
 #[derive(Debug, Default)]
@@ -109,6 +109,16 @@ impl Identity {
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.verified.iter().find_map(|verified| verified.claims.get(name))
     }
+
+    /// The same as text that tells viewers apart: a string as it is, other values as JSON. `null` is nothing.
+    #[must_use]
+    pub fn claim_text(&self, name: &str) -> Option<Cow<'_, str>> {
+        match self.claim(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(Cow::Borrowed(text)),
+            other => Some(Cow::Owned(other.to_string())),
+        }
+    }
 }
 
 /// Lets a viewer in at `now` (seconds since 1970), and makes the request what the rest of the edge may see of it.
@@ -142,8 +152,7 @@ pub async fn admit(
     if let Some(limit) = limit
         && let Per::Claim(name) = &limit.per
     {
-        let claim = identity.claim(name).map(Value::to_string);
-        limit.check(request.viewer, &request.headers, claim.as_deref()).map_err(Denial::too_many)?;
+        limit.check(request.viewer, &request.headers, identity.claim_text(name).as_deref()).map_err(Denial::too_many)?;
     }
     Ok(identity)
 }

@@ -25,6 +25,7 @@ pub use scope::{Conditions, PathRewrite, Scope};
 pub use tally::{Definition, Tallies, Tally};
 
 use crate::{
+    auth::Identity,
     cache::Selection,
     edge_fields::GeoDatabases,
     fault::{Fault, Refusal},
@@ -65,6 +66,8 @@ pub enum Assign {
     Cookie(String),
     /// The hash of a header's value. A request without it takes no part.
     Header(HeaderName),
+    /// The hash of a claim of the verified token. A request without it, or one that needs no token, takes no part.
+    Claim(String),
     /// The hash of the viewer's address: of all of an IPv4 address, of the first 64 bits of an IPv6 one, the rest of which
     /// changes daily.
     Address,
@@ -138,6 +141,14 @@ pub struct Taken {
     pub buckets: Vec<(String, String)>,
 }
 
+/// What is known of who asks.
+struct Viewer<'a> {
+    request: &'a Received,
+    identity: &'a Identity,
+    geo: Option<&'a GeoDatabases>,
+    request_id: &'a str,
+}
+
 /// Assigns a request to its variants and changes it as they say.
 ///
 /// # Errors
@@ -146,14 +157,15 @@ pub fn apply(
     site: &Site,
     mut behavior: Arc<Behavior>,
     request: &mut Received,
+    identity: &Identity,
     record: &mut Record,
 ) -> Result<Taken, Fault> {
     let (experiments, mut buckets) = (&site.experiments, Vec::new());
     if experiments.is_empty() {
         return Ok(Taken { behavior, buckets });
     }
-    let exposures: Vec<Exposure> =
-        experiments.iter().filter_map(|experiment| experiment.expose(request, site.geo.as_ref(), &record.id)).collect();
+    let viewer = Viewer { request, identity, geo: site.geo.as_ref(), request_id: &record.id };
+    let exposures: Vec<Exposure> = experiments.iter().filter_map(|experiment| experiment.expose(&viewer)).collect();
     strip(experiments, &exposures, request);
     let path = request.path.clone();
     // Backwards, so that what the first experiment of the file changes is what remains.
@@ -205,17 +217,19 @@ fn rewritten(rewrite: &PathRewrite, path: &str, query: Option<&str>) -> Result<S
 
 impl Experiment {
     /// The part that a request has in this experiment; `None` when it has none.
-    fn expose(self: &Arc<Self>, request: &Received, geo: Option<&GeoDatabases>, request_id: &str) -> Option<Exposure> {
-        if !self.scope.takes(request, geo) {
+    fn expose(self: &Arc<Self>, viewer: &Viewer<'_>) -> Option<Exposure> {
+        let request = viewer.request;
+        if !self.scope.takes(request, viewer.geo) {
             return None;
         }
         let digest = |bytes: &[u8]| assignment::digest(&self.name, bytes);
         let evidence = match &self.assign {
             Assign::Cookie(name) => match cookie::value(&request.headers, name) {
                 Some(held) => Evidence::Held(held),
-                None => Evidence::Draw(digest(request_id.as_bytes())),
+                None => Evidence::Draw(digest(viewer.request_id.as_bytes())),
             },
             Assign::Header(name) => Evidence::Hash(digest(request.headers.get(name)?.as_bytes())),
+            Assign::Claim(name) => Evidence::Hash(digest(viewer.identity.claim_text(name)?.as_bytes())),
             Assign::Address => Evidence::Hash(digest(&assignment::address(request.viewer))),
         };
         let (variant, how) = match self.forced(request) {
@@ -296,6 +310,7 @@ impl std::fmt::Display for Assign {
         match self {
             Self::Cookie(name) => write!(f, "cookie:{name}"),
             Self::Header(name) => write!(f, "hash:header:{name}"),
+            Self::Claim(name) => write!(f, "hash:claim:{name}"),
             Self::Address => f.write_str("hash:address"),
         }
     }

@@ -1,0 +1,61 @@
+//! The admin API: what operators, the command line and monitoring ask of a running node, on an address of its own.
+//!
+//! | request | where |
+//! |---|---|
+//! | `GET /status`, `GET /experiments` | [`status`] |
+//! | `POST /purge` | [`purge`] |
+//! | `/kvs` and below | [`kvs`] |
+//!
+//! [`gate`] stands before all of them and decides who may ask. Nothing here can be reached through the public listeners.
+//! Deliberately absent: addresses and tokens' whereabouts (`app::admin`), and configuration types.
+
+mod gate;
+mod kvs;
+mod purge;
+mod status;
+
+pub(crate) use gate::Gate;
+
+use crate::{edge::Edge, stores::Stores};
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use std::{sync::Arc, time::Instant};
+
+/// What the routes look at.
+#[derive(Clone)]
+struct Api {
+    edge: Arc<Edge>,
+    started: Instant,
+}
+
+/// The whole API behind `gate`.
+pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router {
+    let api = Api { edge, started: Instant::now() };
+    let purging = Router::new().route("/purge", post(purge::purge)).with_state(Arc::clone(&api.edge));
+    Router::new()
+        .route("/status", get(status::status))
+        .route("/experiments", get(status::experiments))
+        .with_state(api)
+        .merge(purging)
+        .merge(kvs::router(stores))
+        .layer(middleware::from_fn_with_state(Arc::new(gate), gate::admit))
+        .layer(middleware::map_response(guarded))
+}
+
+/// Nothing that the API says is to be stored, guessed at, or run by a browser.
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
