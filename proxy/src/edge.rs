@@ -19,8 +19,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// The edge: the configuration that serves now, and what is counted across configurations.
@@ -28,6 +28,8 @@ pub struct Edge {
     site: ArcSwap<Site>,
     /// What was answered since start.
     pub counters: Counters,
+    /// What became of configurations.
+    pub loads: Loads,
     listener: Option<Listener>,
 }
 
@@ -35,7 +37,7 @@ impl Edge {
     /// An edge that serves `site` and tells `listener` of every answer.
     #[must_use]
     pub fn new(site: Arc<Site>, listener: Option<Listener>) -> Self {
-        Self { site: ArcSwap::new(site), counters: Counters::default(), listener }
+        Self { site: ArcSwap::new(site), counters: Counters::default(), loads: Loads::default(), listener }
     }
 
     /// The configuration that serves now.
@@ -47,13 +49,14 @@ impl Edge {
     /// Serves `site` from now on. Requests under way end under the one that they began with.
     pub fn swap(&self, site: Arc<Site>) {
         self.site.store(site);
+        self.loads.applied();
     }
 
     /// Answers one request.
     pub async fn serve(&self, connection: Arc<Connection>, request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
-        let mut pending = Pending { record: begin(&connection, &request, &site), edge: self, answered: false };
+        let mut pending = Pending { record: begin(&connection, &request, &site), edge: self, site: &site, answered: false };
         let record = &mut pending.record;
         let mut body = None;
         let result = if method == Method::OPTIONS && request.uri().path() == "*" {
@@ -89,10 +92,55 @@ impl Edge {
     }
 }
 
+/// What became of the configurations that were to be served.
+#[derive(Debug)]
+pub struct Loads(Mutex<Loaded>);
+
+/// The same at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded {
+    /// When the one that serves was loaded, in seconds since 1970.
+    pub applied: u64,
+    /// Whether the last one was applied.
+    pub last_worked: bool,
+    /// How many were not.
+    pub refused: u64,
+}
+
+impl Default for Loads {
+    fn default() -> Self {
+        Self(Mutex::new(Loaded { applied: seconds_since_1970(), last_worked: true, refused: 0 }))
+    }
+}
+
+impl Loads {
+    /// What is known now.
+    #[must_use]
+    pub fn read(&self) -> Loaded {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a configuration that changed nothing because something was wrong with it.
+    pub fn refused(&self) {
+        let mut loads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *loads = Loaded { last_worked: false, refused: loads.refused + 1, ..*loads };
+    }
+
+    fn applied(&self) {
+        let mut loads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *loads = Loaded { last_worked: true, applied: seconds_since_1970(), ..*loads };
+    }
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// A request that has not been answered. One that never is, because its viewer has left, is counted and logged all the same.
 struct Pending<'a> {
     record: Record,
     edge: &'a Edge,
+    site: &'a Site,
     answered: bool,
 }
 
@@ -108,6 +156,7 @@ impl Drop for Pending<'_> {
             self.record.status = StatusCode::from_u16(VIEWER_LEFT).unwrap_or(StatusCode::BAD_REQUEST);
         }
         self.record.time = self.record.start.elapsed();
+        self.site.metrics.answered(&self.record);
         self.record.emit(&self.edge.counters, self.edge.listener.as_ref());
     }
 }

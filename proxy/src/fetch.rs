@@ -19,6 +19,7 @@ use crate::{
     origin::{BodyLength, Origin, OriginError, OriginRequest, OriginSettings, Target},
     record::{OriginRecord, Record, shown},
     site::{Behavior, Failover, Site, SiteOrigin},
+    trace_context::Trace,
 };
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, response::Parts};
@@ -116,6 +117,7 @@ impl Fetch {
         tokio::spawn(async move {
             let result = fetch.settle(ticket, &request, &keyed, &mut own).await;
             if let Err((result, own)) = sender.send((result, own)) {
+                fetch.site.metrics.worked(&own);
                 own.log_hooks();
                 log_unheard(&fetch.id, result.err());
             }
@@ -248,6 +250,7 @@ impl Fetch {
         let request = Received { interim: None, ..request };
         tokio::spawn(async move {
             log_unheard(&self.id, self.settle(ticket, &request, &keyed, &mut record).await.err());
+            self.site.metrics.worked(&record);
             record.log_hooks();
             drop(permit);
         });
@@ -332,6 +335,7 @@ impl Fetch {
             }
         }
         let hook = self.behavior.origin_response.as_ref().map(|function| (function, outgoing.to_message()));
+        Trace::of(&request.headers, &self.id).pass_on(&self.id, &mut outgoing.headers);
         let body = match &self.behavior.shadow {
             Some(shadow) => shadow.mirror(&self.id, configured, &outgoing, body, length),
             None => body,

@@ -152,7 +152,8 @@ pub struct Counters {
     outcomes: [AtomicU64; OUTCOMES.len()],
 }
 
-const OUTCOMES: [&str; 9] =
+/// The words of [`Outcome`].
+pub const OUTCOMES: [&str; 9] =
     ["hit", "stale", "revalidated", "miss", "expired", "uncacheable", "bypass", "generated", "error"];
 
 impl Counters {

@@ -11,6 +11,7 @@ use crate::{
     fault::{Fault, Refusal},
     gate::{self, Loosened, Received},
     hooks::{Function, IncludeBody},
+    metrics::Metrics,
     origin::{DynamicOrigins, Origin},
     response_headers::ResponseHeaders,
     routing::{HostPattern, PathPattern},
@@ -56,6 +57,8 @@ pub struct Site {
     pub behaviors: Vec<Arc<Behavior>>,
     /// What no viewer may send, and what no log may show.
     pub guard: Guard,
+    /// What is counted of its behaviors, origins and functions.
+    pub metrics: Metrics,
     /// The cache.
     pub cache: Cache,
     /// Where S3 origins that functions choose are asked; `None`: at their own names.

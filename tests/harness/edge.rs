@@ -126,10 +126,15 @@ impl Edge {
 
     /// GET from its admin API.
     pub(crate) fn admin(&self, target: &str) -> Reply {
+        let address = self.admin_address().parse().unwrap();
+        Client::connect(address).request("GET", target, &[("host", "localhost")], b"")
+    }
+
+    /// Address and port of its admin API.
+    pub(crate) fn admin_address(&self) -> String {
         let output = self.output();
         let address = output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim();
-        let address = address.strip_prefix("http://").unwrap().parse().unwrap();
-        Client::connect(address).request("GET", target, &[("host", "localhost")], b"")
+        address.strip_prefix("http://").unwrap().to_owned()
     }
 
     /// Everything that it has written so far, to either stream.

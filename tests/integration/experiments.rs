@@ -211,14 +211,14 @@ fn a_claim_tells_viewers_apart_whatever_their_token() {
     let config = format!(
         "[origin.site]\nurl = \"{}\"\n[origin.app]\nurl = \"{}\"\n\
          [authorizer.a]\nsecret = \"{secret}\"\nalgorithms = [\"HS256\"]\n\
-         [experiment.e]\nassign = \"hash:claim:sub\"\nvariants = {{ a = 1, b = {{ weight = 1, origin = \"app\" }} }}\n\
+         [experiment.e]\nassign = \"hash:claim:uid\"\nvariants = {{ a = 1, b = {{ weight = 1, origin = \"app\" }} }}\n\
          [[behavior]]\npath = \"/open\"\norigin = \"site\"\n[[behavior]]\npath = \"*\"\norigin = \"site\"\nauthorizer = \"a\"\n",
         site.url(),
         app.url()
     );
     let edge = Edge::start(&config, &[]);
     let asked = |edge: &Edge, subject: serde_json::Value, session: u32| {
-        let claims = serde_json::json!({ "sub": subject, "session": session, "exp": now() + 600 });
+        let claims = serde_json::json!({ "uid": subject, "session": session, "exp": now() + 600 });
         let token = format!("Bearer {}", token("HS256", None, &claims, secret));
         let reply = edge.get_with("/x", &[("authorization", &token)]);
         assert_eq!((reply.status, set(&reply, "e")), (200, None));
@@ -235,7 +235,7 @@ fn a_claim_tells_viewers_apart_whatever_their_token() {
     eventually("all forty are counted", || (exposures() == 40).then_some(()));
     // Without the claim, and where no token is asked for, nobody takes part.
     assert_eq!(asked(&edge, serde_json::Value::Null, 1), "site");
-    let forged = serde_json::json!({ "sub": "u-1", "exp": now() + 600 });
+    let forged = serde_json::json!({ "uid": "u-1", "exp": now() + 600 });
     let forged = format!("Bearer {}", token("HS256", None, &forged, "another-secret-for-tests-0123456789abcd"));
     for _ in 0..3 {
         assert_eq!(edge.get_with("/open", &[("authorization", &forged)]).text(), "site /open -");

@@ -246,3 +246,38 @@ fn a_folder_is_an_origin_for_static_sites() {
     }
     assert_eq!(edge.client().request("POST", "/t.txt", &[], b"x").status, 405);
 }
+
+#[test]
+fn traces_are_passed_on_or_made() {
+    let origin = Origin::start(|_| Answer::cached("x"));
+    let edge = Edge::start(
+        &format!(
+            "[origin.app]\nurl = \"{}\"\n[[behavior]]\npath = \"/all/*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\n\
+             [[behavior]]\npath = \"*\"\norigin = \"app\"\n",
+            origin.url()
+        ),
+        &[],
+    );
+    let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let fields = [("traceparent", given), ("tracestate", "vendor=1")];
+    for path in ["/all/a", "/a"] {
+        assert_eq!(edge.get_with(path, &fields).status, 200);
+    }
+    assert_eq!(edge.get_with("/a", &[("traceparent", "other")]).x_cache(), "Hit", "in no key");
+    edge.get("/all/b");
+    edge.get_with("/all/c", &[("traceparent", "<script>"), ("tracestate", "vendor=1")]);
+    let told: Vec<(String, Option<String>)> = origin
+        .seen()
+        .iter()
+        .map(|seen| (seen.header("traceparent").unwrap().to_owned(), seen.header("tracestate").map(str::to_owned)))
+        .collect();
+    assert_eq!(told.len(), 4);
+    for (line, _) in &told[..2] {
+        assert!(line.starts_with(&given[..36]) && line.ends_with("-01") && line != given, "{line}");
+    }
+    assert_eq!((told[0].1.as_deref(), told[1].1.as_deref()), (Some("vendor=1"), None), "where all goes on, and only there");
+    for (line, state) in &told[2..] {
+        assert!(line.starts_with("00-") && line.len() == 55 && line.ends_with("-00") && state.is_none(), "{line}");
+    }
+    assert_ne!(told[2].0, told[3].0);
+}

@@ -3,6 +3,7 @@
 //! | request | where |
 //! |---|---|
 //! | `GET /status`, `GET /experiments` | [`status`] |
+//! | `GET /metrics` | [`metrics`] |
 //! | `POST /purge` | [`purge`] |
 //! | `/kvs` and below | [`kvs`] |
 //!
@@ -11,6 +12,7 @@
 
 mod gate;
 mod kvs;
+mod metrics;
 mod purge;
 mod status;
 
@@ -24,22 +26,24 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use std::{sync::Arc, time::Instant};
+use std::{sync::Arc, time::{Instant, SystemTime}};
 
 /// What the routes look at.
 #[derive(Clone)]
 struct Api {
     edge: Arc<Edge>,
     started: Instant,
+    started_at: SystemTime,
 }
 
 /// The whole API behind `gate`.
 pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router {
-    let api = Api { edge, started: Instant::now() };
+    let api = Api { edge, started: Instant::now(), started_at: SystemTime::now() };
     let purging = Router::new().route("/purge", post(purge::purge)).with_state(Arc::clone(&api.edge));
     Router::new()
         .route("/status", get(status::status))
         .route("/experiments", get(status::experiments))
+        .route("/metrics", get(metrics::metrics))
         .with_state(api)
         .merge(purging)
         .merge(kvs::router(stores))

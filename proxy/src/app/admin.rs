@@ -6,7 +6,7 @@ use crate::{
     edge::Edge,
 };
 use edgehook_config::{Address, AdminListen, Config, Mode};
-use std::{io, net::Ipv6Addr, path::Path, sync::Arc};
+use std::{io, net::Ipv6Addr, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 /// Binds the admin address and serves it on a task of its own; returns where it can be reached.
@@ -74,7 +74,10 @@ async fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    UnixListener::bind(path)
+    let listener = UnixListener::bind(path)?;
+    // Its owner's alone, whatever the process's mask.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
 }
 
 /// How many ports above the wanted one are tried where any will do.

@@ -15,6 +15,7 @@ use crate::{
     failover::Health,
     gate,
     hooks::{Function, IncludeBody},
+    metrics::KeptMetrics,
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
@@ -60,6 +61,7 @@ pub(super) struct Kept {
     tallies: Tallies,
     databases: OpenDatabases,
     key_sets: KeySets,
+    metrics: KeptMetrics,
 }
 
 /// What does not stand in the file.
@@ -100,6 +102,11 @@ pub(super) fn build(
             self::behavior(behavior, admission, config, &destinations, functions).map(Arc::new)
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let metrics = kept.metrics.of(
+        config.behaviors.iter().map(|behavior| behavior.path.as_str()),
+        config.origins.keys().map(String::as_str),
+        functions.keys().map(String::as_str),
+    );
     Ok(Site {
         number: options.number,
         node: server.name.clone().unwrap_or_else(machine_name),
@@ -118,6 +125,7 @@ pub(super) fn build(
         error_pages: error_pages(config)?,
         experiments: experiments::build(config, &destinations, functions, &kept.tallies)?,
         behaviors,
+        metrics,
         guard: auth::guard(config),
         cache,
         s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,

@@ -180,6 +180,12 @@ impl Cache {
     pub fn weight(&self) -> u64 {
         self.inner.store.weight()
     }
+
+    /// Keys whose answers had to leave memory for others, since the start.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.inner.store.evictions()
+    }
 }
 
 /// Starts a task of the cache's own.

@@ -121,6 +121,7 @@ pub(crate) struct Store {
     shards: Vec<Mutex<Shard>>,
     /// Keys that fell to the memory limit and are still in their slots.
     evicted: Arc<Mutex<Vec<Key>>>,
+    evictions: Arc<AtomicU64>,
     memory: u64,
     /// Bytes stored since the table last put its house in order.
     unsettled: AtomicU64,
@@ -131,17 +132,20 @@ impl Store {
     pub(crate) fn new(memory: u64) -> Self {
         let evicted = Arc::new(Mutex::new(Vec::new()));
         let fallen = Arc::clone(&evicted);
+        let evictions = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&evictions);
         let objects = Table::builder()
             .max_capacity(memory)
             .weigher(|key: &Key, group: &Arc<Group>| u32::try_from(group.weight(key)).unwrap_or(u32::MAX))
             .eviction_listener(move |key: Arc<Key>, _, cause| {
                 if cause == RemovalCause::Size {
+                    count.fetch_add(1, Ordering::Relaxed);
                     lock(&fallen).push(Key::clone(&key));
                 }
             })
             .build();
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { objects, shards, evicted, memory, unsettled: AtomicU64::new(0) }
+        Self { objects, shards, evicted, evictions, memory, unsettled: AtomicU64::new(0) }
     }
 
     /// What is stored under a key.
@@ -308,6 +312,11 @@ impl Store {
     /// Bytes in use, as of the last time the table was in order.
     pub(crate) fn weight(&self) -> u64 {
         self.objects.weighted_size()
+    }
+
+    /// Keys that had to leave for others.
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
     }
 
     /// Has the table evict in time, so that memory is exceeded by a sixteenth at most, and keeps the index in step with

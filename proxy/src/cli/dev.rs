@@ -194,6 +194,7 @@ impl Session {
         }
         let serving = edge.site().number;
         let refuse = |problem: &str| {
+            edge.loads.refused();
             self.output.notice(&format!("{time} {}", styled(self.output.color(), "31", problem)));
             self.output.notice(&format!("         not applied; still serving #{serving}"));
         };

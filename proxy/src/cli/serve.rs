@@ -142,7 +142,10 @@ impl Reloader<'_> {
 
     async fn reload(&self) {
         let serving = self.edge.site().number;
-        let refused = |problem: &str| tracing::error!("{problem}\nconfig not applied; still serving #{serving}");
+        let refused = |problem: &str| {
+            self.edge.loads.refused();
+            tracing::error!("{problem}\nconfig not applied; still serving #{serving}");
+        };
         let loaded = match edgehook_config::load(self.file, Mode::Serve) {
             Ok(loaded) => loaded,
             Err(problems) => return refused(problems.render(false).trim_end()),

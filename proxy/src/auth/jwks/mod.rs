@@ -157,6 +157,12 @@ impl FetchedKeys {
         usable.then(|| Keys { set: current.keys.clone(), generation: current.generation })
     }
 
+    /// Time since the last good set was fetched; `None` when there never was one.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.shared.current.load().as_ref().map(|current| current.age())
+    }
+
     /// Keys newer than those of `generation`, after a fetch if one may be made or is under way; `None` when there are none.
     pub async fn newer(&self, generation: Option<u64>) -> Option<Keys> {
         let newer = || self.now().filter(|keys| Some(keys.generation) != generation);
