@@ -163,11 +163,7 @@ fn functions(
     (functions, families)
 }
 
-fn experiments(
-    root: &Section<'_>,
-    declared: &Declared<'_>,
-    behaviors: &[Behavior],
-) -> IndexMap<String, Experiment> {
+fn experiments(root: &Section<'_>, declared: &Declared<'_>, behaviors: &[Behavior]) -> IndexMap<String, Experiment> {
     let sections = named(root, "experiment", Table::Experiment);
     let known = experiment::Declared { origins: &declared.targets, functions: &declared.functions, geo: declared.geo };
     let experiments = collect(&sections, |name, section| experiment::read(name, section, &known));

@@ -56,7 +56,8 @@ impl Edge {
     pub async fn serve(&self, connection: Arc<Connection>, request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
-        let mut pending = Pending { record: begin(&connection, &request, &site), edge: self, site: &site, answered: false };
+        let mut pending =
+            Pending { record: begin(&connection, &request, &site), edge: self, site: &site, answered: false };
         let record = &mut pending.record;
         let mut body = None;
         let result = if method == Method::OPTIONS && request.uri().path() == "*" {

@@ -264,11 +264,8 @@ mod tests {
     #[test]
     fn names_that_stay_go_on_counting_and_others_are_one() {
         let kept = KeptMetrics::default();
-        let exchange = |origin: &str, status| OriginRecord {
-            origin: origin.to_owned(),
-            time: Duration::from_millis(3),
-            status,
-        };
+        let exchange =
+            |origin: &str, status| OriginRecord { origin: origin.to_owned(), time: Duration::from_millis(3), status };
         let none = || std::iter::empty();
         let first = kept.of(none(), ["a", "b"].into_iter(), none());
         for (origin, status) in [("a", Some(StatusCode::OK)), ("a", None), ("10.0.0.1:80", Some(StatusCode::OK))] {
@@ -280,7 +277,9 @@ mod tests {
         let shown: Vec<(&str, u64, u64, u64)> = second
             .origins()
             .into_iter()
-            .map(|(name, of)| (name, of.answers[1].load(Relaxed), of.answers[4].load(Relaxed), of.failures.load(Relaxed)))
+            .map(|(name, of)| {
+                (name, of.answers[1].load(Relaxed), of.answers[4].load(Relaxed), of.failures.load(Relaxed))
+            })
             .collect();
         assert_eq!(shown, [("a", 1, 1, 1), ("c", 0, 0, 0), (OTHER, 2, 0, 0)]);
     }

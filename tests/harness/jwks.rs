@@ -3,10 +3,10 @@
 use super::{Answer, Origin};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
-use serde_json::{Value, json};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs};
 use rustls_pki_types::PrivatePkcs8KeyDer;
+use serde_json::{Value, json};
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},

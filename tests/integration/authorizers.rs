@@ -1,6 +1,6 @@
 //! Tokens at the door: where they stand, what is told to whom, and where keys come from.
 
-use crate::harness::{Answer, Edge, JwksServer, Origin, TlsJwksServer, Reply, eventually, key_set, now, pem, token};
+use crate::harness::{Answer, Edge, JwksServer, Origin, Reply, TlsJwksServer, eventually, key_set, now, pem, token};
 use serde_json::{Value, json};
 
 const SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";

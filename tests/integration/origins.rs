@@ -275,7 +275,11 @@ fn traces_are_passed_on_or_made() {
     for (line, _) in &told[..2] {
         assert!(line.starts_with(&given[..36]) && line.ends_with("-01") && line != given, "{line}");
     }
-    assert_eq!((told[0].1.as_deref(), told[1].1.as_deref()), (Some("vendor=1"), None), "where all goes on, and only there");
+    assert_eq!(
+        (told[0].1.as_deref(), told[1].1.as_deref()),
+        (Some("vendor=1"), None),
+        "where all goes on, and only there"
+    );
     for (line, state) in &told[2..] {
         assert!(line.starts_with("00-") && line.len() == 55 && line.ends_with("-00") && state.is_none(), "{line}");
     }

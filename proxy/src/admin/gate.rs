@@ -47,7 +47,8 @@ impl Gate {
             return refuse(StatusCode::MISDIRECTED_REQUEST, "this host name is not served here");
         }
         let change = !matches!(*method, Method::GET | Method::HEAD);
-        let below = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below =
+            |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let private = change || PRIVATE.iter().any(|prefix| below(&prefix));
         if let Some(token) = self.token.as_ref().filter(|_| private || self.guarded) {
             let sent = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
@@ -64,7 +65,10 @@ impl Gate {
             return Err((StatusCode::FORBIDDEN, format!("changes need the field {CHANGE}, and a JSON body")));
         }
         if change && headers.get(header::CONTENT_TYPE).is_some_and(|kind| !is_json(kind.as_bytes())) {
-            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "changes are written in JSON: content-type: application/json");
+            return refuse(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "changes are written in JSON: content-type: application/json",
+            );
         }
         Ok(())
     }
@@ -149,7 +153,9 @@ mod tests {
             };
             assert_eq!(ask(&bearer), 200, "{method} {path}");
             let wrong = if open { 200 } else { 401 };
-            for token in ["", "Bearer", "Bearer ", TOKEN, "bearer 0123456789abcdef", "Bearer 0123456789abcdeF", "Basic x"] {
+            for token in
+                ["", "Bearer", "Bearer ", TOKEN, "bearer 0123456789abcdef", "Bearer 0123456789abcdeF", "Basic x"]
+            {
                 assert_eq!(ask(token), wrong, "{method} {path} with {token:?}");
             }
             assert_eq!(ask(&format!("{bearer}0")), wrong);

@@ -71,9 +71,21 @@ impl Scrape {
     fn node(&self, page: &mut Page<'_>) -> fmt::Result {
         let loads = self.edge.loads.read();
         page.gauge("config_number", "Loads of a configuration since the start, the first included", self.site.number)?;
-        page.gauge("config_last_load_timestamp_seconds", "When the configuration that serves was loaded", loads.applied)?;
-        page.gauge("config_last_reload_successful", "Whether the last reload was applied", u64::from(loads.last_worked))?;
-        page.counter("config_reloads_refused", "Reloads that changed nothing because something was wrong", loads.refused)?;
+        page.gauge(
+            "config_last_load_timestamp_seconds",
+            "When the configuration that serves was loaded",
+            loads.applied,
+        )?;
+        page.gauge(
+            "config_last_reload_successful",
+            "Whether the last reload was applied",
+            u64::from(loads.last_worked),
+        )?;
+        page.counter(
+            "config_reloads_refused",
+            "Reloads that changed nothing because something was wrong",
+            loads.refused,
+        )?;
         let started = self.started.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         page.gauge("start_timestamp_seconds", "When this process began to serve", started)?;
         let mut metric = page.0.encode_descriptor("build", "What runs", None, MetricType::Info)?;
@@ -89,7 +101,9 @@ type Labels<'l> = Vec<(&'static str, &'l str)>;
 
 impl Page<'_> {
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Counter)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
@@ -229,7 +243,11 @@ fn environments(page: &mut Page<'_>, site: &Site) -> fmt::Result {
 fn cache(page: &mut Page<'_>, site: &Site) -> fmt::Result {
     page.gauge("cache_memory_bytes", "Memory that stored answers take", site.cache.weight())?;
     page.counter("cache_evictions", "Stored answers that had to leave memory for others", site.cache.evictions())?;
-    page.counter("cache_purges", "Purges, those of earlier runs that are still recorded included", site.cache.purge_number())?;
+    page.counter(
+        "cache_purges",
+        "Purges, those of earlier runs that are still recorded included",
+        site.cache.purge_number(),
+    )?;
     if let Some((bytes, objects)) = site.cache.on_disk() {
         page.gauge("cache_disk_bytes", "Disk space that stored answers take", bytes)?;
         page.gauge("cache_disk_objects", "Answers stored on disk", objects as u64)?;

@@ -26,7 +26,10 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use std::{sync::Arc, time::{Instant, SystemTime}};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 /// What the routes look at.
 #[derive(Clone)]

@@ -152,7 +152,9 @@ pub async fn admit(
     if let Some(limit) = limit
         && let Per::Claim(name) = &limit.per
     {
-        limit.check(request.viewer, &request.headers, identity.claim_text(name).as_deref()).map_err(Denial::too_many)?;
+        limit
+            .check(request.viewer, &request.headers, identity.claim_text(name).as_deref())
+            .map_err(Denial::too_many)?;
     }
     Ok(identity)
 }
