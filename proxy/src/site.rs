@@ -13,6 +13,7 @@ use crate::{
     hooks::{Function, IncludeBody},
     metrics::Metrics,
     origin::{DynamicOrigins, Origin},
+    purging::PublicPurge,
     response_headers::ResponseHeaders,
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
@@ -61,6 +62,8 @@ pub struct Site {
     pub metrics: Metrics,
     /// The cache.
     pub cache: Cache,
+    /// Who may purge on the public listeners; none: nobody.
+    pub public_purge: Option<PublicPurge>,
     /// Where S3 origins that functions choose are asked; `None`: at their own names.
     pub s3: Option<Origin>,
     /// Origins that functions choose.
