@@ -21,7 +21,7 @@ fn meaning_and_defaults() {
 fn mistakes_have_their_codes() {
     for (entry, expected) in [
         ("", &["E110"][..]),
-        ("code = 404\nttl = 1", &["E106"]),
+        ("code = 404\nttl = true", &["E106"]),
         ("code = 402", &["E107"]),
         ("code = 505", &["E107"]),
         ("code = 200\npage = \"/a\"", &["E107"]),
