@@ -230,3 +230,14 @@ fn the_size_that_cloudfront_takes_is_a_warning_and_mixed_families_are_refused_wh
     assert_eq!(code, Some(2));
     assert!(errors.contains("1 problem for CloudFront"), "{errors}");
 }
+
+#[test]
+fn a_check_leaves_no_file_behind() {
+    let config = "[cache.disk]\npath = \"cache\"\nsize = \"64MiB\"\n[origin.a]\nurl = \"http://localhost:1\"\n[kvs.words]\n\
+                  [[behavior]]\npath = \"*\"\norigin = \"a\"\n";
+    let folder = folder(&[("edge.toml", config)]);
+    let (code, _, errors) = edgehook(folder.path(), &["check"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["edge.toml"]);
+}

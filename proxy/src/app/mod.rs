@@ -108,7 +108,10 @@ impl Runtime {
         let stores = Arc::new(Stores::new(hosts.clone(), place));
         let concurrency = Concurrency::new(config.server.environments as usize);
         let cache = Cache::new(site::cache_limits(config));
-        keep_on_disk(&cache, config);
+        // A check leaves nothing behind, and gets along with a node that runs.
+        if mode != Mode::Check {
+            keep_on_disk(&cache, config);
+        }
         tokio::spawn(sweep(cache.clone()));
         Self {
             cache,
