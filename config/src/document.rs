@@ -15,8 +15,8 @@ use crate::geo::Geo;
 use crate::keys::{Family, Table};
 use crate::section::{Section, Value};
 use crate::{
-    Config, Dev, Loaded, admin, authorizer, cache, error_response, experiment, function, geo, key_group, kvs, limits,
-    origin, origin_group, origin_request_policy, response_headers_policy, routing, server,
+    Config, Dev, Loaded, access_log, admin, authorizer, cache, error_response, experiment, function, geo, key_group,
+    kvs, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server,
 };
 
 /// Checks a file and sorts the outcome.
@@ -62,6 +62,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let server = server::read(&section("server", Table::Server));
     let limits = limits::read(&section("limits", Table::Limits));
     let admin = admin::read(&section("admin", Table::Admin));
+    let access_log = root.value("access_log").is_some().then(|| section("access_log", Table::AccessLog));
+    let access_log = access_log.and_then(|section| access_log::read(&section));
     let cache = cache::read(&section("cache", Table::Cache));
     let geo = geo::read(&section("geo", Table::Geo));
 
@@ -132,6 +134,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         server,
         limits,
         admin,
+        access_log,
         cache,
         geo,
         s3_endpoint,

@@ -9,6 +9,7 @@
 //! functions, watching for changes, and formats other than TOML. Secrets never appear in a report or in `Debug` output.
 
 mod access;
+mod access_log;
 mod address;
 mod admin;
 mod authorizer;
@@ -49,6 +50,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 pub use access::{Admission, Authorizers, RateLimit, RatePer};
+pub use access_log::{AccessLog, LogFormat, LogTarget};
 pub use address::{Address, OriginUrl, Scheme};
 pub use admin::{Admin, AdminListen};
 pub use authorizer::{Algorithm, Authorizer, ClaimMatcher, Comparison, JwksUrl, KeySource, Refresh, TokenPlace};
@@ -94,6 +96,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[admin]`
     pub admin: Admin,
+    /// `[access_log]`; none: no line per request.
+    pub access_log: Option<AccessLog>,
     /// `[cache]`
     pub cache: CacheSettings,
     /// `[geo]`

@@ -1,6 +1,7 @@
 //! The edge as listeners see it: one request in, one response out, whatever happens in between.
 
 use crate::{
+    access_log::{AccessLogs, Logged, Note},
     body::{self, Body},
     cache,
     deliver::{self, Marks},
@@ -30,6 +31,8 @@ pub struct Edge {
     pub counters: Counters,
     /// What became of configurations.
     pub loads: Loads,
+    /// Where a line about every request goes.
+    pub access_log: AccessLogs,
     listener: Option<Listener>,
 }
 
@@ -37,7 +40,13 @@ impl Edge {
     /// An edge that serves `site` and tells `listener` of every answer.
     #[must_use]
     pub fn new(site: Arc<Site>, listener: Option<Listener>) -> Self {
-        Self { site: ArcSwap::new(site), counters: Counters::default(), loads: Loads::default(), listener }
+        Self {
+            site: ArcSwap::new(site),
+            counters: Counters::default(),
+            loads: Loads::default(),
+            access_log: AccessLogs::default(),
+            listener,
+        }
     }
 
     /// The configuration that serves now.
@@ -56,8 +65,9 @@ impl Edge {
     pub async fn serve(&self, connection: Arc<Connection>, request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
-        let mut pending =
-            Pending { record: begin(&connection, &request, &site), edge: self, site: &site, answered: false };
+        let record = begin(&connection, &request, &site);
+        let logged = self.access_log.note(|| Note::of(&connection, &request, &record.id, &site));
+        let mut pending = Pending { record, edge: self, site: &site, logged, answered: false };
         let record = &mut pending.record;
         let mut body = None;
         let result = if method == Method::OPTIONS && request.uri().path() == "*" {
@@ -89,6 +99,9 @@ impl Edge {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
         }
         record.status = response.status();
+        if let Some(logged) = pending.logged.take() {
+            response = logged.answered(&pending.record, &site, response);
+        }
         if let Some(unread) = body {
             drain(unread);
         }
@@ -146,6 +159,7 @@ struct Pending<'a> {
     record: Record,
     edge: &'a Edge,
     site: &'a Site,
+    logged: Option<Logged>,
     answered: bool,
 }
 
@@ -159,6 +173,9 @@ impl Drop for Pending<'_> {
             self.record.experiments.clear();
             self.record.failure = Some("the viewer left before there was an answer".to_owned());
             self.record.status = StatusCode::from_u16(VIEWER_LEFT).unwrap_or(StatusCode::BAD_REQUEST);
+            if let Some(logged) = self.logged.take() {
+                logged.abandoned(&self.record, self.site);
+            }
         }
         self.record.time = self.record.start.elapsed();
         self.site.metrics.answered(&self.record);
@@ -208,6 +225,7 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             record.stored_for = answer.stored_for;
             record.location = location(&answer.head.headers, site);
             let x_cache = if answer.generated { "LambdaGeneratedResponse" } else { answer.report.outcome.x_cache() };
+            record.result = x_cache;
             let response = Response::from_parts(answer.head, answer.body);
             Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
@@ -219,22 +237,25 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
         }
         Ok(Delivery::Generated(response, maker)) => {
             record.outcome = Outcome::Generated;
+            record.result = maker.x_cache();
             record.location = location(response.headers(), site);
             Delivered { response, x_cache: Some(maker.x_cache()), length: None }
         }
         Ok(Delivery::Redirected(response)) => {
             record.outcome = Outcome::Generated;
+            record.result = "Redirect";
             record.location = location(response.headers(), site);
             Delivered { response, x_cache: Some("Redirect"), length: None }
         }
         Ok(Delivery::OfTheServer(response)) => {
-            record.outcome = Outcome::Generated;
+            (record.outcome, record.result) = (Outcome::Generated, "Miss");
             Delivered { response, x_cache: None, length: None }
         }
         Err(fault) => {
             // Who was not let in got what the behavior has for them (experience.md 1.4).
             record.outcome = if matches!(fault, Fault::Denied(_)) { Outcome::Generated } else { Outcome::Error };
             record.failure = Some(fault.detail());
+            (record.result, record.detailed) = (fault.result_type(), Some(fault.detailed_type()));
             let response = fault.to_response(&site.vendor, &record.id);
             Delivered { response, x_cache: Some(fault.x_cache()), length: None }
         }
@@ -284,6 +305,8 @@ fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> 
         stored_for: None,
         location: None,
         failure: None,
+        result: "Error",
+        detailed: None,
         time: Duration::ZERO,
     }
 }

@@ -141,6 +141,10 @@ pub struct Record {
     pub location: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// How it was answered, in CloudFront's words for logs (`x-edge-result-type`).
+    pub result: &'static str,
+    /// The same with the reason of an error, where that says more.
+    pub detailed: Option<&'static str>,
     /// Time to the response's head.
     pub time: Duration,
 }

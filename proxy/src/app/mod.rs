@@ -3,6 +3,7 @@
 //! [`Runtime`] is what outlives a reload (cache, isolate hosts, environments, counters); [`Runtime::site`] turns a configuration into
 //! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
 
+mod access_log;
 mod admin;
 mod auth;
 mod caching;
@@ -13,6 +14,7 @@ mod roles;
 mod site;
 mod token;
 
+pub(crate) use access_log::settings as access_log;
 pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;

@@ -115,6 +115,7 @@ impl Session {
         let output = self.output;
         let listener = move |record: &Record| output.result(&line::request(record, SystemTime::now(), output.color()));
         let edge = Arc::new(Edge::new(prepared.site, Some(Arc::new(listener))));
+        self.follow_access_log(&edge, &config);
         // Without an admin address one can still develop.
         let admin = app::serve_admin(&config, &runtime, edge.clone(), true).await;
         watch.follow(sources(&config), origin_folders(&config));
@@ -212,6 +213,7 @@ impl Session {
                 return Some(loaded.config);
             }
         };
+        self.follow_access_log(edge, &loaded.config);
         let config_saved = saved.sources.iter().any(|file| !is_source(file) && file.extension().is_some());
         let data_saved = loaded
             .config
@@ -236,6 +238,13 @@ impl Session {
         let (names, cache) = (self.shown_files(&saved.sources), if keep { "kept" } else { "cleared" });
         self.output.result(&format!("{time} reloaded {names} (#{number}) in {took} ms; cache {cache}"));
         Some(loaded.config)
+    }
+
+    /// Without an access log one can still develop, too.
+    fn follow_access_log(&self, edge: &Edge, config: &Config) {
+        if let Err(problem) = edge.access_log.apply(app::access_log(config)) {
+            self.output.error(&format!("[access_log] file: {problem}"));
+        }
     }
 
     fn shown_files(&self, files: &BTreeSet<PathBuf>) -> String {
