@@ -36,6 +36,7 @@ mod origin_request_policy;
 mod pattern;
 mod response_headers_policy;
 mod routing;
+mod schema;
 mod secret;
 mod section;
 mod server;
@@ -72,6 +73,7 @@ pub use origin::{Origin, OriginKind, OriginTarget};
 pub use origin_group::OriginGroup;
 pub use origin_request_policy::OriginRequestPolicy;
 pub use response_headers_policy::{Cors, ResponseHeadersPolicy, SetHeader};
+pub use schema::schema;
 pub use secret::Secret;
 pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
 

@@ -110,7 +110,7 @@ fn viewers_who_leave_are_logged() {
         _ => {
             let (never, gate) = std::sync::mpsc::channel();
             std::mem::forget(never);
-            Answer::ok("late").wait(gate)
+            Answer::ok("late").after(gate)
         }
     });
     let edge = Edge::start(&config(&origin, "file = \"access.log\""), &[]);

@@ -7,6 +7,7 @@ use super::{
     line::{self, time_of_day},
     load_config,
     output::{Output, styled},
+    schema,
     watch::{Saved, Watch, is_source},
 };
 use crate::{
@@ -58,6 +59,9 @@ pub(super) async fn run(arguments: DevArguments, output: &Output) -> Exit {
         },
     };
     let Some(loaded) = load_config(&file, Mode::Dev, output) else { return Exit::Invalid };
+    if demo.is_none() {
+        schema::refresh(&file);
+    }
     let session = Session { file, demo, arguments, roles, output: *output };
     match session.serve(loaded.config).await {
         Ok(exit) => exit,
