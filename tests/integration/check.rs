@@ -168,6 +168,20 @@ fn certificates_are_checked() {
 }
 
 #[test]
+fn completions_name_every_verb() {
+    let empty = folder(&[]);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script, errors) = edgehook(empty.path(), &["completions", shell]);
+        assert_eq!(code, Some(0), "{errors}");
+        for verb in ["init", "dev", "serve", "check", "purge", "doctor", "completions"] {
+            assert!(script.contains(verb), "{shell} does not know {verb}");
+        }
+    }
+    let (code, _, errors) = edgehook(empty.path(), &["completions", "tcsh"]);
+    assert!(code == Some(2) && errors.contains("bash"), "{errors}");
+}
+
+#[test]
 fn doctor_reports_every_layer() {
     let empty = folder(&[]);
     let (code, report, errors) = edgehook(empty.path(), &["doctor"]);

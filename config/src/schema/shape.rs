@@ -136,7 +136,7 @@ fn node(table: Table, name: &str) -> Option<Shape> {
         (T::Limits, "handshake_timeout" | "header_timeout" | "idle_timeout" | "write_timeout") => Duration,
         (T::Limits, "body_min_rate" | "head_bytes" | "url_bytes") => Size,
         (T::Limits, "head_fields" | "connections" | "connections_per_address") => SOME,
-        (T::Admin, "listen" | "token") => Text,
+        (T::Admin, "listen" | "token" | "purge_secret") => Text,
         (T::Admin, "insecure") => Bool,
         (T::AccessLog, "file") => Text,
         (T::AccessLog, "format") => Words(&["json", "cloudfront"]),
@@ -149,7 +149,7 @@ fn cache(table: Table, name: &str) -> Option<Shape> {
         "memory" if table == T::Cache => Size,
         "disk" if table == T::Cache => Shape::Table(T::Disk),
         "admit_after" if table == T::Cache => SIZE_OR_OFF,
-        "tag_fields" if table == T::Cache => Words(&["strip", "forward"]),
+        "tag_fields" => Words(&["strip", "forward"]),
         "profile" => Words(&["default", "strict-rfc"]),
         "max_object" => Size,
         "keep" | "stale_retry" => Duration,
@@ -172,6 +172,7 @@ fn cache(table: Table, name: &str) -> Option<Shape> {
         | "head_fill"
         | "cloudfront_min_ttl"
         | "reject_encoded_delimiters"
+        | "cache_groups"
         | "deception_armor" => Bool,
         _ => return None,
     })
@@ -308,6 +309,7 @@ fn response_policy(table: Table, name: &str) -> Option<Shape> {
         (T::Cors, "allow_origins" | "allow_headers" | "allow_methods" | "expose_headers") => TEXTS,
         (T::Cors, "allow_credentials") | (T::Security, "nosniff") => Bool,
         (T::Cors | T::Security | T::CustomHeader, "override") => Bool,
+        (T::ResponseHeadersPolicy, "server_timing") => Count(0, 100),
         (T::Cors, "max_age") => Duration,
         (T::Security, "csp" | "referrer_policy" | "hsts" | "frame_options" | "xss_protection") => Text,
         (T::CustomHeader, "value") => Text,
@@ -329,7 +331,7 @@ fn other(table: Table, name: &str) -> Option<Shape> {
         (T::Targeted, "to_viewers") => Words(&["forward", "strip"]),
         (T::OriginGroup, "origins") => TEXTS,
         (T::OriginGroup, "failover") => List(&STATUS),
-        (T::OriginGroup, "skip_primary_for") => Duration,
+        (T::OriginGroup, "skip_primary_for") | (T::ErrorResponse, "ttl") => Duration,
         (T::ErrorResponse, "code" | "response_code") => STATUS,
         _ => return None,
     })

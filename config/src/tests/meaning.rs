@@ -228,7 +228,9 @@ fn the_purge_secret_is_long_and_its_own() {
     assert_eq!(admin("purge_secret = \"fifteen-letters\""), ["E107"]);
     assert_eq!(admin("purge_secret = \"sixteen letters!\""), ["E107"]);
     assert_eq!(admin("token = \"sixteen-letters!\"\npurge_secret = \"sixteen-letters!\""), ["E113"]);
+}
 
+#[test]
 fn access_logs() {
     use crate::{AccessLog, LogFormat, LogTarget};
     let found = |keys: &str| config(&format!("[access_log]\n{keys}\n{REST}")).access_log.unwrap();
