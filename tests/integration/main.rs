@@ -11,6 +11,7 @@ mod admission;
 mod architecture;
 mod authorizers;
 mod cache;
+mod cache_attacks;
 mod cache_behaviors;
 mod cache_groups;
 mod caching_rules;

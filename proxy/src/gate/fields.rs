@@ -59,7 +59,10 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
             return Err(Refusal::BadField.into());
         }
     }
-    if nominated(headers).any(|name| PROTECTED.contains(&name.as_str())) {
+    let protected = |name: &str| {
+        PROTECTED.contains(&name) || EDGE_OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    if nominated(headers).any(|name| protected(name.as_str())) {
         return Err(Refusal::BadField.into());
     }
     Ok(())
