@@ -5,12 +5,14 @@
 //! | `GET /status`, `GET /experiments` | [`status`] |
 //! | `GET /metrics` | [`metrics`] |
 //! | `POST /purge` | [`purge`] |
+//! | `POST /2020-05-31/distribution/{id}/invalidation` | [`invalidation`] |
 //! | `/kvs` and below | [`kvs`] |
 //!
 //! [`gate`] stands before all of them and decides who may ask. Nothing here can be reached through the public listeners.
 //! Deliberately absent: addresses and tokens' whereabouts (`app::admin`), and configuration types.
 
 mod gate;
+mod invalidation;
 mod kvs;
 mod metrics;
 mod purge;
@@ -42,7 +44,10 @@ struct Api {
 /// The whole API behind `gate`.
 pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router {
     let api = Api { edge, started: Instant::now(), started_at: SystemTime::now() };
-    let purging = Router::new().route("/purge", post(purge::purge)).with_state(Arc::clone(&api.edge));
+    let purging = Router::new()
+        .route("/purge", post(purge::purge))
+        .route("/2020-05-31/distribution/{distribution}/invalidation", post(invalidation::create))
+        .with_state(Arc::clone(&api.edge));
     Router::new()
         .route("/status", get(status::status))
         .route("/experiments", get(status::experiments))

@@ -8,6 +8,7 @@ mod admin;
 mod auth;
 mod caching;
 mod experiments;
+mod exposure;
 mod functions;
 mod listen;
 mod roles;
@@ -143,6 +144,9 @@ impl Runtime {
             fetch_keys: self.mode != Mode::Check,
         };
         let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
+        if self.mode != Mode::Check {
+            exposure::tell(&site);
+        }
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh, seeds })
     }

@@ -438,6 +438,9 @@ impl FetchTicket {
         let plan = verdict.clone().unwrap_or_else(|_| Plan::expired());
         let mut meta = self.meta(head.status, head.headers, &plan, tags.unwrap_or_default(), now);
         meta.freshness.initial_age = age;
+        if verdict.is_ok() {
+            self.renew_twins(stale, &renewing, &Plan { freshness: meta.freshness, ..plan.clone() }, now);
+        }
         let entry = Arc::new(Entry::new(meta, stale.body.clone(), inner.uptime(now)));
 
         let mut report = self.report(Outcome::Revalidated, StatusCode::NOT_MODIFIED);
@@ -477,6 +480,27 @@ impl FetchTicket {
             report.ttl_left = None;
         }
         Settled { head: served.head, body: served.body, length: served.length, result, report }
+    }
+
+    /// Renews the other stored responses that would do for this request and have the same strong tag as the one that a 304 has
+    /// confirmed (RFC 9111 section 4.3.4). Each keeps its variant.
+    fn renew_twins(&self, confirmed: &Arc<Entry>, renewing: &HeaderMap, plan: &Plan, now: Now) {
+        let tag = |entry: &Entry| entry.meta.headers.get(header::ETAG).cloned();
+        let Some(strong) = tag(confirmed).filter(|tag| !tag.as_bytes().starts_with(b"W/")) else { return };
+        let inner = self.lead.inner();
+        let same = |entry: &&Arc<Entry>| {
+            let suits = entry.meta.status == confirmed.meta.status && entry.meta.variant.matches(&self.facts.headers);
+            !Arc::ptr_eq(entry, confirmed) && suits && tag(entry).as_ref() == Some(&strong)
+        };
+        for twin in self.candidates().filter(same) {
+            let mut meta = twin.meta.clone();
+            conditional::merge(&mut meta.headers, renewing);
+            plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(meta.headers.remove(name)));
+            (meta.freshness, meta.received) = (plan.freshness, now);
+            meta.asked_at = self.lead.asked_at();
+            let renewed = Arc::new(Entry::new(meta, twin.body.clone(), inner.uptime(now)));
+            inner.store.renew(self.lead.key(), twin, renewed);
+        }
     }
 
     fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, tags: Tags, now: Now) -> Meta {

@@ -59,9 +59,8 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
             return Err(Refusal::BadField.into());
         }
     }
-    let protected = |name: &str| {
-        PROTECTED.contains(&name) || EDGE_OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-    };
+    let protected =
+        |name: &str| PROTECTED.contains(&name) || EDGE_OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if nominated(headers).any(|name| protected(name.as_str())) {
         return Err(Refusal::BadField.into());
     }
