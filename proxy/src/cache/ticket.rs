@@ -421,12 +421,8 @@ impl FetchTicket {
         let inner = self.lead.inner();
         let mut merged = stale.meta.headers.clone();
         merged.remove(header::DATE); // of the old answer; the new one's, or the receipt time, takes its place
-        let mut renewing = answer.head.headers.clone();
         let shares_cookies = self.facts.rules.set_cookie == SetCookie::Store;
-        if !shares_cookies {
-            renewing.remove(header::SET_COOKIE);
-        }
-        conditional::keep_weakness(&mut renewing, &stale.meta.headers);
+        let renewing = renewing(&answer.head.headers, stale, shares_cookies);
         conditional::merge(&mut merged, &renewing);
         add_date(&mut merged, now);
         let mut head = answer.head.clone();
@@ -510,6 +506,16 @@ impl FetchTicket {
         let asked_at = self.lead.asked_at();
         Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent, tags, asked_at }
     }
+}
+
+/// What of a 304's fields goes into the stored response that it confirms.
+fn renewing(not_modified: &HeaderMap, stored: &Entry, shares_cookies: bool) -> HeaderMap {
+    let mut fields = not_modified.clone();
+    if !shares_cookies {
+        fields.remove(header::SET_COOKIE);
+    }
+    conditional::keep_weakness(&mut fields, &stored.meta.headers);
+    fields
 }
 
 /// What is stored, for a viewer who has waited long enough for the origin.
