@@ -190,20 +190,20 @@ fn add_edge_fields(site: &Site, request: &Received, chained: bool, headers: &mut
     hops.push(site.node.clone());
     headers.insert(CDN_LOOP, text(hops.join(", ")));
     let mut via = listed(&header::VIA);
-    via.push(via_member(site, request.version));
+    via.push(via_member(&site.node, request.version));
     headers.insert(header::VIA, text(via.join(", ")));
     Ok(())
 }
 
 /// `1.1 node (edgehook)` (http-cache.md 6.8).
 #[must_use]
-pub fn via_member(site: &Site, version: http::Version) -> String {
+pub fn via_member(node: &str, version: http::Version) -> String {
     let version = match version {
         http::Version::HTTP_2 => "2.0",
         http::Version::HTTP_10 => "1.0",
         _ => "1.1",
     };
-    format!("{version} {} (edgehook)", site.node)
+    format!("{version} {node} (edgehook)")
 }
 
 impl Outgoing {

@@ -4,6 +4,7 @@ use crate::{
     access::Countries,
     auth::{Admission, Guard},
     cache::{Cache, CachePolicy, Selection},
+    deliver::Signature,
     edge_fields::{Asked, GeoDatabases},
     error_pages::ErrorPages,
     experiment::Experiment,
@@ -32,6 +33,8 @@ pub struct Site {
     pub node: String,
     /// Last word of `X-Cache`.
     pub vendor: String,
+    /// What answers are signed with.
+    pub signature: Signature,
     /// `X-Amz-Cf-Pop`.
     pub pop: Option<HeaderValue>,
     /// `User-Agent` towards origins when the viewer's is not forwarded.

@@ -9,6 +9,7 @@ use crate::{
     access::Countries,
     auth::Admission,
     cache::{Cache, CacheLimits, CachePolicy, Selection},
+    deliver::Signature,
     edge_fields::{Asked, GeoError, OpenDatabases},
     error_pages::{ErrorPage, ErrorPages},
     experiment::Tallies,
@@ -108,9 +109,11 @@ pub(super) fn build(
         config.origins.keys().map(String::as_str),
         functions.keys().map(String::as_str),
     );
+    let node = server.name.clone().unwrap_or_else(machine_name);
     Ok(Site {
         number: options.number,
-        node: server.name.clone().unwrap_or_else(machine_name),
+        signature: Signature::new(&node, &server.vendor),
+        node,
         vendor: server.vendor.clone(),
         // Three letters: always a header value.
         pop: server.edge_location.as_ref().and_then(|edge| HeaderValue::from_str(&edge.name).ok()),

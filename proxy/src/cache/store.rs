@@ -37,8 +37,11 @@ pub(crate) struct Group {
 impl Group {
     /// The response for this request: of those that match the newest, negotiated ones first.
     pub(crate) fn select(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
-        let matching = self.entries.iter().filter(|entry| entry.meta.variant.matches(request));
-        matching.max_by_key(|entry| (entry.meta.variant.is_negotiated(), entry.meta.date()))
+        let mut matching = self.entries.iter().filter(|entry| entry.meta.variant.matches(request));
+        let first = matching.next()?;
+        let Some(second) = matching.next() else { return Some(first) }; // nearly always: no date to be read
+        let all = [first, second].into_iter().chain(matching);
+        all.max_by_key(|entry| (entry.meta.variant.is_negotiated(), entry.meta.date()))
     }
 
     /// Other variants than `chosen` that have an entity-tag.
