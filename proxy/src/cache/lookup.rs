@@ -161,10 +161,11 @@ impl Cache {
         if let Some(reason) = ask.bypass() {
             return Lookup::Bypass(reason);
         }
+        let mut stored = self.inner.chosen(ask);
         if let Some(disk) = self.inner.disk.get() {
-            self.inner.recall(disk, ask, now).await;
+            stored = self.inner.recall(disk, stored, ask, now).await;
         }
-        if let Some(served) = self.fresh_hit(ask, now) {
+        if let Some(served) = stored.and_then(|entry| self.fresh_hit(&entry, ask, now)) {
             return Lookup::Hit(Box::new(served));
         }
         let deadline = now.mono + WAIT_LIMIT;
@@ -209,10 +210,10 @@ impl Cache {
         FetchTicket::new(lead, ask.facts(), MissReason::Method).marked(None, false)
     }
 
-    fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
-        let group = self.inner.store.group(&ask.keyed.key)?;
-        let entry = group.select(ask.headers).filter(|entry| !entry.body.is_damaged())?;
-        if ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh {
+    fn fresh_hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Option<Served> {
+        if entry.body.is_damaged()
+            || ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh
+        {
             return None;
         }
         super::point();
@@ -369,7 +370,7 @@ impl Cache {
 
 /// What is stored for a request.
 struct Found {
-    group: Option<Arc<Group>>,
+    group: Option<Group>,
     entry: Option<Arc<Entry>>,
     /// How long expired responses are of use.
     keep: Duration,

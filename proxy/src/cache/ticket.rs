@@ -14,6 +14,7 @@ use super::{
     date,
     duties::{self, NOT_STORED, add_date, complete_forwarded, strip_hop_by_hop},
     entry::{Entry, Meta},
+    fields::Fields,
     fill::{Fill, Filling},
     flight::{Cause, Lead, Shared},
     freshness::{Failure, initial_age},
@@ -197,12 +198,17 @@ impl FetchTicket {
     /// What to validate stored responses by; none if nothing is stored or it has no validator.
     #[must_use]
     pub fn validators(&self) -> Option<Validators> {
-        Validators::of(self.candidates().map(|entry| &entry.meta.headers))
+        Validators::of(self.heads().iter())
     }
 
     /// The stored responses that a 304 may speak of, the one for this request first.
     fn candidates(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.stale.iter().chain(&self.others)
+    }
+
+    /// Their fields.
+    fn heads(&self) -> Vec<HeaderMap> {
+        self.candidates().map(|entry| entry.meta.headers.to_map()).collect()
     }
 
     /// Whether a directive of what is stored says that without the origin there is no answer (http-cache.md 3.7).
@@ -253,8 +259,7 @@ impl FetchTicket {
         self.facts.tags.strip(&mut answer.head.headers);
         let conditional = self.validators().is_some();
         if answer.head.status == StatusCode::NOT_MODIFIED && conditional {
-            let confirmed =
-                conditional::confirmed(self.candidates().map(|entry| &entry.meta.headers), &answer.head.headers);
+            let confirmed = conditional::confirmed(self.heads().iter(), &answer.head.headers);
             let named = confirmed.and_then(|index| self.candidates().nth(index).cloned());
             let Some(named) = named else {
                 if let Some(stale) = self.stale.take() {
@@ -419,7 +424,7 @@ impl FetchTicket {
         now: Now,
     ) -> Settled {
         let inner = self.lead.inner();
-        let mut merged = stale.meta.headers.clone();
+        let mut merged = stale.meta.headers.to_map();
         merged.remove(header::DATE); // of the old answer; the new one's, or the receipt time, takes its place
         let shares_cookies = self.facts.rules.set_cookie == SetCookie::Store;
         let renewing = renewing(&answer.head.headers, stale, shares_cookies);
@@ -481,8 +486,8 @@ impl FetchTicket {
     /// Renews the other stored responses that would do for this request and have the same strong tag as the one that a 304 has
     /// confirmed (RFC 9111 section 4.3.4). Each keeps its variant.
     fn renew_twins(&self, confirmed: &Arc<Entry>, renewing: &HeaderMap, plan: &Plan, now: Now) {
-        let tag = |entry: &Entry| entry.meta.headers.get(header::ETAG).cloned();
-        let Some(strong) = tag(confirmed).filter(|tag| !tag.as_bytes().starts_with(b"W/")) else { return };
+        let tag = |entry: &Entry| entry.meta.headers.get(&header::ETAG).map(<[u8]>::to_vec);
+        let Some(strong) = tag(confirmed).filter(|tag| !tag.starts_with(b"W/")) else { return };
         let inner = self.lead.inner();
         let same = |entry: &&Arc<Entry>| {
             let suits = entry.meta.status == confirmed.meta.status && entry.meta.variant.matches(&self.facts.headers);
@@ -490,8 +495,10 @@ impl FetchTicket {
         };
         for twin in self.candidates().filter(same) {
             let mut meta = twin.meta.clone();
-            conditional::merge(&mut meta.headers, renewing);
-            plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(meta.headers.remove(name)));
+            let mut headers = meta.headers.to_map();
+            conditional::merge(&mut headers, renewing);
+            plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
+            meta.headers = Fields::from(&headers);
             (meta.freshness, meta.received) = (plan.freshness, now);
             meta.asked_at = self.lead.asked_at();
             let renewed = Arc::new(Entry::new(meta, twin.body.clone(), inner.uptime(now)));
@@ -504,7 +511,16 @@ impl FetchTicket {
         let variant = Variant::of(&headers, &self.facts.headers, self.facts.rules.vary_language);
         add_date(&mut headers, now);
         let asked_at = self.lead.asked_at();
-        Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent, tags, asked_at }
+        Meta {
+            status,
+            headers: Fields::from(&headers),
+            freshness: plan.freshness,
+            variant,
+            received: now,
+            lent: plan.lent,
+            tags,
+            asked_at,
+        }
     }
 }
 
@@ -514,7 +530,7 @@ fn renewing(not_modified: &HeaderMap, stored: &Entry, shares_cookies: bool) -> H
     if !shares_cookies {
         fields.remove(header::SET_COOKIE);
     }
-    conditional::keep_weakness(&mut fields, &stored.meta.headers);
+    conditional::keep_weakness(&mut fields, &stored.meta.headers.to_map());
     fields
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the whole cache: a scripted viewer and a scripted origin around it, with time as an argument.
 
 mod collapse;
+mod footprint;
 mod invalidation;
 pub(super) mod model;
 mod negotiation;
