@@ -26,6 +26,7 @@ use crate::{
     record::Record,
     server_timing,
     site::{Behavior, Site},
+    slices,
 };
 use edgehook_contract::viewer::OriginChoice;
 use http::Response;
@@ -122,7 +123,7 @@ async fn answer(
     record: &mut Record,
 ) -> Result<Answer, Fault> {
     let keyed = key(behavior, request, buckets);
-    let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
+    let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone(), slice: None };
     let found = if request.has_body {
         Lookup::Bypass(BypassReason::Body)
     } else {
@@ -136,6 +137,11 @@ async fn answer(
             Answer::from(*served)
         }
         Lookup::Miss(ticket) => fetch.fill(ticket, request, &keyed, record).await?,
+        Lookup::Bypass(BypassReason::Range)
+            if let Some(answer) = Box::pin(slices::serve(&fetch, request, &keyed, record)).await? =>
+        {
+            answer
+        }
         Lookup::Bypass(reason) => {
             let body = std::mem::replace(body, body::empty());
             fetch.pass(reason, request, body, &keyed, record).await?

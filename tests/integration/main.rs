@@ -40,6 +40,7 @@ mod listeners;
 mod origins;
 mod policies;
 mod purge;
+mod ranges;
 mod serve;
 mod shadow;
 mod signed_urls;

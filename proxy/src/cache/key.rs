@@ -118,6 +118,16 @@ impl KeyedRequest {
     }
 }
 
+impl KeyedRequest {
+    /// The same for a slice of the response. No key is the beginning of another one, so this is no other request's.
+    #[must_use]
+    pub(crate) fn slice(&self, index: u64) -> Self {
+        let mut writer = Writer([&[0; HASH], self.key.bytes()].concat());
+        writer.part(&index.to_be_bytes());
+        Self { key: Key::new(writer.0), ..self.clone() }
+    }
+}
+
 fn extension(path: &str) -> Option<Arc<str>> {
     let (_, file) = path.rsplit_once('/')?;
     let (_, extension) = file.rsplit_once('.')?;

@@ -52,6 +52,8 @@ pub struct Ask<'a> {
     pub policy: &'a CachePolicy,
     /// Cookies that are not in the key may reach the origin (an origin request policy forwards them).
     pub unkeyed_cookies: bool,
+    /// A request for a range may wait for, and cause, a fetch of the whole.
+    pub whole: bool,
 }
 
 impl Ask<'_> {
@@ -80,7 +82,7 @@ impl Ask<'_> {
         if *self.method == Method::HEAD {
             (!self.policy.rules.head_fill).then_some(BypassReason::Head)
         } else {
-            range::requested(self.headers).map(|_| BypassReason::Range)
+            range::requested(self.headers).filter(|_| !self.whole).map(|_| BypassReason::Range)
         }
     }
 
@@ -97,7 +99,7 @@ impl Ask<'_> {
 
     /// Whether the origin's answer depends on nothing but the key and what `Vary` names, so that waiting for another's
     /// helps.
-    fn is_collapsible(&self) -> bool {
+    pub(crate) fn is_collapsible(&self) -> bool {
         let credentials =
             self.headers.contains_key(header::AUTHORIZATION) && !self.keyed.headers.contains(&header::AUTHORIZATION);
         let cookies = self.unkeyed_cookies && self.headers.contains_key(header::COOKIE);

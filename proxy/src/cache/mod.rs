@@ -33,6 +33,7 @@ mod recall;
 mod request_control;
 mod rules;
 mod serve;
+mod sliced;
 mod status;
 mod store;
 mod sweep;
@@ -56,6 +57,7 @@ use tokio::{
     time::Instant,
 };
 
+pub(crate) use self::parts::Cut;
 pub use self::{
     conditional::Validators,
     disk::DiskSettings,

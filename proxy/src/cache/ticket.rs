@@ -318,6 +318,11 @@ impl FetchTicket {
         self.lead.fail(cause);
     }
 
+    /// Stores nothing, and lets everybody who waits ask for themselves.
+    pub fn release(self) {
+        drop(self.lead.release());
+    }
+
     fn wish(&self) -> Wish<'_> {
         self.facts.wish()
     }

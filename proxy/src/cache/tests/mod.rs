@@ -90,6 +90,7 @@ impl Viewer {
             keyed: &self.keyed,
             policy: &self.policy,
             unkeyed_cookies: false,
+            whole: false,
         }
     }
 }
