@@ -3,7 +3,7 @@
 use nix::{sys::time::TimeValLike, time::clock_getcpuclockid, unistd::Pid};
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
