@@ -35,6 +35,8 @@ pub struct HookRecord {
     pub warnings: Vec<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Each rule that its result broke, where it failed for that; `failure` tells them all.
+    pub violations: Vec<String>,
 }
 
 impl HookRecord {
@@ -50,11 +52,24 @@ impl HookRecord {
             distribution: String::new(),
             warnings: Vec::new(),
             failure: None,
+            violations: Vec::new(),
         }
     }
-}
 
-impl HookRecord {
+    /// One error for each rule that was broken, or else one for the failure.
+    fn log_failure(&self, id: &str) {
+        let at = self.hook.as_str();
+        let log = |text: &str| {
+            let text = shown(text);
+            tracing::error!(function = self.function, hook = at, request = id, "function failed: {text}");
+        };
+        match &self.failure {
+            Some(_) if !self.violations.is_empty() => self.violations.iter().for_each(|text| log(text)),
+            Some(failure) => log(failure),
+            None => {}
+        }
+    }
+
     /// The lines that Amazon's log of a function has, if it said anything (cloudfront-functions.md 8).
     fn log_console(&self, id: &str) {
         if self.logs.is_empty() {
@@ -239,10 +254,7 @@ impl Record {
             for warning in &hook.warnings {
                 tracing::warn!(function = hook.function, request = self.id, "{}", shown(warning));
             }
-            if let Some(failure) = &hook.failure {
-                let (at, failure) = (hook.hook.as_str(), shown(failure));
-                tracing::error!(function = hook.function, hook = at, request = self.id, "function failed: {failure}");
-            }
+            hook.log_failure(&self.id);
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use super::{Engines, Roles};
 use crate::{
-    hooks::{
-        Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said, shown_problem,
-    },
+    hooks::{Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said},
     id,
 };
 use edgehook_config::{self as config, Config, FunctionKind, Language, Validation, ViewerRuntime};
@@ -372,7 +370,7 @@ fn problem(function: &config::Function, message: &str) -> FunctionProblem {
 
 fn viewer_problem(function: &config::Function, found: &Problem) -> FunctionProblem {
     let place = found.line.map(|line| (line, found.column.unwrap_or(1)));
-    let message = if place.is_some() { found.message.clone() } else { shown_problem(found) };
+    let message = if place.is_some() { found.message.clone() } else { found.to_string() };
     FunctionProblem { place, ..problem(function, &message) }
 }
 
