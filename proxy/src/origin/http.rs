@@ -139,6 +139,8 @@ impl Endpoint {
         timing: Waits,
     ) -> Result<OriginResponse, OriginError> {
         let (mut head, incoming) = response.into_parts();
+        // The phrase is not stored, so a miss has none either: it would differ from the hits after it.
+        head.extensions.remove::<hyper::ext::ReasonPhrase>();
         let keepalive = kept_for(&head.headers, timing.keepalive);
         let delimited = settle_response(&mut head, method)?;
         let pool = Arc::clone(&self.pool);
