@@ -153,10 +153,7 @@ impl Guest {
 
     /// What came out of a run that ended well. An origin that it asked for belongs to a request, be that right or not.
     fn returned(&mut self, value: &JsValue, event: &EventRef<'_>) -> Outcome {
-        let mut outcome = match outcome::read(value, Given { event, form: &self.form }) {
-            Ok(returned) => Outcome::Returned(returned),
-            Err(misread) => Outcome::Invalid(misread),
-        };
+        let mut outcome = outcome::read(value, Given { event, form: &self.form });
         if let Outcome::Returned(Returned::Request(request))
         | Outcome::Invalid(Misread { rest: Some(Returned::Request(request)), .. }) = &mut outcome
         {

@@ -19,7 +19,10 @@ use edgehook_contract::{
     Header, HookPoint, Violation, ViolationCode, Violations,
     viewer::{Body, BodyEncoding, Query, Returned, ReturnedRequest, ReturnedResponse, fields},
 };
-use edgehook_protocol::{event::EventRef, viewer::Misread};
+use edgehook_protocol::{
+    event::EventRef,
+    viewer::{Misread, Outcome},
+};
 use members::{Kind, part};
 use std::fmt;
 
@@ -44,8 +47,8 @@ pub(super) struct Given<'a> {
     pub(super) form: &'a Form,
 }
 
-/// Reads the value that a handler returned.
-pub(super) fn read(value: &JsValue, given: Given<'_>) -> Result<Returned, Misread> {
+/// Reads the value that a handler returned: as a result, or as what is wrong with it.
+pub(super) fn read(value: &JsValue, given: Given<'_>) -> Outcome {
     let mut found = Violations::default();
     let rest = found.take(object(value)).map(|object| {
         let status = found.take(own(&object, js_string!("statusCode"), &"response.statusCode"));
@@ -55,8 +58,8 @@ pub(super) fn read(value: &JsValue, given: Given<'_>) -> Result<Returned, Misrea
         }
     });
     match rest {
-        Some(returned) if found.is_empty() => Ok(returned),
-        rest => Err(Misread { violations: found.listed().to_vec(), rest }),
+        Some(returned) if found.is_empty() => Outcome::Returned(returned),
+        rest => Outcome::Invalid(Misread { violations: found.listed().to_vec(), rest }),
     }
 }
 
