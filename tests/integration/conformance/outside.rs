@@ -211,21 +211,8 @@ fn paths_and_queries_beyond_ascii() {
 
 const ABOUT: [&str; 7] = ["address", "asn", "ja3-fingerprint", "ja4-fingerprint", "tls", "http-version", "country"];
 
-#[tokio::test]
-async fn fields_about_viewers_come_where_a_policy_asks_and_only_there() {
-    let origin = Origin::start(|seen| {
-        let fields: serde_json::Map<String, Value> = seen
-            .headers
-            .iter()
-            .filter(|(name, _)| name.starts_with("cloudfront-"))
-            .map(|(name, value)| (name.clone(), json!(value)))
-            .collect();
-        Answer::new(
-            200,
-            &[("x-function", seen.header("x-function").unwrap_or_default())],
-            &Value::Object(fields).to_string(),
-        )
-    });
+/// An edge over TLS that is asked for every field at `/asked` and for none elsewhere.
+fn edge_that_knows(origin: &Origin) -> Edge {
     let source = "function handler(event) { const h = event.request.headers;
         const names = Object.keys(h).filter((name) => name.startsWith('cloudfront-')).map((name) => name + '=' + h[name].value);
         h['x-function'] = { value: names.join(' ') }; return event.request; }";
@@ -252,8 +239,25 @@ async fn fields_about_viewers_come_where_a_policy_asks_and_only_there() {
     );
     let server = "listen = [\"https://127.0.0.1:0\"]\ntls = { cert = \"site.crt\", key = \"site.key\" }";
     let files = [("f.js", source), ("site.crt", &made.cert.pem()), ("site.key", &made.signing_key.serialize_pem())];
-    let edge = Edge::with_server(server, &config(&origin, &rest), &files);
+    Edge::with_server(server, &config(origin, &rest), &files)
+}
 
+#[tokio::test]
+async fn fields_about_viewers_come_where_a_policy_asks_and_only_there() {
+    let origin = Origin::start(|seen| {
+        let fields: serde_json::Map<String, Value> = seen
+            .headers
+            .iter()
+            .filter(|(name, _)| name.starts_with("cloudfront-"))
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
+        Answer::new(
+            200,
+            &[("x-function", seen.header("x-function").unwrap_or_default())],
+            &Value::Object(fields).to_string(),
+        )
+    });
+    let edge = edge_that_knows(&origin);
     let forged = |path: &str| {
         let request = Request::get(format!("https://localhost{path}")).header("cloudfront-viewer-country", "XX");
         request.header("cloudfront-viewer-tls", "none").body(Full::default()).unwrap()
