@@ -86,8 +86,7 @@ impl Endpoint {
         self.received(response, &method, connection, permit, upload, timing)
     }
 
-    /// The resolver, to script it.
-    #[cfg(test)]
+    /// How it is reached.
     pub(crate) fn connector(&self) -> &Connector {
         &self.connector
     }
