@@ -7,6 +7,7 @@
 
 use crate::{
     cache::{KeyedRequest, Selection},
+    edge_fields,
     fault::{Fault, Refusal},
     gate::Received,
     hooks,
@@ -125,7 +126,7 @@ fn selected_fields(
         return headers;
     };
     let by_policy = |name: &&HeaderName| {
-        let own = name.as_str().starts_with("cloudfront-");
+        let own = name.as_str().starts_with(edge_fields::PREFIX) || behavior.asked.has(name);
         let listed = policy.edge_headers.iter().any(|listed| listed == name.as_str());
         !NOT_SELECTED.contains(name) && if own { listed } else { policy.headers.takes_ignoring_case(name.as_str()) }
     };

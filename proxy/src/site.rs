@@ -63,6 +63,8 @@ pub struct Site {
     pub guard: Guard,
     /// What is counted of its behaviors, origins and functions.
     pub metrics: Metrics,
+    /// What request fields that the edge adds begin with, in lower case.
+    pub header_prefix: String,
     /// The cache.
     pub cache: Cache,
     /// Who may purge on the public listeners; none: nobody.
