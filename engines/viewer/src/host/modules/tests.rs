@@ -98,6 +98,10 @@ fn hashes() {
             ("typeof crypto.randomBytes + typeof crypto.timingSafeEqual", "undefinedundefined"),
         ],
     );
+}
+
+#[test]
+fn hashes_of_byte_strings() {
     check(
         Runtime::Js1,
         &[
