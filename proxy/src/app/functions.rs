@@ -110,6 +110,24 @@ impl Functions {
         Self { hosts, concurrency, engines, loaded: Mutex::default(), counts: Mutex::default() }
     }
 
+    /// Starts an environment of each Lambda function, and tells its sandbox layers, with why they are missing, or why it does
+    /// not start.
+    pub(super) async fn layers(&self, config: &Config) -> Vec<(String, Result<Vec<(String, String)>, String>)> {
+        let mut all = Vec::new();
+        for function in config.functions.values().filter(|function| family(function) == Family::Lambda) {
+            let settings = fingerprint(function, config).and_then(|it| self.lambda_settings(function, &it, config));
+            let layers = match settings {
+                Ok(settings) => {
+                    let warmed = lambda::Function::new(settings, &self.concurrency).warm().await;
+                    warmed.map_err(|error| error.to_string())
+                }
+                Err(problem) => Err(problem.to_string()),
+            };
+            all.push((function.name.clone(), layers));
+        }
+        all
+    }
+
     /// Loads every function of `config`. `stores`: number and id of its key value stores, by name.
     pub(super) async fn load(
         &self,

@@ -151,6 +151,12 @@ impl Runtime {
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh, seeds })
     }
 
+    /// Starts an environment of each Lambda function of a configuration, by name; and tells its sandbox layers, with why they
+    /// are missing, or why it does not start.
+    pub(crate) async fn layers(&self, config: &Config) -> Vec<(String, Result<Vec<(String, String)>, String>)> {
+        self.functions.layers(config).await
+    }
+
     /// Forgets all stored answers.
     pub fn clear_cache(&self) {
         self.cache.clear();

@@ -105,8 +105,9 @@ enum Verb {
     Purge(purge::PurgeArguments),
     /// Read and edit key value stores.
     Kv(kv::KvArguments),
-    /// Look at what this machine offers: sandbox layers, Python.
-    Doctor,
+    /// Look at what this machine offers: sandbox layers, engines, limits; and whether the configuration, if there is one, can
+    /// be served. Exit code 1: the edge does not work so.
+    Doctor(DoctorArguments),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,
     /// Print the completions of a shell: for bash, `edgehook completions bash > ~/.local/share/bash-completion/completions/edgehook`.
@@ -169,6 +170,15 @@ struct DevArguments {
 }
 
 #[derive(Debug, Args)]
+struct DoctorArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct CheckArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -178,6 +188,9 @@ struct CheckArguments {
     /// Let warnings count as errors.
     #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
     deny: Option<String>,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The whole life of the process.
@@ -213,7 +226,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Kv(arguments) => runtime.block_on(kv::run(arguments, output)),
         Verb::Schema => schema::print(output),
         Verb::Completions { shell } => completions::print(shell, output),
-        Verb::Doctor => runtime.block_on(doctor::run(output)),
+        Verb::Doctor(arguments) => runtime.block_on(doctor::run(arguments, output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
             runtime.block_on(experiment::status(name.as_deref(), json, &node, output))
         }
