@@ -6,6 +6,7 @@
 //! | `GET /metrics` | [`metrics`] |
 //! | `POST /purge` | [`purge`] |
 //! | `POST /2020-05-31/distribution/{id}/invalidation` | [`invalidation`] |
+//! | `POST /reload` | [`reload`] |
 //! | `/kvs` and below | [`kvs`] |
 //!
 //! [`gate`] stands before all of them and decides who may ask. Nothing here can be reached through the public listeners.
@@ -16,9 +17,11 @@ mod invalidation;
 mod kvs;
 mod metrics;
 mod purge;
+mod reload;
 mod status;
 
 pub(crate) use gate::Gate;
+pub(crate) use reload::Reloads;
 
 use crate::{edge::Edge, stores::Stores};
 use axum::{
@@ -42,18 +45,20 @@ struct Api {
 }
 
 /// The whole API behind `gate`.
-pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router {
+pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, reloads: Option<Reloads>, gate: Gate) -> Router {
     let api = Api { edge, started: Instant::now(), started_at: SystemTime::now() };
     let purging = Router::new()
         .route("/purge", post(purge::purge))
         .route("/2020-05-31/distribution/{distribution}/invalidation", post(invalidation::create))
         .with_state(Arc::clone(&api.edge));
+    let reloading = Router::new().route("/reload", post(reload::reload)).with_state(reloads);
     Router::new()
         .route("/status", get(status::status))
         .route("/experiments", get(status::experiments))
         .route("/metrics", get(metrics::metrics))
         .with_state(api)
         .merge(purging)
+        .merge(reloading)
         .merge(kvs::router(stores))
         .layer(middleware::from_fn_with_state(Arc::new(gate), gate::admit))
         .layer(middleware::map_response(guarded))

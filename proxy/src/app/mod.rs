@@ -25,6 +25,7 @@ pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
 
 use crate::{
+    admin::Reloads,
     auth::Authorizer,
     cache::{Cache, DiskSettings, Now},
     edge::Edge,
@@ -202,15 +203,17 @@ async fn sweep(cache: Cache) {
     }
 }
 
-/// Serves the admin API until the process ends; with `next_free` on the next port that is free. Returns where.
+/// Serves the admin API until the process ends; with `next_free` on the next port that is free. `reloads` is where it asks for a
+/// reload. Returns where it can be reached.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve_admin(
+pub(crate) async fn serve_admin(
     config: &Config,
     runtime: &Runtime,
     edge: Arc<Edge>,
     next_free: bool,
+    reloads: Option<Reloads>,
 ) -> Result<String, ListenError> {
-    admin::serve(config, runtime, edge, next_free).await
+    admin::serve(config, runtime, edge, next_free, reloads).await
 }

@@ -17,6 +17,7 @@ mod line;
 mod node;
 mod output;
 mod purge;
+mod reload;
 mod schema;
 mod serve;
 mod sign;
@@ -88,12 +89,24 @@ enum Verb {
         /// Where to write it.
         #[arg(default_value = ".")]
         folder: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Serve for development: this machine only, reload on save, one line per request. Without a configuration here or
     /// above, serve a built-in demo.
     Dev(DevArguments),
     /// Serve for production. SIGHUP reloads the configuration, SIGTERM drains and ends.
     Serve(ConfigArgument),
+    /// Have a running node read its configuration again, as SIGHUP does, and say what became of it. Exit code 2: nothing has
+    /// changed, because something is wrong with it.
+    Reload {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArguments,
+    },
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
     /// Look into tokens, and make some for tests.
@@ -216,9 +229,10 @@ fn run(verb: Verb, output: &Output) -> Exit {
         }
     };
     let exit = match verb {
-        Verb::Init { folder } => init::run(&folder, output),
+        Verb::Init { folder, json } => init::run(&folder, json, output),
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
+        Verb::Reload { json, node } => runtime.block_on(reload::run(&node, json, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
         Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
         Verb::Sign(arguments) => sign::run(&arguments, output),
