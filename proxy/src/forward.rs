@@ -47,7 +47,8 @@ pub enum Extent {
     All,
 }
 
-const CONDITIONS: [HeaderName; 6] = [
+/// Fields that make an answer depend on what the viewer has.
+pub(crate) const CONDITIONS: [HeaderName; 6] = [
     header::RANGE,
     header::IF_RANGE,
     header::IF_MATCH,
