@@ -254,7 +254,9 @@ fn more_of_stores_than_cloudfront_allows() {
     let warned = |stores: usize, functions: usize| {
         let stores: String = (0..stores).map(|number| format!("[kvs.s{number}]\n")).collect();
         let read = |number| {
-            format!("[function.f{number}]\nruntime = \"cloudfront-js-2.0\"\nfile = \"functions/rewrite.js\"\nkvs = \"s0\"\n")
+            format!(
+                "[function.f{number}]\nruntime = \"cloudfront-js-2.0\"\nfile = \"functions/rewrite.js\"\nkvs = \"s0\"\n"
+            )
         };
         let functions: String = (0..functions).map(read).collect();
         codes(&format!("{stores}{functions}{REST}"), Mode::Serve)
