@@ -3,7 +3,7 @@
 //! One function holds all cases and picks one by the header `x-case`, so that an engine needs one environment and not one
 //! per row. The bodies are written in what JavaScript and Python have in common, with a few words translated.
 
-use crate::harness::{Answer, Client, Edge, Origin, Reply, has_python};
+use crate::harness::{Answer, Client, Edge, Origin, Reply, engine, engines, eventually};
 
 /// What becomes of the request.
 #[derive(Clone, Copy)]
@@ -206,11 +206,10 @@ fn python(rows: &[Row]) -> String {
 }
 
 fn edge(origin: &Origin, kind: &str, source: &str) -> Edge {
-    let file = if kind == "python" { "f.py" } else { "f.js" };
     let mut config = format!(
-        "[origin.app]\nurl = \"{}\"\n[function.f]\nruntime = \"{kind}\"\nfile = \"{file}\"\ntimeout = \"30s\"\n\
-         memory = \"1GiB\"\n",
-        origin.url()
+        "[origin.app]\nurl = \"{}\"\n{}",
+        origin.url(),
+        engine::function(kind, "timeout = \"30s\"\nmemory = \"1GiB\"")
     );
     for (hook, key) in
         [("vq", "viewer_request"), ("oq", "origin_request"), ("or", "origin_response"), ("vs", "viewer_response")]
@@ -220,13 +219,12 @@ fn edge(origin: &Origin, kind: &str, source: &str) -> Edge {
         ));
     }
     config.push_str("[[behavior]]\npath = \"*\"\norigin = \"app\"\n");
-    Edge::start(&config, &[(file, source)])
+    Edge::start(&config, &[(engine::file(kind), &engine::code(kind, source))])
 }
 
 fn check(rows: &[Row]) {
-    check_engine("nodejs", &javascript(rows), rows);
-    if has_python() {
-        check_engine("python", &python(rows), rows);
+    for kind in engines() {
+        check_engine(kind, engine::of(kind, &javascript(rows), &python(rows)), rows);
     }
 }
 
@@ -276,9 +274,8 @@ fn ask(client: &mut Client, hook: &str, case: usize) -> Reply {
 /// Waits for the line about this request's failure, which must hold `text`.
 fn logged(edge: &Edge, reply: &Reply, text: &str) {
     let id = reply.header("x-amz-cf-id").to_owned();
-    let log = edge.says(&id);
-    let line = log.lines().find(|line| line.contains(&id)).unwrap();
-    assert!(line.contains(text), "{line} does not hold {text:?}");
+    let found = |line: &str| line.contains(&id) && line.contains(text);
+    eventually(&format!("{id} with {text:?}"), || edge.output().lines().any(found).then_some(()));
 }
 
 #[test]

@@ -314,7 +314,31 @@ fn a_key_value_store_of_the_largest_size_and_one_byte_more() {
 fn engines_of_nodejs() {
     let function = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nengine =";
     assert_eq!(codes(&format!("{function} \"boa\"{REST}"), Mode::Serve), [""; 0]);
-    assert_eq!(codes(&format!("{function} \"node\"{REST}"), Mode::Serve), ["E104"]);
+    assert_eq!(codes(&format!("{function} \"node\"{REST}"), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&format!("{function} \"deno\"{REST}"), Mode::Serve), ["E107"]);
+    let provided = "[function.f]\nruntime = \"provided\"\nfile = \"functions/hello\"\n";
+    for (more, expected) in [
+        ("", &[][..]),
+        ("handler = \"app/main.run\"", &[]),
+        ("handler = \"two words\"", &["E107"]),
+        ("handler = \"\"", &["E107"]),
+        ("engine = \"boa\"", &["E113"]),
+        ("compat = \"any\"", &["E113"]),
+        ("budget = \"1ms\"", &["E113"]),
+    ] {
+        assert_eq!(codes(&format!("{provided}{more}{REST}"), Mode::Serve), expected, "{more}");
+    }
+    // Row 96 of lambda-edge.md 13: no other file than `file`.
+    let handler = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nhandler =";
+    for (value, expected) in [
+        ("handler", &[][..]),
+        ("app.handlers.first", &[]),
+        ("../a.b", &["E107"]),
+        ("a..b", &["E107"]),
+        ("a.", &["E107"]),
+    ] {
+        assert_eq!(codes(&format!("{handler} \"{value}\"{REST}"), Mode::Serve), expected, "{value}");
+    }
 }
 
 #[test]
@@ -328,7 +352,7 @@ fn functions() {
     2 | runtime = "cloudfront-js"
       |           ^^^^^^^^^^^^^^^ not one of its words
       |
-    help: did you mean "cloudfront-js-1.0" or "cloudfront-js-2.0"?   words: cloudfront-js-1.0, cloudfront-js-2.0, nodejs, python
+    help: did you mean "cloudfront-js-1.0" or "cloudfront-js-2.0"?   words: cloudfront-js-1.0, cloudfront-js-2.0, nodejs, python, provided
 
     error[E112]: `file` names a file that does not exist
      --> edge.toml:3:8
@@ -344,7 +368,7 @@ fn functions() {
     4 | [function.b]
       |           ^ no `runtime` here
       |
-    help: runtime = "cloudfront-js-2.0", "nodejs" or "python"
+    help: runtime = "cloudfront-js-2.0", "nodejs", "python" or "provided"
 
     error[E112]: `file` is not a file
      --> edge.toml:5:8

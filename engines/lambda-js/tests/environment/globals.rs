@@ -28,6 +28,7 @@ fn the_process() {
         value("[process.env.AWS_REGION, process.env._HANDLER, process.env.TZ]"),
         r#"["us-east-1","handler","UTC"]"#
     );
+    assert_eq!(value("[process.env.AWS_EXECUTION_ENV]"), r#"["AWS_Lambda_nodejs22.x"]"#);
     assert_eq!(
         value("[typeof globalThis.host, global === globalThis, process.env.HOME ?? null]"),
         r#"["undefined",true,null]"#

@@ -24,6 +24,8 @@ pub(crate) const REQUEST: &str = "8f5c3a1e-0000-4000-8000-000000000001";
 /// A folder with a function in it.
 pub(crate) struct Code {
     folder: TempDir,
+    /// Where the environment makes its own folders: one that is killed leaves them.
+    scratch: TempDir,
     main: String,
     handler: String,
     memory: u32,
@@ -33,8 +35,10 @@ pub(crate) struct Code {
 impl Code {
     pub(crate) fn new(main: &str, source: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let code = Self { folder, main: main.to_owned(), handler: "handler".to_owned(), memory: 256, network: "none" };
-        code.file(main, source)
+        let (main, handler, scratch) = (main.to_owned(), "handler".to_owned(), TempDir::new().unwrap());
+        let code = Self { folder, scratch, main, handler, memory: 256, network: "none" };
+        let main = code.main.clone();
+        code.file(&main, source)
     }
 
     /// A CommonJS function.
@@ -88,6 +92,7 @@ impl Code {
             layers: Vec::new(),
             network: self.network.to_owned(),
             compat: "any".to_owned(),
+            node: String::new(),
         }
     }
 
@@ -95,7 +100,7 @@ impl Code {
         let confined = Confined {
             program: env!("CARGO_BIN_EXE_edgehook-lambda-js").into(),
             arguments: Vec::new(),
-            variables: Vec::new(),
+            variables: vec![("TMPDIR".to_owned(), self.scratch.path().to_str().unwrap().to_owned())],
             address_space: None,
             capture_output: true,
         };

@@ -90,6 +90,7 @@ impl Code {
             layers: Vec::new(),
             network: "public".to_owned(),
             compat: "any".to_owned(),
+            node: String::new(),
         }
     }
 
