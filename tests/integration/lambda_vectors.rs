@@ -2,6 +2,12 @@
 //!
 //! One function holds all cases and picks one by the header `x-case`, so that an engine needs one environment and not one
 //! per row. The bodies are written in what JavaScript and Python have in common, with a few words translated.
+//!
+//! Where the other rows are: 4 and 106 to 112 in `lambda_provided`; 11, 25, 63, 65 to 68, 70, 94, 98 and 115 in `lambda_hooks`; 27,
+//! 41, 42, 44 to 49 in `lambda_bodies`; 57 to 62 besides in `lambda_origins`; 69 in `failover`; 71 to 81, 83, 85 to 92, 95, 97, 99 to
+//! 105 in `lambda_outcomes`; 82, 113, 115, 116 and 119 in `lambda_lifecycle`; 114 in `lambda`; 128 in `check`; 84, 96 and 117 in
+//! the tests of `config`, which refuses such files; 93 in those of the environments. 118 and 120 to 127 are about versions, which do
+//! not exist yet, and 129 about X-Ray's trace header, which is passed on as it is.
 
 use crate::harness::{Answer, Client, Edge, Origin, Reply, engine, engines, eventually};
 

@@ -311,7 +311,7 @@ fn a_key_value_store_of_the_largest_size_and_one_byte_more() {
 }
 
 #[test]
-fn engines_of_nodejs() {
+fn engines_handlers_and_variables_of_lambda_functions() {
     let function = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nengine =";
     assert_eq!(codes(&format!("{function} \"boa\"{REST}"), Mode::Serve), [""; 0]);
     assert_eq!(codes(&format!("{function} \"node\"{REST}"), Mode::Serve), [""; 0]);
@@ -328,7 +328,19 @@ fn engines_of_nodejs() {
     ] {
         assert_eq!(codes(&format!("{provided}{more}{REST}"), Mode::Serve), expected, "{more}");
     }
-    // Row 96 of lambda-edge.md 13: no other file than `file`.
+    // Rows 84 and 117 of lambda-edge.md 13.
+    for (more, expected) in [
+        ("timeout = \"30s\"", &[][..]),
+        ("timeout = \"31s\"", &["E108"]),
+        ("env = { AWS_REGION = \"x\" }", &["E111"]),
+        ("env = { 1a = \"x\" }", &["E111"]),
+    ] {
+        assert_eq!(codes(&format!("{provided}{more}{REST}"), Mode::Serve), expected, "{more}");
+    }
+    let bytes = |length: usize| format!("{provided}env = {{ AB = \"{}\" }}{REST}", "x".repeat(length - 2));
+    assert_eq!(codes(&bytes(4_096), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&bytes(4_097), Mode::Serve), ["E108"]);
+    // Row 96: no other file than `file`.
     let handler = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nhandler =";
     for (value, expected) in [
         ("handler", &[][..]),

@@ -23,7 +23,7 @@ fn find(table: &str, peer: SocketAddrV4, local: SocketAddrV4) -> Option<u64> {
 
 /// `0100007F:1F90`: the four bytes as this machine reads them as a number, and the port.
 fn address(text: &str) -> Option<SocketAddrV4> {
-    let (address, port) = text.split_once(':')?;
+    let (address, port) = text.split_once(':').filter(|(address, port)| (address.len(), port.len()) == (8, 4))?;
     let bytes = u32::from_str_radix(address, 16).ok()?.to_ne_bytes();
     Some(SocketAddrV4::new(Ipv4Addr::from(bytes), u16::from_str_radix(port, 16).ok()?))
 }

@@ -22,6 +22,13 @@ fn the_context() {
 }
 
 #[test]
+fn row_93_time_that_has_run_out_is_negative() {
+    let source = "exports.handler = async (event, context) => context.getRemainingTimeInMillis() < -1000";
+    let mut environment = Code::js(source).ready();
+    assert_eq!(environment.invoke_until("{}", 1_000).unwrap(), "true");
+}
+
+#[test]
 fn the_process() {
     assert_eq!(value("process.env.GREETING"), "\"hällo\"");
     assert_eq!(
