@@ -136,7 +136,7 @@ async fn environments(roles: &Roles) -> Vec<Chapter> {
         Err(why) => ("node".to_owned(), Finding::Missing(why)),
     });
     let public = "public addresses are told from others for javascript alone; python, node and provided reach all";
-    findings.push(("network".to_owned(), Finding::Missing(public.to_owned())));
+    findings.push(("network".to_owned(), Finding::Fine(public.to_owned())));
     chapters.insert(0, Chapter { title: "environments (Lambda functions)", findings });
     chapters
 }
