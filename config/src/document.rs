@@ -16,7 +16,7 @@ use crate::keys::{Family, Table};
 use crate::section::{Section, Value};
 use crate::{
     Config, Dev, Loaded, admin, authorizer, cache, error_response, experiment, function, geo, key_group, kvs, limits,
-    origin, origin_group, origin_request_policy, response_headers_policy, routing, server,
+    origin, origin_group, origin_request_policy, response_headers_policy, routing, server, trace,
 };
 
 /// Checks a file and sorts the outcome.
@@ -62,6 +62,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let server = server::read(&section("server", Table::Server));
     let limits = limits::read(&section("limits", Table::Limits));
     let admin = admin::read(&section("admin", Table::Admin));
+    let trace = trace::read(&section("trace", Table::Trace));
     let cache = cache::read(&section("cache", Table::Cache));
     let geo = geo::read(&section("geo", Table::Geo));
 
@@ -132,6 +133,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         server,
         limits,
         admin,
+        trace,
         cache,
         geo,
         s3_endpoint,

@@ -97,6 +97,8 @@ pub enum Table {
     Geo,
     /// `geo` of a behavior.
     BehaviorGeo,
+    /// `[trace]`
+    Trace,
     /// `[dev]`
     Dev,
 }
@@ -150,6 +152,7 @@ impl Table {
             Self::ErrorResponse => "[[custom_error_response]]",
             Self::Geo => "[geo]",
             Self::BehaviorGeo => "geo",
+            Self::Trace => "[trace]",
             Self::Dev => "[dev]",
         }
     }
@@ -245,7 +248,7 @@ const KEYS: &[Key] = &[
     row(Table::File, "admin", "address and token of API, dashboard and metrics"),
     planned(Table::File, "debug", "header and secret that ask for detailed answers"),
     planned(Table::File, "access_log", "one line per request"),
-    planned(Table::File, "trace", "ring of request records"),
+    row(Table::File, "trace", "which requests leave a record"),
     row(Table::File, "geo", "databases for countries and networks"),
     row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
     row(Table::File, "cache", "memory tier and node-wide times"),
@@ -307,6 +310,12 @@ const KEYS: &[Key] = &[
     row(Table::Admin, "insecure", "allows an address off loopback without token"),
     row(Table::Admin, "redact", "headers masked in traces, besides the usual ones"),
     planned(Table::Admin, "purge_secret", "allows HTTP PURGE on the public listeners"),
+
+    row(Table::Trace, "keep", "records kept"),
+    row(Table::Trace, "memory", "bytes that records may take"),
+    row(Table::Trace, "sample", "share of requests recorded in full, 0 to 1"),
+    row(Table::Trace, "bodies", "whether bodies are recorded, up to 64 KiB"),
+    planned(Table::Trace, "otlp", "where spans are sent"),
 
     row(Table::Cache, "profile", "values of all keys that are not written"),
     row(Table::Cache, "memory", "size of the memory tier"),

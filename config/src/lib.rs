@@ -42,6 +42,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 mod units;
 
 use std::path::Path;
@@ -72,6 +73,7 @@ pub use origin_request_policy::OriginRequestPolicy;
 pub use response_headers_policy::{Cors, ResponseHeadersPolicy, SetHeader};
 pub use secret::Secret;
 pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
+pub use trace::Trace;
 
 /// What the file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[admin]`
     pub admin: Admin,
+    /// `[trace]`
+    pub trace: Trace,
     /// `[cache]`
     pub cache: CacheSettings,
     /// `[geo]`

@@ -39,3 +39,5 @@ pub mod shadow;
 pub mod site;
 pub mod stores;
 pub mod trace_context;
+mod workbench;
+pub mod world;

@@ -14,7 +14,7 @@ use crate::{
     access::{self, Access},
     auth,
     body::{self, Body},
-    cache::{BypassReason, Lookup, Now},
+    cache::{BypassReason, KeyedRequest, Lookup},
     directed,
     edge_fields::{self, Moment},
     experiment::{self, Taken},
@@ -23,15 +23,12 @@ use crate::{
     gate::Received,
     hooks::{self, Flow},
     invalidate::key,
-    record::Record,
+    record::{Record, Seat, TracedKey},
     site::{Behavior, Site},
 };
 use edgehook_contract::viewer::OriginChoice;
-use http::Response;
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use http::{HeaderMap, Response};
+use std::sync::Arc;
 
 /// A response, and what it says about where it came from.
 #[derive(Debug)]
@@ -60,12 +57,15 @@ pub async fn run(
     record: &mut Record,
 ) -> Result<Delivery, Fault> {
     let behavior = site.behavior(&request)?;
-    record.behavior = Some(behavior.path.as_str().to_owned());
+    (record.behavior, record.behavior_index) = (Some(behavior.path.as_str().to_owned()), Some(behavior.written.index));
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Delivery::Redirected(response));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = site.world.seconds();
     let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
+    if let Some(trace) = &mut record.trace {
+        trace.admitted = behavior.admission.names();
+    }
     let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, &identity, record)?;
     substitute_root(site, &mut request);
     if request.has_body {
@@ -89,9 +89,9 @@ pub async fn run(
 
     edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
-    let asked = behavior.viewer_response.is_some().then(|| request.headers.clone());
+    let asked = (behavior.viewer_response.is_some() || record.trace.is_some()).then(|| request.headers.clone());
     behavior.policy.normalise.fields(&mut request.headers);
-    let answer = answer(site, &behavior, &request, body, &buckets, record).await?;
+    let answer = answer(site, &behavior, (&request, asked.as_ref()), body, &buckets, record).await?;
     if let Some(asked) = asked {
         request.headers = asked; // functions see what the viewer sent
     }
@@ -108,25 +108,34 @@ pub(crate) async fn page(site: &Arc<Site>, mut request: Received, record: &mut R
         edge_fields::add(site, &behavior, moment, &record.arrival, &mut request);
     }
     behavior.policy.normalise.fields(&mut request.headers);
-    answer(site, &behavior, &request, &mut body::empty(), &[], record).await
+    answer(site, &behavior, (&request, None), &mut body::empty(), &[], record).await
 }
 
 /// From the cache, or from the origin by way of it or past it.
 async fn answer(
     site: &Arc<Site>,
     behavior: &Arc<Behavior>,
-    request: &Received,
+    (request, asked): (&Received, Option<&HeaderMap>),
     body: &mut Body,
     buckets: &[(String, String)],
     record: &mut Record,
 ) -> Result<Answer, Fault> {
     let keyed = key(behavior, request, buckets);
+    let seat = note_key(record, (request, asked), behavior, &keyed, buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
     let found = if request.has_body {
         Lookup::Bypass(BypassReason::Body)
     } else {
-        site.cache.lookup(&ask(behavior, request, &keyed), Now::read()).await
+        let ask = ask(behavior, request, &keyed);
+        let lookup = site.cache.lookup(&ask, site.world.now());
+        match seat {
+            None => lookup.await,
+            Some(seat) => seat.kept_until_polled(lookup).await,
+        }
     };
+    if let Some(trace) = &mut record.trace {
+        trace.lookup = reason(&found);
+    }
     Ok(match found {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
@@ -142,6 +151,35 @@ async fn answer(
         Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
         Lookup::NotCached => return Err(Refusal::NotCached.into()),
     })
+}
+
+/// Leaves the key in the trace of a request that has one.
+fn note_key(
+    record: &mut Record,
+    (request, asked): (&Received, Option<&HeaderMap>),
+    behavior: &Arc<Behavior>,
+    keyed: &KeyedRequest,
+    buckets: &[(String, String)],
+) -> Option<Seat> {
+    let trace = record.trace.as_mut()?;
+    trace.key = Some(TracedKey {
+        behavior: behavior.clone(),
+        request: request.clone(),
+        asked: asked.unwrap_or(&request.headers).clone(),
+        keyed: keyed.clone(),
+        buckets: buckets.to_vec(),
+    });
+    trace.meeting.take()
+}
+
+/// Why the origin has to be asked, where that says more than the report.
+fn reason(found: &Lookup) -> Option<&'static str> {
+    match found {
+        Lookup::Bypass(reason) => Some(reason.as_str()),
+        Lookup::Failed(_) => Some("fetch-failed"),
+        Lookup::NotCached => Some("only-if-cached"),
+        Lookup::Hit(_) | Lookup::Miss(_) => None,
+    }
 }
 
 /// `/` becomes the configured file, before any function sees it (cloudfront-functions.md 1.2).

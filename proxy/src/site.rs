@@ -13,9 +13,11 @@ use crate::{
     hooks::{Function, IncludeBody},
     metrics::Metrics,
     origin::{DynamicOrigins, Origin},
+    record::Tracing,
     response_headers::ResponseHeaders,
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
+    world::World,
 };
 use edgehook_contract::lambda;
 use http::{HeaderName, HeaderValue};
@@ -61,6 +63,10 @@ pub struct Site {
     pub metrics: Metrics,
     /// The cache.
     pub cache: Cache,
+    /// Where time and chance come from.
+    pub world: World,
+    /// Which requests are recorded, and how.
+    pub tracing: Tracing,
     /// Where S3 origins that functions choose are asked; `None`: at their own names.
     pub s3: Option<Origin>,
     /// Origins that functions choose.
@@ -74,6 +80,8 @@ pub struct Site {
 /// What happens to requests of one host and path pattern.
 #[derive(Clone, Debug)]
 pub struct Behavior {
+    /// Where it is written.
+    pub written: Written,
     /// Which paths.
     pub path: PathPattern,
     /// Which hosts; empty: all.
@@ -129,6 +137,15 @@ impl Behavior {
     fn is_guarded(&self) -> bool {
         self.admission.is_guarded() || !self.allow.is_empty() || !self.deny.is_empty()
     }
+}
+
+/// Where a behavior stands in the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Its place among the behaviors, from 0.
+    pub index: usize,
+    /// The name of its cache policy.
+    pub cache_policy: Option<String>,
 }
 
 /// The second origin of a group.

@@ -36,6 +36,7 @@ mod listeners;
 mod origins;
 mod policies;
 mod purge;
+mod requests;
 mod serve;
 mod shadow;
 mod signed_urls;

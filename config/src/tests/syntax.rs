@@ -99,13 +99,13 @@ fn key_in_the_wrong_table() {
 
 #[test]
 fn planned_table_key_and_word() {
-    let input = "[trace]\nkeep = 1\n[origin.x]\ndir = \"site\"\nearly_data = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"\non_error = \"/e.html\"";
+    let input = "[access_log]\nfile = \"log\"\n[origin.x]\ndir = \"site\"\nearly_data = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"\non_error = \"/e.html\"";
     assert_snapshot!(check_part(input), @r#"
-    error[E104]: `[trace]` is not available in this version
+    error[E104]: `[access_log]` is not available in this version
      --> edge.toml:1:2
       |
-    1 | [trace]
-      |  ^^^^^ known, but not read yet
+    1 | [access_log]
+      |  ^^^^^^^^^^ known, but not read yet
       |
     help: remove it, or comment it out until it is available
 

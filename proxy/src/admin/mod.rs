@@ -6,6 +6,7 @@
 //! | `GET /metrics` | [`metrics`] |
 //! | `POST /purge` | [`purge`] |
 //! | `/kvs` and below | [`kvs`] |
+//! | `GET /requests` and below | [`requests`] |
 //!
 //! [`gate`] stands before all of them and decides who may ask. Nothing here can be reached through the public listeners.
 //! Deliberately absent: addresses and tokens' whereabouts (`app::admin`), and configuration types.
@@ -14,9 +15,11 @@ mod gate;
 mod kvs;
 mod metrics;
 mod purge;
+mod requests;
 mod status;
 
 pub(crate) use gate::Gate;
+pub(crate) use purge::scopes_of as purge_scopes;
 
 use crate::{edge::Edge, stores::Stores};
 use axum::{
@@ -47,6 +50,9 @@ pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router
         .route("/status", get(status::status))
         .route("/experiments", get(status::experiments))
         .route("/metrics", get(metrics::metrics))
+        .route("/requests", get(requests::list))
+        .route("/requests/follow", get(requests::follow))
+        .route("/requests/{id}", get(requests::one))
         .with_state(api)
         .merge(purging)
         .merge(kvs::router(stores))

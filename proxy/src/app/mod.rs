@@ -9,6 +9,7 @@ mod caching;
 mod experiments;
 mod functions;
 mod listen;
+mod rehearsal;
 mod roles;
 mod site;
 mod token;
@@ -17,6 +18,7 @@ pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
+pub(crate) use rehearsal::Rehearsal;
 pub use roles::{ENVIRONMENT_ROLE, Engines, HOST_ROLE, Roles};
 pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
@@ -108,8 +110,11 @@ impl Runtime {
         let stores = Arc::new(Stores::new(hosts.clone(), place));
         let concurrency = Concurrency::new(config.server.environments as usize);
         let cache = Cache::new(site::cache_limits(config));
-        keep_on_disk(&cache, config);
-        tokio::spawn(sweep(cache.clone()));
+        if mode != Mode::Check {
+            // Who only looks must not open what a running node has open.
+            keep_on_disk(&cache, config);
+            tokio::spawn(sweep(cache.clone()));
+        }
         Self {
             cache,
             functions: Functions::new(hosts, concurrency, roles),
@@ -136,6 +141,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
             fetch_keys: self.mode != Mode::Check,
+            rehearsal: None,
         };
         let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         self.loads.store(number, Ordering::Relaxed);

@@ -61,6 +61,23 @@ impl Admission {
     pub fn is_guarded(&self) -> bool {
         self.signers.is_some() || self.passwords.is_some() || self.tokens.is_some()
     }
+
+    /// What viewers have to pass, for records.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut add = |is_there: bool, name: &str| names.extend(is_there.then(|| name.to_owned()));
+        add(self.rate.is_some(), "rate limit");
+        add(self.signers.is_some(), "signed URL");
+        add(self.passwords.is_some(), "password");
+        match &self.tokens {
+            None => {}
+            Some(Tokens::Any(authorizers) | Tokens::All(authorizers)) => {
+                names.extend(authorizers.iter().map(|authorizer| format!("authorizer {}", authorizer.name)));
+            }
+        }
+        names
+    }
 }
 
 /// What holds for a whole site.

@@ -167,7 +167,8 @@ impl Cache {
         if let Some(served) = self.fresh_hit(ask, now) {
             return Lookup::Hit(Box::new(served));
         }
-        let deadline = now.mono + WAIT_LIMIT;
+        let begun = Instant::now();
+        let deadline = begun + WAIT_LIMIT;
         let mut at = now;
         loop {
             let Waiting { receiver, arrived, stale } = match self.begin(ask, at) {
@@ -175,9 +176,9 @@ impl Cache {
                 Begin::Wait(waiting) => waiting,
             };
             let soft = ask.policy.rules.stale_soft_deadline.filter(|_| stale.is_some());
-            let until = soft.map_or(deadline, |soft| deadline.min(now.mono + soft));
+            let until = soft.map_or(deadline, |soft| deadline.min(begun + soft));
             let signal = timeout_at(until, receiver).await;
-            let waited = Instant::now().saturating_duration_since(now.mono);
+            let waited = begun.elapsed();
             at = Now { wall: now.wall + waited, mono: now.mono + waited };
             let Ok(signal) = signal else {
                 let stale = stale.and_then(|stale| stand_in(&stale, Failure::Unreachable, ask, at));

@@ -23,6 +23,7 @@ mod freshness;
 mod key;
 mod lookup;
 mod marks;
+mod nearest;
 mod normalise;
 mod parts;
 mod policy;
@@ -63,6 +64,7 @@ pub use self::{
     freshness::Failure,
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
+    nearest::{Difference, Near},
     normalise::{Coding, Normalise, joined},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
     purge::{Kind as PurgeKind, Recorded, Scope},
@@ -73,6 +75,7 @@ pub use self::{
     tags::TagRules,
     ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StandIn, StoreResult},
 };
+use crate::world::World;
 use self::{
     disk::Disk,
     marks::{Marks, Overflows},
@@ -127,6 +130,8 @@ pub(crate) struct Inner {
     /// Rung when purges have piled up.
     sweeper: Notify,
     limits: CacheLimits,
+    /// Where fills read the time.
+    world: World,
     /// The first moment that was seen; uses are dated from it.
     epoch: OnceLock<Instant>,
 }
@@ -143,6 +148,12 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
+        Self::within(World::Real, limits)
+    }
+
+    /// An empty cache in a world of its own.
+    #[must_use]
+    pub fn within(world: World, limits: CacheLimits) -> Self {
         let inner = Inner {
             store: Store::new(limits.memory),
             marks: Marks::new(),
@@ -152,6 +163,7 @@ impl Cache {
             recalls: Mutex::default(),
             sweeper: Notify::new(),
             limits,
+            world,
             epoch: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }

@@ -18,6 +18,7 @@ mod output;
 mod purge;
 mod serve;
 mod sign;
+mod test;
 mod watch;
 
 pub(crate) use watch::{folders_below, is_source};
@@ -94,6 +95,8 @@ enum Verb {
     Serve(ConfigArgument),
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Run tests of functions and of the whole edge, in process: own clock, own cache, scripted origins.
+    Test(test::TestArguments),
     /// Look into tokens, and make some for tests.
     #[command(subcommand)]
     Jwt(jwt::JwtVerb),
@@ -198,6 +201,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Test(arguments) => runtime.block_on(test::run(arguments, output)),
         Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
         Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),

@@ -116,7 +116,7 @@ impl FunctionCounts {
 }
 
 /// Share of the budget that a run used, in whole percent, at most 100 (cloudfront-functions.md 8).
-pub(super) fn compute_utilization(cpu: Duration, budget: Duration) -> u8 {
+pub(crate) fn compute_utilization(cpu: Duration, budget: Duration) -> u8 {
     let (cpu, budget) = (cpu.as_micros(), budget.as_micros().max(1));
     u8::try_from((cpu * 200 / budget).div_ceil(2).min(100)).unwrap_or(100)
 }

@@ -10,10 +10,12 @@
 mod breaker;
 mod convert;
 mod function;
+mod invoke;
 mod request_body;
 mod run;
 
 pub use breaker::Breaker;
+pub(crate) use function::compute_utilization;
 pub use function::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said};
 
 use crate::{
@@ -269,6 +271,7 @@ pub async fn viewer_response(
     }
 }
 
+pub(crate) use invoke::{Invoked, invoke};
 pub use convert::{Replaced as BodyAfterHook, request as request_message};
 pub(crate) use convert::{header_map, headers as contract_headers};
 pub(crate) use run::shown as shown_problem;
