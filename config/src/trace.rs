@@ -27,10 +27,7 @@ pub(crate) fn read(section: &Section<'_>) -> Trace {
     Trace {
         keep: section.count("keep", 0..=1_000_000).unwrap_or(KEEP),
         memory: section.size("memory", 0..=1 << 40).unwrap_or(MEMORY),
-        sample: section
-            .value("sample")
-            .and_then(|value| value.share())
-            .unwrap_or(if dev { 1.0 } else { SAMPLE }),
+        sample: section.value("sample").and_then(|value| value.share()).unwrap_or(if dev { 1.0 } else { SAMPLE }),
         bodies: section.boolean("bodies").unwrap_or(dev),
     }
 }

@@ -16,8 +16,8 @@ pub use json::{
 pub use key::KeyPart;
 pub use mask::{MASKED, Mask};
 pub use ring::{Kept, Records, SLOW, Tracing};
-pub(crate) use trace::{Meeting, Seat, response};
 pub use trace::{BODY_LIMIT, HookEvent, HookMessages, HookResult, OriginMessages, Sample, Trace, TracedKey};
+pub(crate) use trace::{Meeting, Seat, response};
 
 use crate::{cache::Report, edge_fields::Arrival, experiment::Exposure, world::World};
 use edgehook_contract::HookPoint;

@@ -40,13 +40,8 @@ impl World {
     /// A world that begins at `wall`, and in which chance follows from `seed`.
     #[must_use]
     pub fn simulated(wall: SystemTime, seed: u64) -> Self {
-        let simulation = Simulation {
-            wall,
-            mono: Instant::now(),
-            passed: AtomicU64::new(0),
-            seed,
-            drawn: AtomicU64::new(0),
-        };
+        let simulation =
+            Simulation { wall, mono: Instant::now(), passed: AtomicU64::new(0), seed, drawn: AtomicU64::new(0) };
         Self::Simulated(Arc::new(simulation))
     }
 

@@ -40,3 +40,4 @@ mod requests;
 mod serve;
 mod shadow;
 mod signed_urls;
+mod tests;

@@ -42,9 +42,9 @@ impl Wanted {
         let (host, target) = &kept.url;
         match url.split_once("://") {
             None => url == target,
-            Some((_, rest)) => rest.strip_prefix(host.as_str()).is_some_and(|rest| {
-                rest == target || (rest.is_empty() && target == "/")
-            }),
+            Some((_, rest)) => rest
+                .strip_prefix(host.as_str())
+                .is_some_and(|rest| rest == target || (rest.is_empty() && target == "/")),
         }
     }
 }
@@ -60,7 +60,9 @@ pub(super) async fn list(State(api): State<Api>, Query(wanted): Query<Wanted>) -
 pub(super) async fn one(State(api): State<Api>, Path(id): Path<String>) -> Response {
     match api.edge.records.find(&id) {
         Some(kept) => Json(kept.read()).into_response(),
-        None => (StatusCode::NOT_FOUND, "no record of this request; it was not sampled, or is too old\n").into_response(),
+        None => {
+            (StatusCode::NOT_FOUND, "no record of this request; it was not sampled, or is too old\n").into_response()
+        }
     }
 }
 

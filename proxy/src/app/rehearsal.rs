@@ -2,14 +2,8 @@
 
 use super::{Runtime, SiteError, site};
 use crate::{
-    auth::jwt::KeySet,
-    cache::Cache,
-    edge_fields::PlayedPlaces,
-    origin::Stage,
-    record::Tracing,
-    site::Site,
-    stores::Served,
-    world::World,
+    auth::jwt::KeySet, cache::Cache, edge_fields::PlayedPlaces, origin::Stage, record::Tracing, site::Site,
+    stores::Served, world::World,
 };
 use edgehook_config::{Config, Mode};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! From a checked configuration and loaded functions to a site.
 
+use super::rehearsal::Rehearsal;
 use super::{
     auth::{self, KeySets},
     experiments,
@@ -17,13 +18,12 @@ use crate::{
     hooks::{Function, IncludeBody},
     metrics::KeptMetrics,
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Stage, Target},
+    record::{Mask, Tracing},
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
-    record::{Mask, Tracing},
     site::{Behavior, Destination, Failover, ProtocolPolicy, Site, SiteOrigin, Written},
     stores::StoresError,
 };
-use super::rehearsal::Rehearsal;
 use edgehook_config::{
     self as config, AdminListen, Config, Methods, OriginTarget, PrivateOrigin, Scheme, ViewerProtocolPolicy,
 };

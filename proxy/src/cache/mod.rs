@@ -75,13 +75,13 @@ pub use self::{
     tags::TagRules,
     ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StandIn, StoreResult},
 };
-use crate::world::World;
 use self::{
     disk::Disk,
     marks::{Marks, Overflows},
     purge::Purges,
     store::Store,
 };
+use crate::world::World;
 
 /// A moment on both clocks: dates of messages are compared with the wall, durations are counted on the monotonic one.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ mod doctor;
 mod experiment;
 mod findings;
 mod init;
+mod invoke;
 mod jwt;
 mod kv;
 mod line;
@@ -97,6 +98,8 @@ enum Verb {
     Check(CheckArguments),
     /// Run tests of functions and of the whole edge, in process: own clock, own cache, scripted origins.
     Test(test::TestArguments),
+    /// Run one function once, with an event from a file; exit code 1: it failed, or its result is invalid.
+    Invoke(invoke::InvokeArguments),
     /// Look into tokens, and make some for tests.
     #[command(subcommand)]
     Jwt(jwt::JwtVerb),
@@ -202,6 +205,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
         Verb::Test(arguments) => runtime.block_on(test::run(arguments, output)),
+        Verb::Invoke(arguments) => runtime.block_on(invoke::run(arguments, output)),
         Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
         Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),

@@ -117,7 +117,13 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
     }
     if arguments.update {
         return match update(&played) {
-            Ok(0) => if report.failed == 0 { Exit::Done } else { Exit::No },
+            Ok(0) => {
+                if report.failed == 0 {
+                    Exit::Done
+                } else {
+                    Exit::No
+                }
+            }
             Ok(count) => {
                 output.notice(&format!("{count} updated; run again to see whether all is as it should be"));
                 Exit::Done

@@ -271,7 +271,7 @@ pub async fn viewer_response(
     }
 }
 
-pub(crate) use invoke::{Invoked, invoke};
 pub use convert::{Replaced as BodyAfterHook, request as request_message};
 pub(crate) use convert::{header_map, headers as contract_headers};
+pub(crate) use invoke::{Invoked, invoke};
 pub(crate) use run::shown as shown_problem;

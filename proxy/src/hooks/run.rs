@@ -56,9 +56,12 @@ impl Outcome {
     pub(super) fn recorded(&self) -> Option<HookResult> {
         match self {
             Self::Untouched => None,
-            Self::Request { request, origin, body, .. } => {
-                Some(HookResult::Request { message: request.clone(), origin: origin.clone(), body: body.clone() })
-            }
+            Self::Request { request, origin, body, choice } => Some(HookResult::Request {
+                message: request.clone(),
+                origin: origin.clone(),
+                choice: choice.clone(),
+                body: body.clone(),
+            }),
             Self::Response { message, body } => {
                 Some(HookResult::Response { message: message.clone(), body: body.clone() })
             }

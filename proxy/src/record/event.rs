@@ -9,7 +9,10 @@ mod read;
 pub use read::read_event;
 
 use super::trace::{HookEvent, HookResult};
-use edgehook_contract::{RequestMessage, ResponseMessage, lambda, viewer::fields};
+use edgehook_contract::{
+    RequestMessage, ResponseMessage, lambda,
+    viewer::{OriginChoice, fields},
+};
 use serde_json::{Map, Value, json};
 
 /// The event as JSON.
@@ -42,11 +45,17 @@ pub fn event_json(event: &HookEvent) -> Value {
 #[must_use]
 pub fn result_json(event: &HookEvent, result: &HookResult) -> Value {
     match (event, result) {
-        (HookEvent::Viewer(_), HookResult::Request { message, .. }) => json!({ "request": viewer_request(message) }),
+        (HookEvent::Viewer(_), HookResult::Request { message, choice, .. }) => {
+            let mut result = json!({ "request": viewer_request(message) });
+            if let Some(choice) = choice {
+                result["origin"] = chosen(choice);
+            }
+            result
+        }
         (HookEvent::Viewer(_), HookResult::Response { message, body }) => {
             json!({ "response": viewer_response(message, body.as_deref()) })
         }
-        (HookEvent::Lambda(event), HookResult::Request { message, origin, body }) => {
+        (HookEvent::Lambda(event), HookResult::Request { message, origin, body, .. }) => {
             let after = lambda::Event {
                 request: message.clone(),
                 origin: origin.clone().or_else(|| event.origin.clone()),
@@ -68,6 +77,18 @@ pub fn result_json(event: &HookEvent, result: &HookResult) -> Value {
             }
             json!({ "response": response })
         }
+    }
+}
+
+/// The origin that a viewer function chose.
+fn chosen(choice: &OriginChoice) -> Value {
+    match choice {
+        OriginChoice::Update(update) => match &update.domain_name {
+            Some(name) => json!({ "domainName": name }),
+            None => json!({}),
+        },
+        OriginChoice::Select(member) => json!({ "originId": member.id }),
+        OriginChoice::Group { primary, secondary, .. } => json!({ "originIds": [primary.id, secondary.id] }),
     }
 }
 

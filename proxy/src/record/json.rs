@@ -275,9 +275,8 @@ impl MessagePart {
 }
 
 fn lines(headers: &[Header], mask: &Mask) -> Vec<(String, String)> {
-    let line = |header: &Header| {
-        (header.name.clone(), mask.header(&header.name, &String::from_utf8_lossy(&header.value)))
-    };
+    let line =
+        |header: &Header| (header.name.clone(), mask.header(&header.name, &String::from_utf8_lossy(&header.value)));
     headers.iter().map(line).collect()
 }
 

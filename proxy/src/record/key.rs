@@ -125,7 +125,10 @@ impl Explained<'_> {
             let (reason, rule) = self.by_selection(&policy.headers, "headers", true);
             let normalised = is_normalised(&policy.normalise, name);
             let (reason, rule) = if normalised && before != value {
-                (format!("normalized from {:?}", self.mask.header(name.as_str(), &before)), self.rule("headers.normalize"))
+                (
+                    format!("normalized from {:?}", self.mask.header(name.as_str(), &before)),
+                    self.rule("headers.normalize"),
+                )
             } else {
                 (reason, rule)
             };
@@ -134,7 +137,8 @@ impl Explained<'_> {
         }
         if let Selection::Include(names) = &policy.headers {
             for name in names.iter().filter(|name| !request.headers.contains_key(name.as_str())) {
-                let (part, reason) = (format!("header {}", name.to_ascii_lowercase()), "the request has none".to_owned());
+                let (part, reason) =
+                    (format!("header {}", name.to_ascii_lowercase()), "the request has none".to_owned());
                 parts.push(KeyPart { part, value: String::new(), keyed: false, reason, rule: self.rule("headers") });
             }
         }

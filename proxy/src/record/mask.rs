@@ -121,9 +121,10 @@ impl Mask {
     /// What a run came to.
     pub(super) fn result(&self, result: &HookResult) -> HookResult {
         match result {
-            HookResult::Request { message, origin, body } => HookResult::Request {
+            HookResult::Request { message, origin, choice, body } => HookResult::Request {
                 message: self.request(message),
                 origin: origin.as_ref().map(|origin| self.origin(origin)),
+                choice: choice.clone(),
                 body: body.clone(),
             },
             HookResult::Response { message, body } => {

@@ -168,7 +168,11 @@ impl Records {
     fn keep(&self, fresh: Arc<Kept>, tracing: &Tracing) {
         let mut shelves = self.shelves();
         let Shelves { ordinary, notable } = &mut *shelves;
-        if fresh.notable { notable.push(fresh) } else { ordinary.push(fresh) }
+        if fresh.notable {
+            notable.push(fresh)
+        } else {
+            ordinary.push(fresh)
+        }
         let over = |ordinary: &Shelf, notable: &Shelf, part: u64| {
             let count = (ordinary.kept.len() + notable.kept.len()) as u64;
             count * part > tracing.keep as u64 || (ordinary.bytes + notable.bytes) * part > tracing.memory
@@ -227,7 +231,13 @@ mod tests {
 
     fn kept(id: &str, notable: bool, length: usize) -> Arc<Kept> {
         let json = "x".repeat(length).into_boxed_str();
-        Arc::new(Kept { id: id.to_owned(), url: <(String, String)>::default(), notable, json, bodies: Bodies::default() })
+        Arc::new(Kept {
+            id: id.to_owned(),
+            url: <(String, String)>::default(),
+            notable,
+            json,
+            bodies: Bodies::default(),
+        })
     }
 
     fn ids(records: &Records) -> Vec<String> {

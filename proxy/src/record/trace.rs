@@ -87,8 +87,10 @@ pub enum HookResult {
     Request {
         /// The request.
         message: RequestMessage,
-        /// Another origin.
+        /// Another origin, from a Lambda function.
         origin: Option<lambda::Origin>,
+        /// Another origin, from a viewer function.
+        choice: Option<Box<viewer::OriginChoice>>,
         /// Another body.
         body: Option<Vec<u8>>,
     },

@@ -44,12 +44,8 @@ impl Comparison {
 /// `< 4000` and its like.
 pub(crate) fn comparison(text: &str) -> Option<(Comparison, f64)> {
     let text = text.trim();
-    let known = [
-        ("<=", Comparison::AtMost),
-        (">=", Comparison::AtLeast),
-        ("<", Comparison::Less),
-        (">", Comparison::More),
-    ];
+    let known =
+        [("<=", Comparison::AtMost), (">=", Comparison::AtLeast), ("<", Comparison::Less), (">", Comparison::More)];
     let (sign, comparison) = known.into_iter().find(|(sign, _)| text.starts_with(sign))?;
     text.strip_prefix(sign)?.trim().trim_end_matches('%').trim().parse().ok().map(|number| (comparison, number))
 }
@@ -71,7 +67,8 @@ impl Matcher {
             Self::Matches(pattern) => text(actual).is_some_and(|text| pattern.is_match(&text)),
             Self::Contains(part) => match actual {
                 Value::Array(items) => items.iter().any(|item| {
-                    same(part, item) || matches!((text(item), part.as_str()), (Some(item), Some(part)) if item.contains(part))
+                    same(part, item)
+                        || matches!((text(item), part.as_str()), (Some(item), Some(part)) if item.contains(part))
                 }),
                 actual => matches!((text(actual), text(part)), (Some(actual), Some(part)) if actual.contains(&part)),
             },
@@ -122,9 +119,10 @@ fn same(expected: &Value, actual: &Value) -> bool {
         (Value::Array(expected), Value::Array(actual)) => {
             expected.len() == actual.len() && expected.iter().zip(actual).all(|(a, b)| same(a, b))
         }
-        (Value::Number(_) | Value::String(_) | Value::Bool(_), Value::Number(_) | Value::String(_) | Value::Bool(_)) => {
-            text(expected) == text(actual)
-        }
+        (
+            Value::Number(_) | Value::String(_) | Value::Bool(_),
+            Value::Number(_) | Value::String(_) | Value::Bool(_),
+        ) => text(expected) == text(actual),
         _ => false,
     }
 }
@@ -151,7 +149,8 @@ fn number(value: &Value) -> Option<f64> {
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text)
-            if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte)) =>
+            if !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte)) =>
         {
             text.clone()
         }

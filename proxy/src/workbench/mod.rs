@@ -8,6 +8,7 @@
 //! Invariants: nothing here opens a connection; a play shares no cache, clock or script with another.
 
 pub(crate) mod cases;
+pub(crate) mod diff;
 pub(crate) mod engine;
 pub(crate) mod matcher;
 pub(crate) mod near;

@@ -1,6 +1,9 @@
 //! Why the cache answered as it did, in words: the rule that decided, and the stored answer that came nearest.
 
-use crate::{cache::Near, record::{KeyPart, RequestRecord}};
+use crate::{
+    cache::Near,
+    record::{KeyPart, RequestRecord},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,12 +61,14 @@ fn nearest(told: &RequestRecord, near: &Near, lines: &mut Vec<Reason>) {
     let differs = |name: &str| near.differs.iter().any(|difference| difference.part == name);
     let own = told.key.as_deref().unwrap_or_default();
     let is_shown = |name: &str| name == "path" || !url.contains(&name) || differs(name);
-    let ours: Vec<String> =
-        own.iter().filter(|part| part.keyed && is_shown(&part.part)).map(|part| shown(&part.part, &part.value)).collect();
+    let ours: Vec<String> = own
+        .iter()
+        .filter(|part| part.keyed && is_shown(&part.part))
+        .map(|part| shown(&part.part, &part.value))
+        .collect();
     let theirs: Vec<String> =
         near.parts.iter().filter(|(name, _)| is_shown(name)).map(|(name, value)| shown(name, value)).collect();
-    let vary: Vec<&str> =
-        near.differs.iter().filter_map(|difference| difference.part.strip_prefix("vary ")).collect();
+    let vary: Vec<&str> = near.differs.iter().filter_map(|difference| difference.part.strip_prefix("vary ")).collect();
     if vary.is_empty() {
         let names: Vec<&str> = near.differs.iter().map(|difference| difference.part.as_str()).collect();
         lines.push(reason("reason", format!("key differs from the stored entry in {}", names.join(", "))));
@@ -74,7 +79,8 @@ fn nearest(told: &RequestRecord, near: &Near, lines: &mut Vec<Reason>) {
     lines.push(reason("near", format!("{}   (stored {} s ago)", theirs.join(" | "), near.stored.as_secs())));
     for difference in near.differs.iter().filter(|difference| difference.part.starts_with("vary ")) {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
-        let text = format!("{}: {} here, {} there", difference.part, value(&difference.ours), value(&difference.theirs));
+        let text =
+            format!("{}: {} here, {} there", difference.part, value(&difference.ours), value(&difference.theirs));
         lines.push(reason("near", text));
     }
     lines.extend(hint(own, near));

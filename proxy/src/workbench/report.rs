@@ -159,7 +159,8 @@ impl TestReport {
         let skipped = if self.skipped > 0 { format!(", {} skipped", self.skipped) } else { String::new() };
         let seconds = Duration::from_millis(self.took_ms).as_secs_f64();
         let summary = format!("{} passed, {} failed{skipped}", self.passed, self.failed);
-        let _ = write!(text, " {} in {seconds:.2} s", styled(color, if self.failed > 0 { "31" } else { "32" }, &summary));
+        let _ =
+            write!(text, " {} in {seconds:.2} s", styled(color, if self.failed > 0 { "31" } else { "32" }, &summary));
         text
     }
 
@@ -235,7 +236,12 @@ impl CaseReport {
         let pad = " ".repeat(width.saturating_sub(name.chars().count()));
         let Some(failure) = &self.failure else {
             if let Some(why) = &self.skip {
-                let _ = writeln!(text, "  {} {name}{pad}  skipped: {}", styled(color, "33", "-"), crate::record::shown(why));
+                let _ = writeln!(
+                    text,
+                    "  {} {name}{pad}  skipped: {}",
+                    styled(color, "33", "-"),
+                    crate::record::shown(why)
+                );
                 return;
             }
             let _ = write!(text, "  {} {name}{pad}", styled(color, "32", "✓"));
@@ -330,7 +336,10 @@ mod tests {
         let suite = SuiteReport { name: "s".to_owned(), tests: vec![failed] };
         let report = TestReport { failed: 1, suites: vec![suite], ..TestReport::default() };
         let junit = report.junit();
-        assert!(junit.contains("name=\"&lt;x &amp; y&gt;\"") && junit.contains("a &lt; &quot;b&quot;\u{fffd}"), "{junit}");
+        assert!(
+            junit.contains("name=\"&lt;x &amp; y&gt;\"") && junit.contains("a &lt; &quot;b&quot;\u{fffd}"),
+            "{junit}"
+        );
     }
 
     /// `EDGEHOOK_BLESS=1` writes the file anew.

@@ -1,7 +1,9 @@
 //! Plays test cases, each by itself and several at a time, and judges what came of them.
 
 use super::{
-    cases::{Case, EdgeCase, EventCase, Expectation, Expected, FunctionCase, Place, RequestStep, Step, Subject, Suite, What},
+    cases::{
+        Case, EdgeCase, EventCase, Expectation, Expected, FunctionCase, Place, RequestStep, Step, Subject, Suite, What,
+    },
     engine::{Engine, Entrance, Play, Scene, Setting},
     matcher::{Matcher, shown},
     near::{self, Reason},

@@ -27,13 +27,7 @@ pub(crate) struct Line {
 
 impl Default for Line {
     fn default() -> Self {
-        Self {
-            status: StatusCode::OK,
-            headers: Vec::new(),
-            body: Bytes::new(),
-            delay: Duration::ZERO,
-            fail: None,
-        }
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Bytes::new(), delay: Duration::ZERO, fail: None }
     }
 }
 

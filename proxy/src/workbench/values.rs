@@ -14,8 +14,7 @@ use crate::{
     site::{Behavior, Site},
 };
 use edgehook_contract::{
-    Family, Header, HookPoint, RequestMessage,
-    lambda,
+    Family, Header, HookPoint, RequestMessage, ResponseMessage, lambda,
     viewer::{self, fields},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -164,10 +163,7 @@ pub(crate) fn event_of(engine: &Engine, case: &FunctionCase) -> Result<HookEvent
     let function = site.functions.get(&case.function);
     let hook = case.hook.unwrap_or_else(|| attached_hook(site, &case.function));
     if !hook.is_request() {
-        return Err(format!(
-            "a test with `function` has a request only; write an event file for {}",
-            hook.as_str()
-        ));
+        return Err(format!("a test with `function` has a request only; write an event file for {}", hook.as_str()));
     }
     let mut headers = header_lines(step, &str::to_owned)?;
     let host = step.host.clone().unwrap_or_else(|| usual_host(engine));
@@ -247,7 +243,8 @@ pub(crate) fn of_function(subject: &Subject, invoked: &Invoked) -> Result<Option
         Subject::Status => status.map(Value::from),
         Subject::Header(name) => joined(headers.iter().filter(|line| line.name == *name).map(|line| &line.value[..])),
         Subject::Cookie(name) => {
-            let cookies = if request.is_some() { fields::from_cookies(headers) } else { fields::from_set_cookies(headers) };
+            let cookies =
+                if request.is_some() { fields::from_cookies(headers) } else { fields::from_set_cookies(headers) };
             cookies.iter().find(|cookie| cookie.name == *name).map(|cookie| cookie.first.value.clone().into())
         }
         Subject::Body => body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned().into()),
@@ -257,7 +254,9 @@ pub(crate) fn of_function(subject: &Subject, invoked: &Invoked) -> Result<Option
         Subject::Utilization => invoked.record.utilization().map(Value::from),
         Subject::Logs => Some(invoked.record.logs.clone().into()),
         Subject::Error => invoked.record.failure.clone().map(Value::from),
-        other => return Err(format!("{other}: a function alone has none; leave `function` out to test the whole edge")),
+        other => {
+            return Err(format!("{other}: a function alone has none; leave `function` out to test the whole edge"));
+        }
     })
 }
 
@@ -296,9 +295,7 @@ pub(crate) fn of_scene(subject: &Subject, scene: &Scene, asked: &[Asked]) -> Res
             found.map(|known| known.value.clone().into())
         }
         Subject::Utilization => told.hooks.iter().filter_map(|hook| hook.utilization).max().map(Value::from),
-        Subject::Logs => {
-            Some(told.hooks.iter().flat_map(|hook| hook.console.clone()).collect::<Vec<String>>().into())
-        }
+        Subject::Logs => Some(told.hooks.iter().flat_map(|hook| hook.console.clone()).collect::<Vec<String>>().into()),
         Subject::Error => told.failure.clone().map(Value::from),
         Subject::DenyReason => {
             let reason = told.admission.as_ref().and_then(|admission| admission.reason.clone());
@@ -388,9 +385,8 @@ pub(crate) fn tidy(value: &Value) -> Value {
 fn even_out(message: &mut Value) {
     let Some(message) = message.as_object_mut() else { return };
     // Lambda events have a query in text for good; a viewer function's has an object.
-    let is_viewer = message.get("headers").and_then(Value::as_object).is_some_and(|headers| {
-        headers.values().all(Value::is_object)
-    });
+    let is_viewer =
+        message.get("headers").and_then(Value::as_object).is_some_and(|headers| headers.values().all(Value::is_object));
     if let Some(query) = message.get("querystring").and_then(Value::as_str).filter(|_| is_viewer) {
         let fields = fields_json(&fields::from_query(query));
         message.insert("querystring".to_owned(), fields);
@@ -458,4 +454,57 @@ pub(crate) fn same_error(expected: &str, actual: &str) -> bool {
         text.split(':').next().map(str::trim).filter(|kind| kind.ends_with("Error")).map(str::to_owned)
     };
     matches!((kind(expected), kind(actual)), (Some(expected), Some(actual)) if expected == actual && expected != "Error")
+}
+
+/// An event for a function without one: `GET /`, or at the response hooks an answer to it.
+pub(crate) fn sample_event(engine: &Engine, function: &str, hook: HookPoint) -> HookEvent {
+    let site = engine.site();
+    let host = usual_host(engine);
+    let request = RequestMessage {
+        method: "GET".to_owned(),
+        uri: "/".to_owned(),
+        query: None,
+        headers: vec![Header::new("host", host), Header::new("user-agent", "edgehook")],
+    };
+    let response = (!hook.is_request()).then(|| ResponseMessage {
+        status: 200,
+        reason: None,
+        headers: vec![Header::new("content-type", "text/html")],
+    });
+    let (viewer_ip, request_id) = (VIEWER.to_string(), "sample".to_owned());
+    if site.functions.get(function).is_none_or(|function| function.family() == Family::Viewer) {
+        let context = viewer::Context { request_id, ..viewer::Context::default() };
+        return HookEvent::Viewer(Box::new(viewer::Event { hook, context, viewer_ip, request, response }));
+    }
+    let at_origin = matches!(hook, HookPoint::OriginRequest | HookPoint::OriginResponse);
+    HookEvent::Lambda(Box::new(lambda::Event {
+        hook,
+        context: lambda::Context { request_id, ..lambda::Context::default() },
+        client_ip: viewer_ip,
+        request,
+        body: None,
+        origin: at_origin.then(|| attached_origin(site, function)).flatten(),
+        response,
+        lower_case_keys: false,
+    }))
+}
+
+/// The same event at another hook point.
+///
+/// # Errors
+/// The event has not what is there.
+pub(crate) fn at_hook(event: &mut HookEvent, wanted: HookPoint) -> Result<(), String> {
+    let (hook, response) = match event {
+        HookEvent::Viewer(event) if wanted.is_viewer() => (&mut event.hook, &mut event.response),
+        HookEvent::Viewer(_) => return Err(format!("CloudFront Functions do not run at {}", wanted.as_str())),
+        HookEvent::Lambda(event) => (&mut event.hook, &mut event.response),
+    };
+    if !wanted.is_request() && response.is_none() {
+        return Err(format!("the event has no response, as there is one at {}", wanted.as_str()));
+    }
+    if wanted.is_request() {
+        *response = None;
+    }
+    *hook = wanted;
+    Ok(())
 }

@@ -11,10 +11,7 @@ pub(crate) use events::read_folder;
 pub(crate) use native::read as read_toml;
 pub(crate) use node::{Problem, duration};
 
-use super::{
-    matcher::Matcher,
-    script::Line,
-};
+use super::{matcher::Matcher, script::Line};
 use crate::{edge_fields::PlayedPlace, listener::Scheme};
 use edgehook_contract::HookPoint;
 use serde_json::Value;

@@ -24,12 +24,29 @@ const TEST: [&str; 15] = [
     "steps", "get", "uri",
 ];
 const REQUEST: [&str; 15] = [
-    "uri", "get", "method", "host", "query", "headers", "cookie", "body", "ip", "geo", "scheme", "jwt", "save", "expect",
-    "post",
+    "uri", "get", "method", "host", "query", "headers", "cookie", "body", "ip", "geo", "scheme", "jwt", "save",
+    "expect", "post",
 ];
 const EXPECT: [&str; 19] = [
-    "status", "headers", "cookie", "body", "uri", "query", "method", "cache", "age", "hooks", "origin", "origin_calls",
-    "origin_request", "key", "units", "utilization", "logs", "error", "deny_reason",
+    "status",
+    "headers",
+    "cookie",
+    "body",
+    "uri",
+    "query",
+    "method",
+    "cache",
+    "age",
+    "hooks",
+    "origin",
+    "origin_calls",
+    "origin_request",
+    "key",
+    "units",
+    "utilization",
+    "logs",
+    "error",
+    "deny_reason",
 ];
 const OUTCOMES: [&str; 9] =
     ["hit", "stale", "revalidated", "miss", "expired", "uncacheable", "bypass", "generated", "error"];
@@ -452,7 +469,8 @@ fn matcher(node: &Node<'_>) -> Option<Matcher> {
         return match Regex::new(&pattern.text()?) {
             Ok(regex) => Some(Matcher::Matches(regex)),
             Err(error) => {
-                pattern.wrong(&format!("a regular expression ({})", error.to_string().lines().last().unwrap_or_default()));
+                pattern
+                    .wrong(&format!("a regular expression ({})", error.to_string().lines().last().unwrap_or_default()));
                 None
             }
         };
@@ -499,21 +517,45 @@ mod tests {
     fn every_problem_has_its_line_and_what_was_expected() {
         for (text, expected) in [
             ("", "t.toml:1: no test"),
-            ("x = 1\n[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = {}", "t.toml:1: the file: unknown key `x`; expected one of test"),
+            (
+                "x = 1\n[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = {}",
+                "t.toml:1: the file: unknown key `x`; expected one of test",
+            ),
             ("[[test]]\nrequest = { uri = \"/\" }\nexpect = {}", "a test needs a name"),
             ("[[test]]\nname = \"a\"", "t.toml:1: test[0]: expected `request` and `expect`, or `steps`"),
             ("[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }", "a request needs `expect`"),
-            ("[[test]]\nname = 1\nrequest = { uri = \"/\" }\nexpect = {}", "t.toml:2: test[0].name: expected text, found 1"),
-            ("[[test]]\nname = \"a\"\nrequest = { uri = \"x\" }\nexpect = {}", "t.toml:3: test[0].request.uri: expected a path that begins with /, found \"x\""),
-            ("[[test]]\nname = \"a\"\nrequest = { }\nexpect = {}", "t.toml:3: test[0].request: expected `uri` or `get`"),
-            ("[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = { cache = \"HIT\" }", "expected one of hit, stale"),
+            (
+                "[[test]]\nname = 1\nrequest = { uri = \"/\" }\nexpect = {}",
+                "t.toml:2: test[0].name: expected text, found 1",
+            ),
+            (
+                "[[test]]\nname = \"a\"\nrequest = { uri = \"x\" }\nexpect = {}",
+                "t.toml:3: test[0].request.uri: expected a path that begins with /, found \"x\"",
+            ),
+            (
+                "[[test]]\nname = \"a\"\nrequest = { }\nexpect = {}",
+                "t.toml:3: test[0].request: expected `uri` or `get`",
+            ),
+            (
+                "[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = { cache = \"HIT\" }",
+                "expected one of hit, stale",
+            ),
             ("[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = { units = 1 }", "units are not counted"),
-            ("[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = { body = { matches = \"(\" } }", "a regular expression"),
+            (
+                "[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = { body = { matches = \"(\" } }",
+                "a regular expression",
+            ),
             ("[[test]]\nname = \"a\"\nrequest = { uri = \"/\" }\nexpect = { colour = 1 }", "unknown key `colour`"),
-            ("[[test]]\nname = \"a\"\nsteps = [ { advance = \"soon\" } ]", "t.toml:3: test[0].steps[0].advance: expected a duration"),
+            (
+                "[[test]]\nname = \"a\"\nsteps = [ { advance = \"soon\" } ]",
+                "t.toml:3: test[0].steps[0].advance: expected a duration",
+            ),
             ("[[test]]\nname = \"a\"\nsteps = [ { purge = {} } ]", "expected tag, url, prefix, host, or all = true"),
             ("[[test]]\nname = \"a\"\nclock = \"noon\"\nrequest = { uri = \"/\" }\nexpect = {}", "a time such as"),
-            ("[[test]]\nname = \"a\"\norigin.x = { fail = \"later\" }\nrequest = { uri = \"/\" }\nexpect = {}", "connect, timeout or reset"),
+            (
+                "[[test]]\nname = \"a\"\norigin.x = { fail = \"later\" }\nrequest = { uri = \"/\" }\nexpect = {}",
+                "connect, timeout or reset",
+            ),
             ("[[test]\nname", "t.toml:1: "),
         ] {
             let found = problems(text);

@@ -2,7 +2,12 @@
 
 use super::Place;
 use serde_json::Value;
-use std::{cell::RefCell, ops::Range, path::{Path, PathBuf}, time::Duration};
+use std::{
+    cell::RefCell,
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -154,9 +159,7 @@ impl<'s> Node<'s> {
     /// Text, or a list of texts.
     pub(super) fn texts(&self) -> Vec<String> {
         match self.value {
-            DeValue::Array(_) => {
-                self.list().unwrap_or_default().iter().filter_map(Self::text).collect()
-            }
+            DeValue::Array(_) => self.list().unwrap_or_default().iter().filter_map(Self::text).collect(),
             _ => self.text().into_iter().collect(),
         }
     }
@@ -225,10 +228,7 @@ impl<'s> Fields<'s> {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
                 let list = known.join(", ");
-                self.source.report(
-                    key.span(),
-                    format!("{}: unknown key `{name}`; expected one of {list}", self.name),
-                );
+                self.source.report(key.span(), format!("{}: unknown key `{name}`; expected one of {list}", self.name));
             }
         }
     }
