@@ -21,6 +21,8 @@ pub struct Admin {
     pub insecure: bool,
     /// Headers masked in traces, in lower case, besides authorization, cookie and set-cookie.
     pub redact: Vec<String>,
+    /// Who sends it may purge with the method PURGE on the public listeners; without it nobody may.
+    pub purge_secret: Option<Secret>,
 }
 
 /// Where the admin API listens.
@@ -34,13 +36,18 @@ pub enum AdminListen {
 
 const DEFAULT_PORT: u16 = 9901;
 
+/// Characters of a secret that everybody can guess at.
+const LEAST_PURGE_SECRET: usize = 16;
+
 pub(crate) fn read(section: &Section<'_>) -> Admin {
     let admin = Admin {
         listen: listen(section),
-        token: token(section),
+        token: secret(section, "token"),
         insecure: section.boolean("insecure").unwrap_or(false),
         redact: section.list("redact", address::header_name).unwrap_or_default(),
+        purge_secret: secret(section, "purge_secret"),
     };
+    check_secrets(section, &admin);
     check_exposure(section, &admin);
     admin
 }
@@ -56,18 +63,31 @@ fn listen(section: &Section<'_>) -> AdminListen {
     written.unwrap_or_else(|| AdminListen::Tcp(Address { host: "127.0.0.1".to_owned(), port: DEFAULT_PORT }))
 }
 
-fn token(section: &Section<'_>) -> Option<Secret> {
-    let text = section.text("token")?;
+fn secret(section: &Section<'_>, key: &'static str) -> Option<Secret> {
+    let text = section.text(key)?;
     section.cx.hide(text.span.clone());
     if text.placeholder {
         // Everybody could guess the placeholder.
         return None;
     }
-    text.parsed(section.cx, |token| match token {
-        "" => Err("an empty token protects nothing".to_owned()),
-        _ if !token.bytes().all(|b| b.is_ascii_graphic()) => Err("must be printable ASCII without blanks".to_owned()),
-        _ => Ok(Secret::new(token.to_owned())),
+    text.parsed(section.cx, |secret| match secret {
+        "" => Err("an empty secret protects nothing".to_owned()),
+        _ if !secret.bytes().all(|b| b.is_ascii_graphic()) => Err("must be printable ASCII without blanks".to_owned()),
+        _ => Ok(Secret::new(secret.to_owned())),
     })
+}
+
+/// Whoever purges from outside must not be able to do the rest.
+fn check_secrets(section: &Section<'_>, admin: &Admin) {
+    let (Some(purge), Some(place)) = (&admin.purge_secret, section.value("purge_secret")) else { return };
+    if admin.token.as_ref().is_some_and(|token| token.expose() == purge.expose()) {
+        let problem = Problem::new(Code::Conflict, place.span.clone(), "`purge_secret` is the admin token");
+        section.cx.report(problem.label("sent over the public listeners").help("choose another secret"));
+    }
+    if purge.expose().len() < LEAST_PURGE_SECRET {
+        let label = format!("at least {LEAST_PURGE_SECRET} characters");
+        place.report(Code::BadValue, "`purge_secret` is too short", label);
+    }
 }
 
 fn check_exposure(section: &Section<'_>, admin: &Admin) {

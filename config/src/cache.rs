@@ -23,8 +23,6 @@ pub struct CacheSettings {
     pub keep: Duration,
     /// Everything that a behavior may set for itself.
     pub rules: CacheRules,
-    /// Viewers see the fields with purge tags.
-    pub forward_tags: bool,
 }
 
 /// Where the disk tier is, and how large it may become.
@@ -75,9 +73,6 @@ pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
         admit_after: admit_after(section, rules.profile),
         disk,
         keep: rules.keep.take().unwrap_or(Duration::from_hours(24)),
-        forward_tags: section
-            .choice("tag_fields", &[("strip", false), ("forward", true)], &[])
-            .unwrap_or(rules.profile == Profile::StrictRfc),
         rules,
     }
 }

@@ -118,6 +118,10 @@ pub struct CacheRules {
     pub reject_encoded_delimiters: bool,
     /// Answers whose type does not suit the path's extension are not stored.
     pub deception_armor: bool,
+    /// Cache groups are obeyed (RFC 9875).
+    pub cache_groups: bool,
+    /// Viewers see the fields with purge tags.
+    pub forward_tags: bool,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -163,6 +167,8 @@ impl CacheRules {
             host_path_only: strict,
             reject_encoded_delimiters: false,
             deception_armor: false,
+            cache_groups: true,
+            forward_tags: strict,
         }
     }
 }
@@ -184,6 +190,7 @@ pub(crate) fn read(section: &Section<'_>, around: Option<&CacheRules>) -> CacheR
     set(&mut rules.cloudfront_min_ttl, section.boolean("cloudfront_min_ttl"));
     set(&mut rules.reject_encoded_delimiters, section.boolean("reject_encoded_delimiters"));
     set(&mut rules.deception_armor, section.boolean("deception_armor"));
+    set(&mut rules.cache_groups, section.boolean("cache_groups"));
     read_words(section, &mut rules);
     if let Some(targeted) = section.value("targeted").and_then(|value| read_targeted(&value)) {
         rules.targeted = targeted;
@@ -205,6 +212,7 @@ fn read_words(section: &Section<'_>, rules: &mut CacheRules) {
     set(&mut rules.normalise_language, two("vary_language", "syntax", "normalised"));
     set(&mut rules.forward_all, two("forward", "policy", "all"));
     set(&mut rules.host_path_only, two("rewrite", "full", "host-path"));
+    set(&mut rules.forward_tags, two("tag_fields", "strip", "forward"));
     let cookies = [
         ("auto", SetCookie::Auto),
         ("strip", SetCookie::Strip),

@@ -1,5 +1,8 @@
-//! `[[custom_error_response]]`: pages in place of errors (http-cache.md 6.5). How long errors are kept is not settled here yet.
+//! `[[custom_error_response]]`: pages in place of errors (http-cache.md 6.5).
 
+use std::time::Duration;
+
+use crate::cache::MAX_TTL;
 use crate::diagnostic::{Code, Problem};
 use crate::section::{Section, Value};
 
@@ -12,6 +15,8 @@ pub struct ErrorResponse {
     pub page: Option<String>,
     /// Status that the page is sent with.
     pub response_code: u16,
+    /// How long the error itself stays in the cache at least; `None`: as `error_ttl` says.
+    pub ttl: Option<Duration>,
 }
 
 /// Statuses that may have a page, and be shown with one; 200 besides.
@@ -19,6 +24,7 @@ const STATUSES: [u16; 11] = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 5
 
 pub(crate) fn read(section: &Section<'_>, before: &[ErrorResponse]) -> Option<ErrorResponse> {
     let page = section.parsed("page", path);
+    let ttl = section.duration("ttl", Duration::ZERO..=MAX_TTL);
     let response_code = section.value("response_code").and_then(|value| status(&value, true));
     let written = section.required("code", "code = 404")?;
     let code = status(&written, false)?;
@@ -31,7 +37,7 @@ pub(crate) fn read(section: &Section<'_>, before: &[ErrorResponse]) -> Option<Er
         section.cx.report(problem.label("nothing is sent with it").help("page = \"/errors/404.html\""));
         return None;
     }
-    Some(ErrorResponse { code, page, response_code: response_code.unwrap_or(code) })
+    Some(ErrorResponse { code, page, response_code: response_code.unwrap_or(code), ttl })
 }
 
 fn status(value: &Value<'_>, shown: bool) -> Option<u16> {

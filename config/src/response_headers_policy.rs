@@ -22,6 +22,8 @@ pub struct ResponseHeadersPolicy {
     pub cors: Option<Cors>,
     /// Security headers, and others with fixed values, in the order in which they are set.
     pub set: Vec<SetHeader>,
+    /// Percentage of answers that get `Server-Timing`.
+    pub server_timing: u8,
 }
 
 /// One header with a fixed value.
@@ -117,7 +119,7 @@ pub(crate) fn managed(name: &str) -> Option<ResponseHeadersPolicy> {
         ("x-xss-protection", "1; mode=block", false),
     ];
     let set = if security { fields.into_iter().map(header).collect() } else { Vec::new() };
-    Some(ResponseHeadersPolicy { name: name.to_owned(), remove: Vec::new(), cors, set })
+    Some(ResponseHeadersPolicy { name: name.to_owned(), remove: Vec::new(), cors, set, server_timing: 0 })
 }
 
 pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<ResponseHeadersPolicy> {
@@ -134,7 +136,8 @@ pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<ResponseHeadersP
     let security = section.value("security").and_then(|value| value.section(Table::Security));
     let mut set = security.map(|table| read_security(&table)).unwrap_or_default();
     set.extend(section.value("custom").map(|value| custom(&value)).unwrap_or_default());
-    Some(ResponseHeadersPolicy { name: name.to_owned(), remove, cors, set })
+    let server_timing = section.count("server_timing", 0..=100).unwrap_or(0);
+    Some(ResponseHeadersPolicy { name: name.to_owned(), remove, cors, set, server_timing })
 }
 
 fn removable(text: &str) -> Result<String, String> {

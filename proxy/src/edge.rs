@@ -7,7 +7,7 @@ use crate::{
     edge_fields::Arrival,
     error_pages,
     experiment::Exposure,
-    fault::Fault,
+    fault::{Fault, Refusal},
     gate, hooks,
     lifecycle::{self, Delivery},
     listener::{Answer, Connection, Handler},
@@ -75,6 +75,10 @@ impl Edge {
             Ok(Delivery::OfTheServer(about_the_server()))
         } else {
             match gate::receive(&connection, request) {
+                Ok((request, unread)) if site.public_purge.as_ref().is_some_and(|purge| purge.concerns(&request)) => {
+                    body = Some(unread);
+                    purged(&site, &request).await
+                }
                 Ok((request, unread)) => {
                     let unread = note_request(&request, unread, record);
                     let asked = site.error_pages.remember(&request);
@@ -280,6 +284,12 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
 fn location(headers: &http::HeaderMap, site: &Site) -> Option<String> {
     let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok())?;
     Some(site.guard.secrets.redact(location).into_owned())
+}
+
+/// PURGE, where it is enabled, is answered by the edge whoever asks: no origin ever sees the secret.
+async fn purged(site: &Site, request: &gate::Received) -> Result<Delivery, Fault> {
+    let Some(purge) = &site.public_purge else { return Err(Refusal::MethodUnknown.into()) };
+    purge.answer(site, request).await.map(Delivery::OfTheServer)
 }
 
 /// `OPTIONS *` is about the server, not about anything behind it (security.md S21).

@@ -151,6 +151,10 @@ impl Fetch {
                 Ok(exchanged) => exchanged,
                 Err(fault) => return failed(*ticket, fault, self.site.world.now()),
             };
+            if exchanged.answer.head.status == StatusCode::NOT_MODIFIED && !ticket.is_conditional(&request.headers) {
+                let error = OriginError::BadResponse("a 304 to a request without condition".to_owned());
+                return failed(*ticket, error.into(), self.site.world.now());
+            }
             let down = matches!(exchanged.answer.head.status.as_u16(), 500 | 502..=504);
             if down {
                 match ticket.stale_if_error(Failure::Status, self.site.world.now()) {
@@ -351,6 +355,7 @@ impl Fetch {
         if changes_state(&request.method) && concerns_state(head.status) {
             // The origin has done it, whatever a function makes of its answer (http-cache.md 3.14).
             invalidate::named_urls(&self.site, request, &head.headers);
+            invalidate::groups(&self.site, &self.behavior, request, &head.headers).await;
         }
         let Some((function, sent)) = hook else {
             return Ok(Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: false });

@@ -1,10 +1,10 @@
 //! What a successful unsafe request takes out of the cache: its own URL, and those that its answer names (http-cache.md
-//! 3.14, RFC 9111 section 4.4).
+//! 3.14, RFC 9111 section 4.4), and cache groups (3.15, RFC 9875).
 //!
 //! Deliberately absent: purging, which operators ask for, and other hosts: an answer may only speak for its own.
 
 use crate::{
-    cache::{KeyInput, KeyedRequest, joined},
+    cache::{KeyInput, KeyedRequest, Now, PurgeKind, PurgeOrder, Scope, invalidated_groups, joined},
     gate::{self, Received},
     site::{Behavior, Site},
 };
@@ -31,6 +31,23 @@ pub(crate) fn named_urls(site: &Site, request: &Received, answer: &HeaderMap) {
             site.cache.invalidate(&key(&behavior, &target, &[]).key);
         }
     }
+}
+
+/// Purges the cache groups that the answer to `request` declares to be out of date: those of its own scheme, host and port.
+pub(crate) async fn groups(site: &Site, behavior: &Behavior, request: &Received, answer: &HeaderMap) {
+    if !behavior.policy.tags.groups {
+        return;
+    }
+    let (scheme, host) = (request.scheme.as_str(), request.host.authority());
+    let scope = |group| Scope::Group { scheme: scheme.to_owned(), host: host.clone(), group };
+    let scopes: Vec<Scope> = invalidated_groups(answer).into_iter().map(scope).collect();
+    if scopes.is_empty() {
+        return;
+    }
+    let cache = site.cache.clone();
+    let order = PurgeOrder { scopes, kind: PurgeKind::Hard, sync: false, count: false };
+    // The record is a file; a failure to write it is in the log, and the purge holds all the same.
+    let _ = tokio::task::spawn_blocking(move || cache.purge(&order, Now::read())).await;
 }
 
 /// Whether an answer's `Content-Location` is the URL of the request.

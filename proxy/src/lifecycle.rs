@@ -24,6 +24,7 @@ use crate::{
     hooks::{self, Flow},
     invalidate::key,
     record::{Record, Seat, TracedKey},
+    server_timing,
     site::{Behavior, Site},
 };
 use edgehook_contract::viewer::OriginChoice;
@@ -95,7 +96,7 @@ pub async fn run(
     if let Some(asked) = asked {
         request.headers = asked; // functions see what the viewer sent
     }
-    viewer_response(&behavior, &request, answer, record).await.map(Delivery::Answered)
+    viewer_response(site, &behavior, &request, answer, record).await.map(Delivery::Answered)
 }
 
 /// The answer for a custom error page: by the behavior of its path and through the cache, without functions at the viewer hooks.
@@ -124,6 +125,7 @@ async fn answer(
     let seat = note_key(record, (request, asked), behavior, &keyed, buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
     let found = if request.has_body {
+        drop(seat);
         Lookup::Bypass(BypassReason::Body)
     } else {
         let ask = ask(behavior, request, &keyed);
@@ -191,6 +193,7 @@ fn substitute_root(site: &Site, request: &mut Received) {
 
 /// Applies the response headers policy and runs viewer-response, unless the stored status is an error (design.md 8).
 async fn viewer_response(
+    site: &Site,
     behavior: &Behavior,
     request: &Received,
     mut answer: Answer,
@@ -198,6 +201,11 @@ async fn viewer_response(
 ) -> Result<Answer, Fault> {
     if let Some(policy) = &behavior.response_headers {
         policy.apply(&request.method, &request.headers, &mut answer.head.headers);
+        if server_timing::takes(policy.server_timing, &record.id)
+            && let Some(timing) = server_timing::value(record, &answer.report, site.pop.as_ref())
+        {
+            answer.head.headers.append(server_timing::SERVER_TIMING, timing);
+        }
     }
     let Some(function) = behavior.viewer_response.as_ref().filter(|_| answer.head.status.as_u16() < 400) else {
         return Ok(answer);

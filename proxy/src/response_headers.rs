@@ -14,6 +14,8 @@ pub struct ResponseHeaders {
     pub cors: Option<Cors>,
     /// Fields with fixed values.
     pub set: Vec<SetField>,
+    /// Percentage of answers that get `Server-Timing`; written by `server_timing`.
+    pub server_timing: u8,
 }
 
 /// A field with a fixed value.
@@ -163,6 +165,7 @@ mod tests {
                 set("x-c", "ours", false),
                 set("x-gone", "back", false),
             ],
+            server_timing: 0,
         };
         let mut headers = fields(&[("x-gone", "1"), ("x-a", "theirs"), ("x-b", "theirs")]);
         policy.apply(&Method::GET, &HeaderMap::new(), &mut headers);

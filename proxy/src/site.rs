@@ -13,6 +13,7 @@ use crate::{
     hooks::{Function, IncludeBody},
     metrics::Metrics,
     origin::{DynamicOrigins, Origin},
+    purging::PublicPurge,
     record::Tracing,
     response_headers::ResponseHeaders,
     routing::{HostPattern, PathPattern},
@@ -63,6 +64,8 @@ pub struct Site {
     pub metrics: Metrics,
     /// The cache.
     pub cache: Cache,
+    /// Who may purge on the public listeners; none: nobody.
+    pub public_purge: Option<PublicPurge>,
     /// Where time and chance come from.
     pub world: World,
     /// Which requests are recorded, and how.

@@ -2,15 +2,18 @@
 //!
 //! A case is a small script, one request a line: `request | origin's answer | what the viewer sees | what the origin saw`.
 //! The first words are method, status, and `status body hit-or-miss`; fields follow behind `~`, and `!name` means that there
-//! is none. The origin's body is the number of the line that it answers. Time passes by `Age`, never by waiting.
+//! is none. The origin's body is the number of the line that it answers, or what its field `@body` says. Time passes by `Age`,
+//! never by waiting; `IMF(60)`, `RFC850(-60)` and `ASCTIME(60)` are dates that many seconds from now.
 
 use crate::harness::{Answer, Edge, Origin, Reply, eventually};
 use std::{
     collections::HashMap,
+    panic,
     sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
 };
 
-const STRICT: &str = "[cache]\nprofile = \"strict-rfc\"\n";
+pub(crate) const STRICT: &str = "[cache]\nprofile = \"strict-rfc\"\n";
 
 /// Old by the clock of any machine that runs this.
 const PAST: &str = "Tue, 01 Nov 2022 00:00:00 GMT";
@@ -35,8 +38,43 @@ fn fields(text: &str) -> (String, Vec<(String, String)>) {
     (first, parts.map(field).collect())
 }
 
+/// Writes out the dates that are relative to now.
+fn dated(script: &str) -> String {
+    let mut text = script.to_owned();
+    for form in ["IMF(", "RFC850(", "ASCTIME("] {
+        while let Some(start) = text.find(form) {
+            let end = start + text[start..].find(')').unwrap();
+            let seconds: i64 = text[start + form.len()..end].parse().unwrap();
+            let now = SystemTime::now();
+            let away = Duration::from_secs(seconds.unsigned_abs());
+            let at = if seconds < 0 { now - away } else { now + away };
+            text.replace_range(start..=end, &date(form, at));
+        }
+    }
+    text
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
+fn date(form: &str, at: SystemTime) -> String {
+    let imf = httpdate::fmt_http_date(at);
+    let parts: Vec<&str> = imf.split([' ', ',']).filter(|part| !part.is_empty()).collect();
+    let [weekday, day, month, year, time, _] = parts[..] else { panic!("{imf}") };
+    let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    match form {
+        "IMF(" => imf.clone(),
+        "RFC850(" => {
+            let whole = weekdays.iter().find(|name| name.starts_with(weekday)).unwrap();
+            format!("{whole}, {day}-{month}-{} {time} GMT", &year[2..])
+        }
+        _ => {
+            let day: u8 = day.parse().unwrap();
+            format!("{weekday} {month} {day:>2} {time} {year}")
+        }
+    }
+}
+
 fn lines(script: &str, base: &str) -> Vec<Line> {
-    let script = script.replace("PAST", PAST).replace("FUTURE", FUTURE);
+    let script = dated(&script.replace("PAST", PAST).replace("FUTURE", FUTURE));
     let line = |text: &str| {
         let mut columns = text.split(" | ").map(|column| column.trim().to_owned());
         let (first, request) = fields(&columns.next().unwrap());
@@ -62,13 +100,16 @@ fn answer(script: &Script, target: &str) -> Answer {
         return Answer::raw("");
     }
     let (status, list) = fields(&text);
-    let list: Vec<(&str, &str)> = list.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let body =
+        list.iter().find(|(name, _)| name == "@body").map_or_else(|| number.to_string(), |(_, body)| body.clone());
+    let list: Vec<(&str, &str)> =
+        list.iter().filter(|(name, _)| name != "@body").map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let status: u16 = status.parse().unwrap();
     if matches!(status, 204 | 304) {
         let lines: String = list.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         return Answer::head_only(&format!("HTTP/1.1 {status} X\r\n{lines}\r\n"));
     }
-    Answer::new(status, &list, &number.to_string())
+    Answer::new(status, &list, &body)
 }
 
 #[track_caller]
@@ -95,6 +136,7 @@ fn run(edge: &Edge, origin: &Origin, script: &Script, name: &str, text: &str) {
         let (seen, rest) = line.viewer.split_once(" ~ ").unwrap_or((&line.viewer, ""));
         let word = if asked { "miss" } else { "hit" };
         assert_eq!(format!("{} {} {word}", reply.status, reply.text()).replace("  ", " "), seen, "{what}: {reply:?}");
+        assert!(reply.complete, "{what}: {reply:?}");
         let header = |reply: &Reply, name: &str| {
             reply.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
         };
@@ -106,7 +148,7 @@ fn run(edge: &Edge, origin: &Origin, script: &Script, name: &str, text: &str) {
     }
 }
 
-fn check(config: &str, cases: &[(&str, &str)]) {
+pub(crate) fn check(config: &str, cases: &[(&str, &str)]) {
     let script: Script = Arc::default();
     let answers = script.clone();
     let origin = Origin::start(move |seen| answer(&answers, &seen.target));
@@ -114,9 +156,12 @@ fn check(config: &str, cases: &[(&str, &str)]) {
         &format!("{config}[origin.app]\nurl = \"{}\"\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n", origin.url()),
         &[],
     );
-    for (name, text) in cases {
-        run(&edge, &origin, &script, name, text);
-    }
+    // All of them, so that one that fails does not hide the next.
+    let fails = |(name, text): &&(&str, &str)| {
+        panic::catch_unwind(panic::AssertUnwindSafe(|| run(&edge, &origin, &script, name, text))).is_err()
+    };
+    let failed: Vec<&str> = cases.iter().filter(fails).map(|(name, _)| *name).collect();
+    assert!(failed.is_empty(), "{} of {} cases: {failed:?}", failed.len(), cases.len());
 }
 
 #[test]

@@ -120,3 +120,31 @@ fn a_page_can_be_asked_for_itself() {
     let edge = edge(&site.url(), &pages);
     assert_eq!((edge.get("/errors/missing.html").status, edge.get("/errors/none.html").status), (200, 410));
 }
+
+#[test]
+fn an_entry_may_say_how_long_its_error_stays() {
+    let site = Origin::start(|seen| match seen.target.as_str() {
+        "/missing" => Answer::new(404, &[], "missing"),
+        "/teapot" => Answer::new(403, &[], "no"),
+        "/secret" => Answer::new(403, &[("cache-control", "no-store")], "no"),
+        _ => Answer::new(500, &[], "broken"),
+    });
+    let config = format!(
+        "[origin.site]\nurl = \"{}\"\n\
+         [[custom_error_response]]\ncode = 403\nttl = \"1h\"\n[[custom_error_response]]\ncode = 404\nttl = \"0s\"\n\
+         [[behavior]]\npath = \"*\"\norigin = \"site\"\n",
+        site.url()
+    );
+    let edge = Edge::start(&config, &[]);
+    let ttl = |path: &str| {
+        edge.get(path);
+        let again = edge.get(path);
+        (again.x_cache().to_owned(), again.header("cache-status").split_once("ttl=").map(|(_, ttl)| ttl.to_owned()))
+    };
+    let (outcome, left) = ttl("/teapot");
+    assert_eq!(outcome, "Hit");
+    assert!(left.is_some_and(|left| left.starts_with("3600") || left.starts_with("359")));
+    assert_eq!(ttl("/missing").0, "Miss", "its own times");
+    assert_eq!(ttl("/secret").0, "Miss", "no-store wins");
+    assert_eq!(ttl("/broken").0, "Hit", "ten seconds, as ever");
+}

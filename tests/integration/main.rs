@@ -10,6 +10,8 @@ mod admission;
 mod architecture;
 mod authorizers;
 mod cache;
+mod cache_behaviors;
+mod cache_groups;
 mod caching_rules;
 mod check;
 mod conformance;

@@ -142,3 +142,21 @@ fn options_is_cached_apart_where_that_is_asked_for() {
     assert_eq!(edge.get("/").text(), "GET");
     assert_eq!(origin.count(), 2);
 }
+
+#[test]
+fn answers_tell_scripts_how_they_came() {
+    let origin = Origin::start(|_| Answer::cached("x"));
+    let policy = |percent: u8| format!("[response_headers_policy.r]\nserver_timing = {percent}");
+    let all = edge(&origin, &policy(100), "response_headers_policy = \"r\"");
+    let (miss, hit) = (all.get("/"), all.get("/"));
+    let names = |reply: &crate::harness::Reply| -> Vec<String> {
+        let name = |metric: &str| metric.trim().split(';').next().unwrap().to_owned();
+        reply.header("server-timing").split(',').map(name).collect()
+    };
+    let origins = ["cdn-upstream-layer", "cdn-upstream-fbl"];
+    assert_eq!(names(&miss), [&origins[..], &["cdn-cache-miss", "cdn-rid", "cdn-downstream-fbl"]].concat());
+    assert_eq!(names(&hit), ["cdn-cache-hit", "cdn-rid", "cdn-hit-layer", "cdn-downstream-fbl"]);
+    assert!(hit.header("server-timing").contains(hit.header("x-amz-cf-id")));
+    let none = edge(&origin, &policy(0), "response_headers_policy = \"r\"");
+    assert_eq!(none.get("/").header("server-timing"), "");
+}

@@ -1,6 +1,6 @@
 //! Purging a running edge: the admin API, the verb, and what survives the end of the process.
 
-use crate::harness::{Answer, Client, Edge, Origin, Reply, binary};
+use crate::harness::{Answer, Client, Edge, Origin, Reply, binary, eventually};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
@@ -177,4 +177,61 @@ fn over_a_unix_socket_the_files_permissions_decide() {
     edge.get("/a");
     let output = Command::new(binary()).args(["purge", "--all", "--wait"]).current_dir(edge.folder()).output().unwrap();
     assert_eq!(said(&output), "purged as #1: 1 stored response");
+}
+
+const SECRET: &str = "a-secret-of-its-own";
+
+#[test]
+fn the_method_purge_is_for_who_has_its_secret() {
+    let origin = origin();
+    let edge = Edge::start(&format!("purge_secret = \"{SECRET}\"\n{}", config(&origin)), &[]);
+    let states = |targets: &[&str]| -> Vec<String> {
+        targets.iter().map(|target| edge.get(target).x_cache().to_owned()).collect()
+    };
+    let send = |target: &str, headers: &[(&str, &str)]| edge.client().request("PURGE", target, headers, b"");
+    let bearer = format!("Bearer {SECRET}");
+    let all = ["/a/1", "/a/2?page=1", "/b/1"];
+    states(&all);
+    for wrong in [&[][..], &[("authorization", "Bearer x")], &[("authorization", SECRET)]] {
+        let refused = send("/a/1", wrong);
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Bearer"), "{wrong:?}");
+    }
+    assert_eq!(states(&all), ["Hit", "Hit", "Hit"]);
+    let before = origin.count();
+    let right = [("authorization", bearer.as_str())];
+    assert_eq!(send("/a/./%31", &right).text(), "{\"schema\":1,\"sequence\":1,\"recorded\":\"written\"}\n");
+    assert_eq!(origin.count(), before, "no origin sees the secret");
+    assert_eq!(states(&all), ["Miss", "Hit", "Hit"]);
+    assert_eq!(send("/a/2?page=1&utm=x", &right).status, 200);
+    assert_eq!(states(&all), ["Hit", "Miss", "Hit"], "the query as it is keyed");
+    assert_eq!(send("/a/*", &right).status, 200);
+    assert_eq!(states(&all), ["Miss", "Miss", "Hit"]);
+    let elsewhere = [right[0], ("host", "other.example.com")];
+    assert_eq!(send("/b/1", &elsewhere).status, 200);
+    assert_eq!(states(&all), ["Hit", "Hit", "Hit"], "a purge is for the host that it names");
+    assert!(!edge.output().contains(SECRET), "it is in no log");
+}
+
+#[test]
+fn without_a_secret_purge_is_a_method_like_others() {
+    let origin = origin();
+    let edge = Edge::start(&config(&origin), &[]);
+    edge.get("/a/1");
+    assert_eq!(edge.client().request("PURGE", "/a/1", &[("authorization", "Bearer ")], b"").status, 501);
+    assert_eq!(edge.get("/a/1").x_cache(), "Hit");
+}
+
+#[test]
+fn guesses_and_purges_are_limited() {
+    let origin = origin();
+    let edge = Edge::start(&format!("purge_secret = \"{SECRET}\"\n{}", config(&origin)), &[]);
+    let mut client = edge.client();
+    let mut send = |bearer: &str| client.request("PURGE", "/a/1", &[("authorization", bearer)], b"");
+    let guesses: Vec<u16> = (0..12).map(|_| send("Bearer guess").status).collect();
+    assert_eq!((guesses[0], guesses[11]), (401, 429), "{guesses:?}");
+    let bearer = format!("Bearer {SECRET}");
+    assert_eq!(send(&bearer).status, 200, "who knows it is not kept out");
+    // The bucket refills while this goes on, so there is a limit only if it comes faster than that.
+    let limited = eventually("purges are limited", || Some(send(&bearer)).filter(|reply| reply.status == 429));
+    assert!(limited.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
 }

@@ -1,6 +1,7 @@
 //! `[[custom_error_response]]`: pages in place of errors.
 
 use super::*;
+use std::time::Duration;
 
 fn with(entries: &[&str]) -> String {
     let entries: String = entries.iter().map(|entry| format!("[[custom_error_response]]\n{entry}\n")).collect();
@@ -9,9 +10,10 @@ fn with(entries: &[&str]) -> String {
 
 #[test]
 fn meaning_and_defaults() {
-    let found = config(&with(&["code = 404", "code = 500\npage = \"/sorry.html\"\nresponse_code = 200"]));
+    let found = config(&with(&["code = 404", "code = 500\npage = \"/sorry.html\"\nresponse_code = 200\nttl = \"1m\""]));
     let [plain, page] = &found.error_responses[..] else { panic!("two") };
     assert_eq!((plain.code, plain.page.as_deref(), plain.response_code), (404, None, 404));
+    assert_eq!((plain.ttl, page.ttl), (None, Some(Duration::from_secs(60))));
     assert_eq!((page.code, page.page.as_deref(), page.response_code), (500, Some("/sorry.html"), 200));
 }
 
@@ -19,7 +21,7 @@ fn meaning_and_defaults() {
 fn mistakes_have_their_codes() {
     for (entry, expected) in [
         ("", &["E110"][..]),
-        ("code = 404\nttl = 1", &["E104"]),
+        ("code = 404\nttl = true", &["E106"]),
         ("code = 402", &["E107"]),
         ("code = 505", &["E107"]),
         ("code = 200\npage = \"/a\"", &["E107"]),

@@ -220,3 +220,12 @@ fn what_policies_refuse() {
     let alone = format!("{REST}origin_request_policy = \"AllViewer\"\n");
     assert_eq!(codes(&alone, Mode::Serve), ["E113"]);
 }
+
+#[test]
+fn the_purge_secret_is_long_and_its_own() {
+    let admin = |keys: &str| codes(&format!("[admin]\n{keys}\n{REST}"), Mode::Serve);
+    assert_eq!(admin("purge_secret = \"sixteen-letters!\""), [""; 0]);
+    assert_eq!(admin("purge_secret = \"fifteen-letters\""), ["E107"]);
+    assert_eq!(admin("purge_secret = \"sixteen letters!\""), ["E107"]);
+    assert_eq!(admin("token = \"sixteen-letters!\"\npurge_secret = \"sixteen-letters!\""), ["E113"]);
+}

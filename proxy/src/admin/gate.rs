@@ -49,7 +49,7 @@ impl Gate {
         let change = !matches!(*method, Method::GET | Method::HEAD);
         let below =
             |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let private = change || PRIVATE.iter().any(|prefix| below(&prefix));
+        let private = change || PRIVATE.iter().any(below);
         if let Some(token) = self.token.as_ref().filter(|_| private || self.guarded) {
             let sent = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
             let sent = sent.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();

@@ -4,18 +4,17 @@
 //! the behavior's cache policy keys it, the root object for `/` (http-cache.md 5.1).
 
 use crate::{
-    cache::{KeyInput, KeyedRequest, Now, PurgeKind, PurgeOrder, Purged, Recorded, Scope},
+    cache::{Now, PurgeKind, PurgeOrder, Purged, Recorded, Scope},
     edge::Edge,
-    gate,
+    gate, purging,
     site::Site,
 };
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use std::sync::Arc;
 /// Things that one request may name.
 const MAX_SCOPES: usize = 3_000;
 
-/// What a request says. At least one of the first five must say something.
+/// What a request says. At least one of the first six must say something.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawPurge {
@@ -31,6 +30,7 @@ pub(super) struct RawPurge {
     prefixes: Vec<String>,
     hosts: Vec<String>,
     tags: Vec<String>,
+    groups: Vec<RawGroup>,
     all: bool,
     soft: bool,
     dry_run: bool,
@@ -38,7 +38,19 @@ pub(super) struct RawPurge {
     durable: bool,
 }
 
+/// A cache group (RFC 9875) of one origin, such as `https://www.example.com`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGroup {
+    origin: String,
+    name: String,
+}
+
 pub(super) async fn purge(State(edge): State<Arc<Edge>>, Json(raw): Json<RawPurge>) -> Response {
+    if let Err(wait) = purging::admit() {
+        let after = [(header::RETRY_AFTER, purging::whole_seconds(wait).to_string())];
+        return (StatusCode::TOO_MANY_REQUESTS, after, "too many purges at a time\n").into_response();
+    }
     let site = edge.site();
     let scopes = match scopes(&raw, &site) {
         Ok(scopes) => scopes,
@@ -63,17 +75,13 @@ pub(super) async fn purge(State(edge): State<Arc<Edge>>, Json(raw): Json<RawPurg
 }
 
 fn answer(purged: &Purged, soft: bool) -> Value {
-    let (recorded, problem) = match &purged.recorded {
-        Recorded::Synced => ("synced", None),
-        Recorded::Written => ("written", None),
-        Recorded::InMemory => ("memory", None),
-        Recorded::Failed(why) => {
-            let problem = format!(
-                "in force, but not recorded ({why}): repeat it once that is mended, or it is forgotten at a restart"
-            );
-            ("no", Some(problem))
-        }
+    let problem = match &purged.recorded {
+        Recorded::Synced | Recorded::Written | Recorded::InMemory => None,
+        Recorded::Failed(why) => Some(format!(
+            "in force, but not recorded ({why}): repeat it once that is mended, or it is forgotten at a restart"
+        )),
     };
+    let recorded = purged.recorded.as_str();
     let mut answer = json!({ "schema": 1, "sequence": purged.number, "soft": soft, "recorded": recorded });
     if let Some(objects) = purged.objects {
         answer["objects"] = json!(objects);
@@ -113,11 +121,14 @@ fn scopes(raw: &RawPurge, site: &Site) -> Result<Vec<Scope>, String> {
     for text in &raw.tags {
         scopes.push(tag(text)?);
     }
+    for group in &raw.groups {
+        scopes.push(self::group(group)?);
+    }
     if raw.all {
         scopes.push(Scope::All);
     }
     match scopes.len() {
-        0 => Err("nothing to purge: name urls, prefixes, hosts, tags, or all".to_owned()),
+        0 => Err("nothing to purge: name urls, prefixes, hosts, tags, groups, or all".to_owned()),
         count if count > MAX_SCOPES => Err(format!("more than {MAX_SCOPES} things to purge in one request")),
         _ => Ok(scopes),
     }
@@ -128,6 +139,16 @@ fn tag(tag: &str) -> Result<Scope, String> {
         Ok(Scope::Tag(tag.to_owned()))
     } else {
         Err(format!("{tag:?} is no tag: 1 to 1024 visible ASCII characters, no blank at either end"))
+    }
+}
+
+fn group(raw: &RawGroup) -> Result<Scope, String> {
+    let url = Url::parse(&raw.origin)?;
+    match (url.scheme, url.host.as_deref(), url.path.as_str(), &url.query) {
+        (Some(scheme), Some(name), "/", None) => {
+            Ok(Scope::Group { scheme: scheme.to_owned(), host: host(name)?, group: raw.name.clone() })
+        }
+        _ => Err(format!("{:?} is no origin: write https://HOST", raw.origin)),
     }
 }
 
@@ -152,35 +173,7 @@ fn by_url(text: &str, site: &Site, scopes: &mut Vec<Scope>) -> Result<(), String
         return Ok(());
     }
     let host = url.host.as_deref().map(host).transpose()?;
-    let path = url.canonical_path()?;
-    let mut paths = vec![path];
-    if let Some(object) = site.default_root_object.as_deref().filter(|_| paths.iter().all(|path| path == "/")) {
-        paths.push(format!("/{object}"));
-    }
-    for path in paths {
-        let mut queries = vec![url.query.clone().unwrap_or_default()];
-        for behavior in site.behaviors.iter().filter(|behavior| behavior.path.matches(&path)) {
-            let headers = HeaderMap::new();
-            let input = KeyInput {
-                namespace: "",
-                scheme: "http",
-                host: host.as_deref().unwrap_or("any"),
-                path: &path,
-                query: url.query.as_deref(),
-                headers: &headers,
-                buckets: &[],
-            };
-            let query = KeyedRequest::new(&behavior.policy, &input).key.url_parts().query.to_owned();
-            if !queries.contains(&query) {
-                queries.push(query);
-            }
-        }
-        scopes.extend(queries.into_iter().map(|query| Scope::Url {
-            scheme: url.scheme.map(str::to_owned),
-            host: host.clone(),
-            target: if query.is_empty() { path.clone() } else { format!("{path}?{query}") },
-        }));
-    }
+    scopes.extend(purging::of_url(site, url.scheme, host.as_deref(), url.canonical_path()?, url.query.as_deref()));
     Ok(())
 }
 

@@ -18,7 +18,9 @@ use std::{sync::Arc, time::Duration};
 pub(super) fn policy(behavior: &config::Behavior, config: &Config) -> Result<CachePolicy, SiteError> {
     let own_ttl =
         || Ttl { min: behavior.cache.ttl.min, default: behavior.cache.ttl.default, max: behavior.cache.ttl.max };
-    let rules = Arc::new(Rules { cache_options: behavior.cache_options, ..rules(&behavior.cache) });
+    let mut rules = Rules { cache_options: behavior.cache_options, ..rules(&behavior.cache) };
+    error_times(&mut rules.errors, &config.error_responses);
+    let rules = Arc::new(rules);
     let written = behavior.cache_policy.as_ref().and_then(|name| config.cache_policies.get(name));
     let normalise = match written {
         _ if behavior.cache.host_path_only => Arc::default(),
@@ -30,7 +32,7 @@ pub(super) fn policy(behavior: &config::Behavior, config: &Config) -> Result<Cac
         let declared = Ttl { min: Duration::ZERO, default: Duration::ZERO, max };
         let ttl = if behavior.has_ttl { own_ttl() } else { declared };
         let (headers, cookies) = (Selection::None, Selection::None);
-        let tags = TagRules { field: None, forward: config.cache.forward_tags };
+        let tags = tags(behavior, None);
         return Ok(CachePolicy { ttl, query: Selection::All, headers, cookies, tags, normalise, rules });
     };
     let policy = written.ok_or_else(|| SiteError::Missing(format!("cache policy \"{name}\"")))?;
@@ -40,8 +42,21 @@ pub(super) fn policy(behavior: &config::Behavior, config: &Config) -> Result<Cac
         own_ttl()
     };
     let (query, headers) = (selection(&policy.query), selection(&policy.headers));
-    let tags = TagRules { field: tag_field(policy)?, forward: config.cache.forward_tags };
+    let tags = tags(behavior, tag_field(policy)?);
     Ok(CachePolicy { ttl, query, headers, cookies: selection(&policy.cookies), tags, normalise, rules })
+}
+
+/// What `[[custom_error_response]]` says about an error counts for all behaviors.
+fn error_times(errors: &mut Vec<ErrorTtl>, written: &[config::ErrorResponse]) {
+    for (code, ttl) in written.iter().filter_map(|error| Some((error.code, error.ttl?))) {
+        errors.retain(|known| known.status.as_u16() != code);
+        let status = StatusCode::from_u16(code).ok().filter(|_| !ttl.is_zero());
+        errors.extend(status.map(|status| ErrorTtl { status, ttl, only_declared: false }));
+    }
+}
+
+fn tags(behavior: &config::Behavior, field: Option<HeaderName>) -> TagRules {
+    TagRules { field, forward: behavior.cache.forward_tags, groups: behavior.cache.cache_groups }
 }
 
 fn tag_field(policy: &config::CachePolicy) -> Result<Option<HeaderName>, SiteError> {
@@ -155,6 +170,7 @@ pub(super) fn response_headers(
         remove: policy.remove.iter().map(field).collect::<Result<_, _>>()?,
         cors: policy.cors.as_ref().map(cors).transpose()?,
         set: policy.set.iter().map(set).collect::<Result<_, _>>()?,
+        server_timing: policy.server_timing,
     }))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     hooks::{Function, IncludeBody},
     metrics::KeptMetrics,
     origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Stage, Target},
+    purging::PublicPurge,
     record::{Mask, Tracing},
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
@@ -141,6 +142,7 @@ pub(super) fn build(
         tracing: options.rehearsal.as_ref().map_or_else(|| tracing(config), |rehearsal| rehearsal.tracing.clone()),
         guard: auth::guard(config),
         cache,
+        public_purge: config.admin.purge_secret.as_ref().map(|secret| PublicPurge::new(secret.expose())),
         world: options.rehearsal.as_ref().map(|rehearsal| rehearsal.world.clone()).unwrap_or_default(),
         s3: match (&config.s3_endpoint, &stage) {
             (Some(url), None) => Some(s3_endpoint(url)?),

@@ -92,6 +92,11 @@ pub(crate) fn strip_conditions(request: &mut HeaderMap) {
     }
 }
 
+/// Whether a request may be answered with 304.
+pub(crate) fn has_conditions(request: &HeaderMap) -> bool {
+    request.contains_key(header::IF_NONE_MATCH) || request.contains_key(header::IF_MODIFIED_SINCE)
+}
+
 /// Whether the viewer already has the stored response. `received` is when that arrived, in seconds since 1970.
 pub(crate) fn is_not_modified(request: &HeaderMap, stored: &HeaderMap, received: i64, now: i64) -> bool {
     if request.contains_key(header::IF_NONE_MATCH) {

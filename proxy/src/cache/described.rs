@@ -37,6 +37,7 @@ impl Cache {
             let exchange = facts.exchange(seen, delimited, sent_at, now, inner.max_object());
             let delay = exchange.delay;
             let Ok(plan) = policy::judge(&exchange) else { return inner.discard(key, stored) };
+            plan.strip.iter().chain(&plan.unstored).for_each(|name| drop(meta.headers.remove(name)));
             let age = initial_age(&head.headers, delay);
             meta.freshness = Freshness { initial_age: age, ..plan.freshness };
             meta.lent = plan.lent;

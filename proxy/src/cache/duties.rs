@@ -5,7 +5,11 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Now, date, freshness::initial_age, rules::Rules};
+use super::{
+    Now, date,
+    freshness::initial_age,
+    rules::{AgePenalty, Rules},
+};
 
 /// Fields between two hops only: neither stored nor forwarded (http-cache.md 3.17), besides those that `Connection`
 /// names.
@@ -41,12 +45,20 @@ pub(crate) fn add_date(headers: &mut HeaderMap, now: Now) {
     headers.entry(header::DATE).or_insert_with(|| date::format(now.wall));
 }
 
-/// The cache's duties on an answer that it forwards: a `Date`, and an `Age` that counts the way.
-pub(crate) fn complete_forwarded(headers: &mut HeaderMap, sent_at: Now, now: Now) {
+/// The cache's duties on an answer that it forwards: a `Date`, and an `Age` that counts the way, if viewers see one.
+pub(crate) fn complete_forwarded(headers: &mut HeaderMap, sent_at: Now, now: Now, rules: &Rules) {
     add_date(headers, now);
-    if headers.contains_key(header::AGE) {
-        let age = initial_age(headers, now.mono.saturating_duration_since(sent_at.mono));
-        headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
+    if !headers.contains_key(header::AGE) {
+        return;
+    }
+    let age = initial_age(headers, now.mono.saturating_duration_since(sent_at.mono));
+    match rules.age_penalty {
+        AgePenalty::Off => drop(headers.insert(header::AGE, HeaderValue::from(age.as_secs()))),
+        AgePenalty::DropAge => drop(headers.remove(header::AGE)),
+        AgePenalty::RewriteDate => {
+            headers.remove(header::AGE);
+            headers.insert(header::DATE, date::format(now.wall));
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub use self::{
     serve::Served,
     status::{BypassReason, Forwarded, Outcome, Report},
     sweep::{PurgeOrder, Purged},
-    tags::TagRules,
+    tags::{TagRules, invalidated_groups},
     ticket::{FetchTicket, MissReason, OriginAnswer, Settled, Settlement, StandIn, StoreResult},
 };
 use self::{

@@ -236,11 +236,19 @@ impl FetchTicket {
         }
     }
 
+    /// Whether the origin's request, after [`FetchTicket::prepare`], has a condition: ours, or the viewer's with these fields.
+    #[must_use]
+    pub fn is_conditional(&self, viewer: &HeaderMap) -> bool {
+        let passed_on = !self.joinable && self.stale.is_none() && conditional::has_conditions(viewer);
+        self.validators().is_some() || passed_on
+    }
+
     /// Judges the origin's answer and stores it if it may be stored. Needs a tokio runtime: the body is read by a task.
     #[must_use]
     pub fn settle(mut self, mut answer: OriginAnswer, now: Now) -> Settlement {
         strip_hop_by_hop(&mut answer.head.headers);
-        let tags = Tags::of(&answer.head.headers, &self.facts.tags).map_err(|_| NoStoreReason::TagLimit);
+        let tags = Tags::of(&answer.head.headers, &self.facts.tags, &self.lead.key().url_parts())
+            .map_err(|_| NoStoreReason::TagLimit);
         let tagged = Tags::present(&answer.head.headers, &self.facts.tags);
         self.facts.tags.strip(&mut answer.head.headers);
         let conditional = self.validators().is_some();
@@ -346,7 +354,7 @@ impl FetchTicket {
         let report = self.report(Outcome::Uncacheable, head.status);
         duties::strip_targeted(&mut head.headers, &self.facts.rules);
         drop(self.lead.release());
-        complete_forwarded(&mut head.headers, sent_at, now);
+        complete_forwarded(&mut head.headers, sent_at, now, &self.facts.rules);
         Settled {
             head,
             body,
@@ -374,7 +382,7 @@ impl FetchTicket {
         let length = known_length(delimited).or_else(|| body_is_empty(&body).then_some(0));
         let filling = Filling::new(meta, length, outcome, self.reason.forwarded());
         let reader = filling.reader();
-        complete_forwarded(&mut head.headers, sent_at, now);
+        complete_forwarded(&mut head.headers, sent_at, now, &self.facts.rules);
         let source = Source::Filling(reader, length);
         let shaped = serve::shape(&filling.meta, std::mem::take(&mut head.headers), source, self.wish(), now);
 

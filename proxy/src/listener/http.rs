@@ -27,6 +27,7 @@ use super::bodies::{Delivery, Framing, InFlight, ViewerBody};
 use super::frames::MeteredFrames;
 use super::hints::{HintedStream, Hints};
 use super::io::ViewerSocket;
+use super::strict::{Found, StrictStream};
 use super::timeouts::{CloseReason, Pulse, Verdict};
 use super::{Answer, Connection, Handler, Limits, TlsInfo, hello, tls};
 
@@ -135,9 +136,14 @@ impl Server {
     {
         let hints = Hints::default();
         let service = self.service(connection, &pulse, Some(hints.clone()));
-        let stream = HintedStream::new(stream, hints);
+        let found = Found::default();
+        let stream = HintedStream::new(StrictStream::new(stream, self.limits.head_bytes, Arc::clone(&found)), hints);
         let connection = self.http1.serve_connection(TokioIo::new(stream), service);
-        self.drive(connection, &pulse).await
+        let ended = self.drive(connection, &pulse).await;
+        match found.get() {
+            Some(violation) => Err(CloseReason::Malformed(*violation)),
+            None => ended,
+        }
     }
 
     async fn serve_http2<S>(&self, stream: S, connection: Connection, pulse: Arc<Pulse>) -> Result<(), CloseReason>

@@ -17,6 +17,7 @@ mod hints;
 mod http;
 mod io;
 mod slots;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod timeouts;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Limits;
+use super::strict::Violation;
 
 /// How long a connection that was asked to close may take to do so.
 const CLOSING_GRACE: Duration = Duration::from_secs(5);
@@ -41,6 +42,8 @@ pub(crate) enum CloseReason {
     ClosingTimeout,
     /// hyper ended the connection with an error: broken framing, a reset, or a response body that failed.
     Protocol,
+    /// HTTP/1 whose framing others read differently.
+    Malformed(Violation),
     /// The listener drains and the connection had not begun.
     Drained,
 }
@@ -56,6 +59,7 @@ impl CloseReason {
             Self::WriteStalled => "write-stalled",
             Self::ClosingTimeout => "closing-timeout",
             Self::Protocol => "protocol",
+            Self::Malformed(violation) => violation.as_str(),
             Self::Drained => "drained",
         }
     }

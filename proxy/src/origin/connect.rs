@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::HeaderValue;
+use nix::sys::socket::{MsgFlags, recv};
 use rustls::RootCertStore;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -156,15 +158,45 @@ impl Connector {
                 Transport::Tls(Box::new(stream.map_err(|error| OriginError::Tls(error.to_string()))?))
             }
         };
-        Ok(OriginStream { transport, heard: Arc::default() })
+        Ok(OriginStream { transport, signs: Arc::default() })
     }
 }
 
-/// A connection to an origin that remembers whether bytes have come.
+/// What an exchange has to know of its connection afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Signs {
+    /// Bytes came since the exchange began.
+    heard: AtomicBool,
+    /// Before the next write is to be looked whether the origin has closed the connection while it was kept.
+    look: AtomicBool,
+    /// It had: nothing was written.
+    unwritten: AtomicBool,
+}
+
+impl Signs {
+    /// An exchange begins, on a connection that was kept or on a new one.
+    pub(crate) fn begin(&self, kept: bool) {
+        self.heard.store(false, Relaxed);
+        self.look.store(kept, Relaxed);
+        self.unwritten.store(false, Relaxed);
+    }
+
+    /// Whether bytes have come since.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.load(Relaxed)
+    }
+
+    /// Whether the origin had gone before a byte of the exchange was written.
+    pub(crate) fn unwritten(&self) -> bool {
+        self.unwritten.load(Relaxed)
+    }
+}
+
+/// A connection to an origin that remembers how an exchange went.
 #[derive(Debug)]
 pub(crate) struct OriginStream {
     transport: Transport,
-    heard: Arc<AtomicBool>,
+    signs: Arc<Signs>,
 }
 
 #[derive(Debug)]
@@ -173,10 +205,32 @@ enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Transport {
+    /// Whether the origin has ended the connection, or says something that nobody asked for. The system is asked itself:
+    /// the runtime learns of it a moment later, and a request written in that moment would be lost.
+    fn is_over(&self) -> bool {
+        let tcp = match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        };
+        let peeked = recv(tcp.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+        !matches!(peeked, Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR))
+    }
+}
+
 impl OriginStream {
-    /// Set to true whenever bytes come.
-    pub(crate) fn heard(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.heard)
+    /// What is noted of it.
+    pub(crate) fn signs(&self) -> Arc<Signs> {
+        Arc::clone(&self.signs)
+    }
+
+    /// Refuses to write the first byte of an exchange to who is not there any more.
+    fn before_writing(&self) -> io::Result<()> {
+        if self.signs.look.swap(false, Relaxed) && self.transport.is_over() {
+            self.signs.unwritten.store(true, Relaxed);
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        Ok(())
     }
 }
 
@@ -188,7 +242,7 @@ impl AsyncRead for OriginStream {
             Transport::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         })?;
         if buf.filled().len() > before {
-            self.heard.store(true, Relaxed);
+            self.signs.heard.store(true, Relaxed);
         }
         Poll::Ready(Ok(()))
     }
@@ -196,6 +250,7 @@ impl AsyncRead for OriginStream {
 
 impl AsyncWrite for OriginStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.before_writing()?;
         match &mut self.transport {
             Transport::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Transport::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
@@ -207,6 +262,7 @@ impl AsyncWrite for OriginStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.before_writing()?;
         match &mut self.transport {
             Transport::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Transport::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),

@@ -1,7 +1,8 @@
 //! One exchange with an origin that is a server: a turn, a connection, the request, the response's head.
 //!
 //! An [`Endpoint`] is one scheme, host and port with its pool. Deliberately absent: retries of what an origin may have
-//! acted on. The only second sending is that of a bodiless GET or HEAD on a kept connection that died silently.
+//! acted on. The only second sendings are that of a bodiless GET or HEAD on a kept connection that died silently, and that of
+//! any bodiless request on one that turned out to be closed before the first byte was written.
 
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ enum Retry {
     No,
     /// It reached a dead connection: nothing came back.
     IfIdempotent,
+    /// The origin had closed the connection before a byte of it was written.
+    Unwritten,
     /// It was never written; here it is again.
     Unsent(Box<Request<RequestBody>>),
 }
@@ -58,20 +61,22 @@ impl Endpoint {
     ) -> Result<OriginResponse, OriginError> {
         let method = request.method.clone();
         let safe = method == Method::GET || method == Method::HEAD;
-        let replayable = safe && request.body_length == BodyLength::None && timing.attempts > 1;
+        let bodiless = request.body_length == BodyLength::None;
+        let replayable = safe && bodiless && timing.attempts > 1;
         let (mut request, upload) = self.write_anew(request, path_prefix)?;
         let permit = self.turn(timing).await?;
         while let Some(mut connection) = self.pool.checkout().await {
-            let copy = replayable.then(|| copy_of(&request));
+            let copy = bodiless.then(|| copy_of(&request));
             match exchange(&mut connection, request, &upload, timing).await {
                 Ok(response) => return self.received(response, &method, connection, permit, upload, timing),
                 Err(Failure { retry: Retry::Unsent(unsent), .. }) => request = *unsent,
-                Err(Failure { error, retry: Retry::IfIdempotent }) => {
+                Err(Failure { error, retry: Retry::Unwritten }) => request = copy.ok_or(error)?,
+                Err(Failure { error, retry: Retry::IfIdempotent }) if replayable => {
                     // Others from the pool have likely died with it; the second sending gets a new connection.
                     request = copy.ok_or(error)?;
                     break;
                 }
-                Err(Failure { error, retry: Retry::No }) => return Err(error),
+                Err(Failure { error, retry: Retry::IfIdempotent | Retry::No }) => return Err(error),
             }
         }
         let attempts = if safe { timing.attempts } else { 1 };
@@ -178,7 +183,7 @@ async fn exchange(
     upload: &Upload,
     timing: Waits,
 ) -> Result<Response<Incoming>, Failure> {
-    connection.listen();
+    connection.signs().begin(connection.reused);
     let sent_at = Instant::now();
     let mut answer = std::pin::pin!(connection.sender.try_send_request(request));
     let mut alarm = std::pin::pin!(tokio::time::sleep_until(sent_at + timing.read));
@@ -205,8 +210,12 @@ async fn exchange(
         return Err(Failure { error: OriginError::Closed, retry: Retry::Unsent(Box::new(unsent)) });
     }
     let error = classify(&failed.into_error(), upload);
-    let silent = error == OriginError::Closed && !connection.heard();
-    let retry = if connection.reused && silent { Retry::IfIdempotent } else { Retry::No };
+    let silent = error == OriginError::Closed && !connection.signs().heard();
+    let retry = match connection.signs().unwritten() {
+        true => Retry::Unwritten,
+        false if connection.reused && silent => Retry::IfIdempotent,
+        false => Retry::No,
+    };
     Err(Failure { error, retry })
 }
 

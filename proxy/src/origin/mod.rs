@@ -227,8 +227,9 @@ impl Origin {
 
     /// Sends a request and waits for the head of the response; the body follows as it is polled.
     ///
-    /// A GET or HEAD without a body goes out a second time when a kept connection turns out to be dead before any byte of
-    /// the answer; nothing else is ever sent twice (security.md S26).
+    /// A request without a body that was never written, because the origin had closed the kept connection, goes out on another
+    /// one. With more than one attempt, so does a GET or HEAD when a kept connection turns out to be dead before any byte of the
+    /// answer; nothing else is ever sent twice (security.md S26).
     ///
     /// # Errors
     /// [`OriginError`]; nothing was answered then.

@@ -3,7 +3,6 @@
 //! The one used last goes out first, so that a burst's connections age and leave. Dropping a [`PooledConnection`] closes
 //! it. Deliberately absent: limits (the endpoint's semaphore) and connecting.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio::time::Instant;
 
 use super::OriginError;
 use super::bodies::RequestBody;
-use super::connect::OriginStream;
+use super::connect::{OriginStream, Signs};
 
 /// Room for a response head (and hyper's buffers) before it is refused.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -29,7 +28,7 @@ pub(crate) struct PooledConnection {
     pub(crate) sender: SendRequest<RequestBody>,
     /// Whether an exchange went well here before.
     pub(crate) reused: bool,
-    heard: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     task: AbortHandle,
 }
 
@@ -39,7 +38,7 @@ impl PooledConnection {
     /// # Errors
     /// [`OriginError::Closed`], if hyper cannot start.
     pub(crate) async fn begin(stream: OriginStream) -> Result<Self, OriginError> {
-        let heard = stream.heard();
+        let signs = stream.signs();
         let (sender, connection) = http1::Builder::new()
             .title_case_headers(true)
             .max_buf_size(HEAD_BYTES)
@@ -48,17 +47,12 @@ impl PooledConnection {
             .map_err(|_| OriginError::Closed)?;
         // How a connection ended reaches whoever has an exchange on it; the driver has nobody to tell.
         let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        Ok(Self { sender, reused: false, heard, task })
+        Ok(Self { sender, reused: false, signs, task })
     }
 
-    /// Forgets that bytes ever came.
-    pub(crate) fn listen(&self) {
-        self.heard.store(false, Relaxed);
-    }
-
-    /// Whether bytes came since [`PooledConnection::listen`].
-    pub(crate) fn heard(&self) -> bool {
-        self.heard.load(Relaxed)
+    /// What is noted of its exchange.
+    pub(crate) fn signs(&self) -> &Signs {
+        &self.signs
     }
 }
 

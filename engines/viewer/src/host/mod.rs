@@ -160,6 +160,8 @@ struct Host<'thread> {
     out: OutBuffer,
     /// A run did what no sound code does; this process is not to be trusted any more.
     tainted: bool,
+    /// CPU time for loading a function.
+    load_budget: Duration,
 }
 
 /// A host without socket and sandbox, for benchmarks. Must be made and used on a guest thread.
@@ -174,6 +176,11 @@ impl<'thread> Bare<'thread> {
     /// No memory for its output.
     pub fn new(thread: &'thread GuestThread) -> io::Result<Self> {
         Host::new(thread).map(Self)
+    }
+
+    /// Lets functions load for so long: under an emulator everything takes longer.
+    pub fn set_load_budget(&mut self, budget: Duration) {
+        self.0.load_budget = budget;
     }
 
     /// Does what a message asks for; appends the frame of the answer, if there is one.
@@ -204,6 +211,7 @@ impl<'thread> Host<'thread> {
             stores: HashMap::new(),
             out: OutBuffer::new(OUT)?,
             tainted: false,
+            load_budget: Limits::default().cpu,
         })
     }
 
@@ -280,6 +288,7 @@ impl<'thread> Host<'thread> {
         let limits = Limits {
             live: usize::try_from(program.state_memory).unwrap_or(usize::MAX),
             allowance: usize::try_from(program.memory).unwrap_or(usize::MAX),
+            cpu: self.load_budget,
             ..Limits::default()
         };
         let loaded = {

@@ -44,6 +44,19 @@ pub enum Recorded {
     Failed(String),
 }
 
+impl Recorded {
+    /// The word in answers and logs.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Synced => "synced",
+            Self::Written => "written",
+            Self::InMemory => "memory",
+            Self::Failed(_) => "no",
+        }
+    }
+}
+
 /// All purges.
 #[derive(Debug, Default)]
 pub(crate) struct Purges {

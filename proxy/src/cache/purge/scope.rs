@@ -45,6 +45,15 @@ pub enum Scope {
     },
     /// Those with this tag in `Surrogate-Key`, or, in any case, in `Cache-Tag`.
     Tag(String),
+    /// Those of one origin that are in this cache group (RFC 9875).
+    Group {
+        /// `http` or `https`.
+        scheme: String,
+        /// Canonical, with the port if it has one.
+        host: String,
+        /// Its name, compared as it stands.
+        group: String,
+    },
 }
 
 impl Scope {

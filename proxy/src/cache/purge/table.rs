@@ -100,6 +100,9 @@ impl Table {
             Scope::Tag(tag) => {
                 tags::purged_forms(tag).into_iter().for_each(|form| raise(self.tags.entry(form).or_default()));
             }
+            Scope::Group { scheme, host, group } => {
+                raise(self.tags.entry(tags::group_form(scheme, host, group)).or_default());
+            }
             Scope::Pattern { scheme, host, path, query } => {
                 let mut mark = Mark::default();
                 raise(&mut mark);

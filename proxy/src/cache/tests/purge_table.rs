@@ -9,6 +9,7 @@ use crate::cache::{
     tests::fields,
 };
 
+const URL: UrlParts<'_> = UrlParts { scheme: "https", host: "h", path: "/", query: "" };
 const AT: SystemTime = SystemTime::UNIX_EPOCH;
 
 fn url<'a>(scheme: &'a str, host: &'a str, path: &'a str, query: &'a str) -> UrlParts<'a> {
@@ -16,14 +17,15 @@ fn url<'a>(scheme: &'a str, host: &'a str, path: &'a str, query: &'a str) -> Url
 }
 
 fn tags(text: &str) -> Tags {
-    Tags::of(&fields(&[("surrogate-key", text), ("cache-tag", text)]), &TagRules::default()).unwrap()
+    Tags::of(&fields(&[("surrogate-key", text), ("cache-tag", text)]), &TagRules::default(), &URL).unwrap()
 }
 
 /// Whether a purge by `scope` covers `https://a:8080/x/y.jpg?q=1` with the tags `Red` and `blue`.
 fn covers(scope: Scope) -> bool {
     let mut table = Table::default();
     table.enter(7, &scope, Kind::Hard, AT);
-    let tags = Tags::of(&fields(&[("surrogate-key", "Red"), ("cache-tag", "Blue")]), &TagRules::default()).unwrap();
+    let tags =
+        Tags::of(&fields(&[("surrogate-key", "Red"), ("cache-tag", "Blue")]), &TagRules::default(), &URL).unwrap();
     let subject = Subject { url: url("https", "a:8080", "/x/y.jpg", "q=1"), tags: Some(&tags) };
     assert_eq!(table.judge(&subject, 7), Verdict::Keep, "fetched after it");
     table.judge(&subject, 6) == Verdict::Gone
@@ -134,4 +136,26 @@ fn the_same_pattern_again_takes_no_more_room() {
     let none = Tags::default();
     let subject = Subject { url: url("http", "h", "/", ""), tags: Some(&none) };
     assert_eq!(table.judge(&subject, 98), Verdict::Gone, "a soft purge does not hide a hard one");
+}
+
+#[test]
+fn a_group_is_purged_for_one_origin_alone() {
+    let rules = TagRules { groups: true, ..TagRules::default() };
+    let tags = Tags::of(&fields(&[("cache-groups", "\"a\""), ("surrogate-key", "a")]), &rules, &URL).unwrap();
+    let subject = Subject { url: URL, tags: Some(&tags) };
+    let scope = |scheme: &str, host: &str, group: &str| Scope::Group {
+        scheme: scheme.to_owned(),
+        host: host.to_owned(),
+        group: group.to_owned(),
+    };
+    for (other, expected) in [
+        (scope("http", "h", "a"), Verdict::Keep),
+        (scope("https", "h:8443", "a"), Verdict::Keep),
+        (scope("https", "h", "A"), Verdict::Keep),
+        (scope("https", "h", "a"), Verdict::Gone),
+    ] {
+        let mut table = Table::default();
+        table.enter(1, &other, Kind::Hard, AT);
+        assert_eq!(table.judge(&subject, 0), expected, "{other:?}");
+    }
 }

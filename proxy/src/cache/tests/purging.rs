@@ -47,7 +47,7 @@ async fn viewers_see_no_tags_unless_they_are_forwarded() {
     assert_eq!(text(settled.body).await.unwrap(), "x");
     assert_eq!(field(&edge.hit(&viewer, 0).await.head.headers, "surrogate-key"), "");
 
-    let forwarding = CachePolicy { tags: TagRules { field: None, forward: true }, ..policy() };
+    let forwarding = CachePolicy { tags: TagRules { field: None, forward: true, groups: false }, ..policy() };
     let viewer = Viewer::under(forwarding, Method::GET, "/2", &[]);
     edge.store(&viewer, 0, &headers, "x").await;
     let hit = edge.hit(&viewer, 0).await;

@@ -108,3 +108,53 @@ async fn draining_cuts_what_outlasts_the_grace() {
     assert_eq!(viewer.read(&mut [0]).await.unwrap_or(0), 0);
     assert_eq!(running.slots.open(), 0);
 }
+
+/// Whole, byte by byte, and with a request behind it that must never be answered (security.md 2.0, 2.1).
+#[tokio::test]
+async fn what_others_read_differently_is_refused() {
+    let head = |fields: &str| format!("POST /upload HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n");
+    let chunked = |body: &str| format!("{}{body}", head("transfer-encoding: chunked"));
+    let running = start(Limits::default(), None);
+    for (refused, body) in [
+        (head("content-length: 5\r\ntransfer-encoding: chunked"), false),
+        (head("transfer-encoding: chunked\r\ntransfer-encoding: chunked"), false),
+        (head("transfer-encoding: gzip, chunked"), false),
+        (head("transfer-encoding: xchunked"), false),
+        (head("transfer-encoding : chunked"), false),
+        ("POST /upload HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), false),
+        (head("content-length: 00001"), false),
+        (head("content-length: +5"), false),
+        (head("content-length: 5\r\ncontent-length: 5"), false),
+        ("GET / HTTP/1.1\nhost: a\n\n".to_owned(), false),
+        ("GET / HTTP/1.1\r\nhost: a\r\n\n".to_owned(), false),
+        ("\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        (head("x: a\r\n folded"), false),
+        ("GET  / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        (chunked("1 \r\nx\r\n0\r\n\r\n"), true),
+        (chunked("1;a\r\nx\r\n0\r\n\r\n"), true),
+        (chunked("0;a=\"\r\n\r\n"), true),
+        (chunked("0000000000000001\r\nx\r\n0\r\n\r\n"), true),
+        (chunked("1\r\nxy\r\n0\r\n\r\n"), true),
+        (chunked("1\r\nx\r\n0\r\nx : y\r\n\r\n"), true),
+    ] {
+        for part in [usize::MAX, 1] {
+            let before = running.site.requests.load(SeqCst);
+            let bytes = format!("{refused}GET /info HTTP/1.1\r\nhost: a\r\n\r\n");
+            let mut viewer = TcpStream::connect(running.address).await.unwrap();
+            viewer.set_nodelay(true).unwrap();
+            for bytes in bytes.as_bytes().chunks(part) {
+                // The listener may have heard enough.
+                if viewer.write_all(bytes).await.is_err() {
+                    break;
+                }
+            }
+            let mut answer = Vec::new();
+            // Closing with bytes unread resets; what was sent before still counts.
+            let _ = viewer.read_to_end(&mut answer).await;
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(!answer.contains("HTTP/1.1 200"), "{refused:?}: {answer}");
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{refused:?}: {answer}");
+            assert_eq!(running.site.requests.load(SeqCst) - before, usize::from(body), "{refused:?}");
+        }
+    }
+}

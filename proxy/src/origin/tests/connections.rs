@@ -89,6 +89,48 @@ async fn a_post_is_never_sent_twice() {
 }
 
 #[tokio::test]
+async fn what_was_never_written_is_sent_on_another_connection_even_without_retries() {
+    // A server outside of this runtime: it closes kept connections without this thread ever being told in between.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (close, closing) = std::sync::mpsc::channel::<std::sync::mpsc::Sender<()>>();
+    let server = std::thread::spawn(move || {
+        for _ in 0..3 {
+            let (mut tcp, _) = listener.accept().unwrap();
+            io::Read::read(&mut tcp, &mut [0; 4096]).unwrap();
+            io::Write::write_all(&mut tcp, OK.as_bytes()).unwrap();
+            let closed = closing.recv().unwrap();
+            drop(tcp);
+            closed.send(()).unwrap();
+        }
+    });
+    let target =
+        Target::Url { https: false, host: "127.0.0.1".into(), port: address.port(), path_prefix: String::new() };
+    let settings = OriginSettings { connection_attempts: 1, ..OriginSettings::new(target) };
+    let origin = Origin::build("o", settings).unwrap();
+    for method in [Method::GET, Method::GET, Method::DELETE] {
+        let body = origin.send(request(method, "/")).await.unwrap().body;
+        assert_eq!(drain(body).await, ("ok".to_owned(), None));
+        assert_eq!(idle(&origin), 1);
+        let (closed, wait) = std::sync::mpsc::channel();
+        close.send(closed).unwrap();
+        wait.recv().unwrap(); // this thread sleeps, and with it all tasks
+    }
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn without_retries_a_request_that_was_written_is_not_written_again() {
+    let server = dying().await;
+    let mut settings = server.settings();
+    settings.connection_attempts = 1;
+    let origin = Origin::build("o", settings).unwrap();
+    drain(get(&origin).await.unwrap().body).await;
+    assert_eq!(get(&origin).await.unwrap_err(), OriginError::Closed);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_get_is_not_repeated_once_bytes_came() {
     let server = scripted(|_, mut tcp| async move {
         read_head(&mut tcp).await.unwrap();
