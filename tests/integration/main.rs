@@ -26,6 +26,7 @@ mod functions;
 mod gate;
 mod hooks;
 mod init;
+mod invoke;
 mod jwt;
 mod kvs;
 mod lambda;

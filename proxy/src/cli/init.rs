@@ -3,10 +3,11 @@
 use super::{Exit, output::Output};
 use std::{fs, io, path::Path};
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("edge.toml", include_str!("../init/edge.toml")),
     ("functions/rewrite.js", include_str!("../init/functions/rewrite.js")),
     ("functions/add_headers.js", include_str!("../init/functions/add_headers.js")),
+    ("tests/site.toml", include_str!("../init/tests/site.toml")),
     ("site/index.html", include_str!("../init/site/index.html")),
     ("site/about/index.html", include_str!("../init/site/about/index.html")),
     (".gitignore", include_str!("../init/gitignore")),

@@ -189,7 +189,7 @@ fn read(paths: &[PathBuf], function: Option<&str>) -> Result<Vec<Suite>, Vec<Pro
     for path in paths {
         let name = shown(path);
         let found = if path.is_dir() {
-            cases::read_folder(path, function)
+            cases::read_folder(Path::new(if name.is_empty() { "." } else { &name }), function)
         } else {
             match fs::read_to_string(path) {
                 Ok(text) => cases::read_toml(Path::new(&name), &text).map(|cases| Suite { name: name.clone(), cases }),

@@ -399,13 +399,26 @@ fn even_out(message: &mut Value) {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let kept = map.iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some(""));
-            let mut members: Vec<(String, Value)> = kept.map(|(name, value)| (name.clone(), sorted(value))).collect();
+            let mut members: Vec<(String, Value)> = map
+                .iter()
+                .map(|(name, value)| (name.clone(), sorted(value)))
+                .filter(|(_, value)| says(value))
+                .collect();
             members.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(members.into_iter().collect())
         }
         Value::Array(list) => list.iter().map(sorted).collect(),
         other => other.clone(),
+    }
+}
+
+/// Whether a member says more than if it were not there.
+fn says(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
     }
 }
 
