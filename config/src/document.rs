@@ -15,8 +15,8 @@ use crate::geo::Geo;
 use crate::keys::{Family, Table};
 use crate::section::{Section, Value};
 use crate::{
-    Config, Dev, Loaded, admin, authorizer, cache, error_response, experiment, function, geo, key_group, kvs, limits,
-    origin, origin_group, origin_request_policy, response_headers_policy, routing, server, trace,
+    Config, Dev, Loaded, access_log, admin, authorizer, cache, error_response, experiment, function, geo, key_group,
+    kvs, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server, trace,
 };
 
 /// Checks a file and sorts the outcome.
@@ -63,6 +63,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let limits = limits::read(&section("limits", Table::Limits));
     let admin = admin::read(&section("admin", Table::Admin));
     let trace = trace::read(&section("trace", Table::Trace));
+    let access_log = root.value("access_log").is_some().then(|| section("access_log", Table::AccessLog));
+    let access_log = access_log.and_then(|section| access_log::read(&section));
     let cache = cache::read(&section("cache", Table::Cache));
     let geo = geo::read(&section("geo", Table::Geo));
 
@@ -134,6 +136,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         limits,
         admin,
         trace,
+        access_log,
         cache,
         geo,
         s3_endpoint,

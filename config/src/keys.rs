@@ -21,6 +21,8 @@ pub enum Table {
     Limits,
     /// `[admin]`
     Admin,
+    /// `[access_log]`
+    AccessLog,
     /// `[cache]`
     Cache,
     /// `disk` of `[cache]`.
@@ -114,6 +116,7 @@ impl Table {
             Self::EdgeLocation => "edge_location",
             Self::Limits => "[limits]",
             Self::Admin => "[admin]",
+            Self::AccessLog => "[access_log]",
             Self::Cache => "[cache]",
             Self::Disk => "[cache.disk]",
             Self::Ttl => "ttl",
@@ -247,7 +250,7 @@ const KEYS: &[Key] = &[
     row(Table::File, "limits", "time-outs and sizes towards viewers"),
     row(Table::File, "admin", "address and token of API, dashboard and metrics"),
     planned(Table::File, "debug", "header and secret that ask for detailed answers"),
-    planned(Table::File, "access_log", "one line per request"),
+    row(Table::File, "access_log", "one line per request"),
     row(Table::File, "trace", "which requests leave a record"),
     row(Table::File, "geo", "databases for countries and networks"),
     row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
@@ -316,6 +319,9 @@ const KEYS: &[Key] = &[
     row(Table::Trace, "sample", "share of requests recorded in full, 0 to 1"),
     row(Table::Trace, "bodies", "whether bodies are recorded, up to 64 KiB"),
     planned(Table::Trace, "otlp", "where spans are sent"),
+
+    row(Table::AccessLog, "file", "where lines go; - is standard output"),
+    row(Table::AccessLog, "format", "json, or cloudfront's standard format"),
 
     row(Table::Cache, "profile", "values of all keys that are not written"),
     row(Table::Cache, "memory", "size of the memory tier"),

@@ -9,6 +9,7 @@
 //! functions, watching for changes, and formats other than TOML. Secrets never appear in a report or in `Debug` output.
 
 mod access;
+mod access_log;
 mod address;
 mod admin;
 mod authorizer;
@@ -35,6 +36,7 @@ mod origin_request_policy;
 mod pattern;
 mod response_headers_policy;
 mod routing;
+mod schema;
 mod secret;
 mod section;
 mod server;
@@ -50,6 +52,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 pub use access::{Admission, Authorizers, RateLimit, RatePer};
+pub use access_log::{AccessLog, LogFormat, LogTarget};
 pub use address::{Address, OriginUrl, Scheme};
 pub use admin::{Admin, AdminListen};
 pub use authorizer::{Algorithm, Authorizer, ClaimMatcher, Comparison, JwksUrl, KeySource, Refresh, TokenPlace};
@@ -71,6 +74,7 @@ pub use origin::{Origin, OriginKind, OriginTarget};
 pub use origin_group::OriginGroup;
 pub use origin_request_policy::OriginRequestPolicy;
 pub use response_headers_policy::{Cors, ResponseHeadersPolicy, SetHeader};
+pub use schema::schema;
 pub use secret::Secret;
 pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
 pub use trace::Trace;
@@ -98,6 +102,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[trace]`
     pub trace: Trace,
+    /// `[access_log]`; none: no line per request.
+    pub access_log: Option<AccessLog>,
     /// `[cache]`
     pub cache: CacheSettings,
     /// `[geo]`

@@ -5,7 +5,7 @@
 /// At most this many candidates are offered.
 const MAX_CANDIDATES: usize = 3;
 /// More names than this are not listed beside a candidate.
-const MAX_LISTED: usize = 20;
+const MAX_LISTED: usize = 24;
 /// Offered from this likeness on: "sight" has 0.707 with "site", three edits away.
 const LIKENESS: f64 = 0.7;
 /// Names this much less alike than the best one are not offered beside it.

@@ -16,6 +16,7 @@ mod meaning;
 mod order;
 mod origin_groups;
 mod references;
+mod schema;
 mod syntax;
 mod tables;
 
@@ -55,7 +56,9 @@ fn check_part(input: &str) -> String {
 }
 
 fn config(input: &str) -> Config {
-    run(input, Mode::Serve).expect("the text has no errors").config
+    let config = run(input, Mode::Serve).expect("the text has no errors").config;
+    schema::accepts(input);
+    config
 }
 
 fn codes(input: &str, mode: Mode) -> Vec<&'static str> {

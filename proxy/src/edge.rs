@@ -1,6 +1,7 @@
 //! The edge as listeners see it: one request in, one response out, whatever happens in between.
 
 use crate::{
+    access_log::{AccessLogs, Logged, Note},
     body::{self, Body},
     cache,
     deliver::{self, Marks},
@@ -32,6 +33,8 @@ pub struct Edge {
     pub loads: Loads,
     /// The last requests, as far as they leave a record.
     pub records: Records,
+    /// Where a line about every request goes.
+    pub access_log: AccessLogs,
     listener: Option<Listener>,
 }
 
@@ -44,6 +47,7 @@ impl Edge {
             counters: Counters::default(),
             loads: Loads::default(),
             records: Records::default(),
+            access_log: AccessLogs::default(),
             listener,
         }
     }
@@ -64,8 +68,9 @@ impl Edge {
     pub async fn serve(&self, connection: Arc<Connection>, mut request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
-        let mut pending =
-            Pending { record: begin(&connection, &request, &site), edge: self, site: &site, answered: false };
+        let record = begin(&connection, &request, &site);
+        let logged = self.access_log.note(|| Note::of(&connection, &request, &record.id, &site));
+        let mut pending = Pending { record, edge: self, site: &site, logged, answered: false };
         let record = &mut pending.record;
         if let Some(trace) = &mut record.trace {
             trace.meeting = request.extensions_mut().remove();
@@ -101,7 +106,10 @@ impl Edge {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
         }
         record.status = response.status();
-        let response = note_response(response, record);
+        response = note_response(response, record);
+        if let Some(logged) = pending.logged.take() {
+            response = logged.answered(&pending.record, &site, response);
+        }
         if let Some(unread) = body {
             drain(unread);
         }
@@ -181,6 +189,7 @@ struct Pending<'a> {
     record: Record,
     edge: &'a Edge,
     site: &'a Site,
+    logged: Option<Logged>,
     answered: bool,
 }
 
@@ -194,6 +203,9 @@ impl Drop for Pending<'_> {
             self.record.experiments.clear();
             self.record.failure = Some("the viewer left before there was an answer".to_owned());
             self.record.status = StatusCode::from_u16(VIEWER_LEFT).unwrap_or(StatusCode::BAD_REQUEST);
+            if let Some(logged) = self.logged.take() {
+                logged.abandoned(&self.record, self.site);
+            }
         }
         self.record.time = self.record.start.elapsed();
         self.site.metrics.answered(&self.record);
@@ -244,6 +256,7 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             record.stored_for = answer.stored_for;
             record.location = location(&answer.head.headers, site);
             let x_cache = if answer.generated { "LambdaGeneratedResponse" } else { answer.report.outcome.x_cache() };
+            record.result = x_cache;
             let response = Response::from_parts(answer.head, answer.body);
             Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
@@ -255,16 +268,18 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
         }
         Ok(Delivery::Generated(response, maker)) => {
             record.outcome = Outcome::Generated;
+            record.result = maker.x_cache();
             record.location = location(response.headers(), site);
             Delivered { response, x_cache: Some(maker.x_cache()), length: None }
         }
         Ok(Delivery::Redirected(response)) => {
             record.outcome = Outcome::Generated;
+            record.result = "Redirect";
             record.location = location(response.headers(), site);
             Delivered { response, x_cache: Some("Redirect"), length: None }
         }
         Ok(Delivery::OfTheServer(response)) => {
-            record.outcome = Outcome::Generated;
+            (record.outcome, record.result) = (Outcome::Generated, "Miss");
             Delivered { response, x_cache: None, length: None }
         }
         Err(fault) => {
@@ -274,6 +289,7 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             if let Fault::Denied(denial) = &fault {
                 record.denial = Some(denial.reason.clone());
             }
+            (record.result, record.detailed) = (fault.result_type(), Some(fault.detailed_type()));
             let response = fault.to_response(&site.vendor, &record.id);
             Delivered { response, x_cache: Some(fault.x_cache()), length: None }
         }
@@ -329,6 +345,8 @@ fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> 
         stored_for: None,
         location: None,
         failure: None,
+        result: "Error",
+        detailed: None,
         time: Duration::ZERO,
     }
 }

@@ -175,6 +175,46 @@ impl Fault {
         }
     }
 
+    /// The class in CloudFront's access logs (`x-edge-result-type`).
+    #[must_use]
+    pub fn result_type(&self) -> &'static str {
+        match self {
+            Self::Denied(denial) if denial.status == StatusCode::TOO_MANY_REQUESTS => "LimitExceeded",
+            Self::Origin(OriginError::Busy) => "CapacityExceeded",
+            _ => self.x_cache(),
+        }
+    }
+
+    /// The same with the reason, as far as CloudFront has words for it (`x-edge-detailed-result-type`, http-cache.md 6.8).
+    #[must_use]
+    pub fn detailed_type(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => match refusal {
+                Refusal::Country => "ClientGeoBlocked",
+                Refusal::Address | Refusal::HttpsOnly | Refusal::UnknownHost => "InvalidRequestBlocked",
+                Refusal::MethodUnknown => "InvalidRequestMethod",
+                Refusal::BadField | Refusal::BadHost | Refusal::Expectation => "InvalidRequestHeader",
+                Refusal::BadTarget | Refusal::TargetTooLong | Refusal::BodyNotAllowed | Refusal::Loop => {
+                    "InvalidRequest"
+                }
+                Refusal::NotCached => "Error",
+            },
+            Self::MethodNotAllowed { .. } => "InvalidRequestMethod",
+            Self::Denied(_) | Self::Function(_) | Self::Origin(OriginError::Busy) => self.result_type(),
+            Self::Origin(error) | Self::Unvalidated(error) => match error {
+                OriginError::Connect(_)
+                | OriginError::ConnectTimeout
+                | OriginError::Tls(_)
+                | OriginError::Blocked(_)
+                | OriginError::Busy => "OriginConnectError",
+                OriginError::ReadTimeout | OriginError::Closed => "OriginCommError",
+                OriginError::BadResponse(_) => "OriginInvalidResponseError",
+                OriginError::ViewerBody(_) => "ClientCommError",
+                OriginError::Unsendable(_) => "OriginWriteError",
+            },
+        }
+    }
+
     /// The text for the log.
     #[must_use]
     pub fn detail(&self) -> String {

@@ -6,6 +6,7 @@
 //! Invariants: user code never runs in this process; `hyper` is named in `listener` and `origin` alone.
 
 pub mod access;
+pub mod access_log;
 mod admin;
 pub mod app;
 pub mod auth;

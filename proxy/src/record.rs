@@ -181,6 +181,10 @@ pub struct Record {
     pub location: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// How it was answered, in CloudFront's words for logs (`x-edge-result-type`).
+    pub result: &'static str,
+    /// The same with the reason of an error, where that says more.
+    pub detailed: Option<&'static str>,
     /// Time to the response's head.
     pub time: Duration,
     /// The messages at every step, for a request that is recorded in full.
@@ -238,6 +242,8 @@ impl Record {
             cache: self.cache,
             outcome: self.outcome,
             status: self.status,
+            result: self.result,
+            detailed: self.detailed,
             stored_for: self.stored_for,
             location: self.location.clone(),
             failure: self.failure.clone(),

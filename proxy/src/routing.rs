@@ -56,6 +56,12 @@ impl PathPattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern(String);
 
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl HostPattern {
     /// A pattern as configured, in lower case.
     #[must_use]

@@ -168,6 +168,20 @@ fn certificates_are_checked() {
 }
 
 #[test]
+fn completions_name_every_verb() {
+    let empty = folder(&[]);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script, errors) = edgehook(empty.path(), &["completions", shell]);
+        assert_eq!(code, Some(0), "{errors}");
+        for verb in ["init", "dev", "serve", "check", "purge", "doctor", "completions"] {
+            assert!(script.contains(verb), "{shell} does not know {verb}");
+        }
+    }
+    let (code, _, errors) = edgehook(empty.path(), &["completions", "tcsh"]);
+    assert!(code == Some(2) && errors.contains("bash"), "{errors}");
+}
+
+#[test]
 fn doctor_reports_every_layer() {
     let empty = folder(&[]);
     let (code, report, errors) = edgehook(empty.path(), &["doctor"]);
@@ -229,4 +243,15 @@ fn the_size_that_cloudfront_takes_is_a_warning_and_mixed_families_are_refused_wh
     let (code, _, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront"]);
     assert_eq!(code, Some(2));
     assert!(errors.contains("1 problem for CloudFront"), "{errors}");
+}
+
+#[test]
+fn a_check_leaves_no_file_behind() {
+    let config = "[cache.disk]\npath = \"cache\"\nsize = \"64MiB\"\n[origin.a]\nurl = \"http://localhost:1\"\n[kvs.words]\n\
+                  [[behavior]]\npath = \"*\"\norigin = \"a\"\n";
+    let folder = folder(&[("edge.toml", config)]);
+    let (code, _, errors) = edgehook(folder.path(), &["check"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["edge.toml"]);
 }

@@ -20,6 +20,10 @@ fn a_project_that_works_at_once() {
     let test = Command::new(binary()).arg("test").current_dir(folder.path().join("demo")).output().unwrap();
     let shown = String::from_utf8(test.stdout).unwrap();
     assert!(test.status.success() && shown.contains("4 passed, 0 failed"), "{shown}");
+    for file in ["types/cloudfront-functions.d.ts", "types/lambda-edge.d.ts", "jsconfig.json", ".edgehook/schema.json"]
+    {
+        assert!(folder.path().join("demo").join(file).is_file(), "{file}");
+    }
     let edge = Edge::run(folder, &["dev", "demo", "--port", "0"]);
     assert_eq!(edge.get("/").text(), "mine");
     assert_eq!(edge.get("/about/").status, 200);
@@ -32,3 +36,120 @@ fn a_file_in_the_way_is_an_error() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8(output.stderr).unwrap().contains("taken"));
 }
+
+#[test]
+fn the_schema_is_printed_and_follows_an_upgrade() {
+    let folder = folder(&[]);
+    let run = |arguments: &[&str]| {
+        let output = Command::new(binary()).args(arguments).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let printed = run(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(schema["properties"]["server"]["$ref"], "#/$defs/Server");
+    run(&["init"]);
+    assert!(
+        fs::read_to_string(folder.path().join("edge.toml")).unwrap().starts_with("#:schema ./.edgehook/schema.json\n")
+    );
+    let file = folder.path().join(".edgehook/schema.json");
+    assert_eq!(fs::read_to_string(&file).unwrap(), printed);
+    fs::write(&file, "{}").unwrap();
+    run(&["check"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), printed);
+    fs::remove_file(&file).unwrap();
+    run(&["check"]);
+    assert!(!file.exists(), "where there was none, none is made");
+}
+
+/// What the types accept and refuse, as TypeScript's own compiler sees it. Run with a folder in which `npm install typescript
+/// @types/aws-cloudfront-function@1.0.8 @types/aws-lambda@8.10.164` was run:
+/// `EDGEHOOK_TYPESCRIPT=FOLDER cargo test -p edgehook --test integration -- --ignored init::types`
+#[test]
+#[ignore = "needs TypeScript"]
+fn types_accept_what_runs_and_public_types_and_refuse_the_rest() {
+    let typescript = std::path::PathBuf::from(std::env::var_os("EDGEHOOK_TYPESCRIPT").unwrap());
+    let folder = folder(&[]);
+    let init = Command::new(binary()).arg("init").current_dir(folder.path()).status().unwrap();
+    assert!(init.success());
+    let compile = |arguments: &[&str]| {
+        let compiler = typescript.join("node_modules/.bin/tsc");
+        let output = Command::new(compiler).args(arguments).current_dir(folder.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("functions/more.js", VIEWER);
+    assert_eq!(compile(&["-p", "jsconfig.json"]), "");
+    write("functions/bad.js", REFUSED);
+    let report = compile(&["-p", "jsconfig.json"]);
+    for (line, _) in REFUSED.lines().enumerate().filter(|(_, text)| text.contains("// ")) {
+        assert!(report.contains(&format!("functions/bad.js({},", line + 1)), "line {}: {report}", line + 1);
+    }
+    // The same names, and values that move both ways.
+    let types = fs::read_to_string(folder.path().join("types/cloudfront-functions.d.ts")).unwrap();
+    let end = types.find("/** Lines for the function's log. */").unwrap();
+    write("ours.d.ts", &types[..end].replace("AWSCloudFrontFunction", "Ours"));
+    write("both.ts", BOTH_WAYS);
+    let roots = typescript.join("node_modules/@types");
+    let roots = roots.to_str().unwrap();
+    std::os::unix::fs::symlink(typescript.join("node_modules"), folder.path().join("node_modules")).unwrap();
+    let report = compile(&[
+        "--noEmit",
+        "--strict",
+        "--lib",
+        "es2023",
+        "--skipLibCheck",
+        "--typeRoots",
+        roots,
+        "--types",
+        "aws-cloudfront-function,aws-lambda",
+        "both.ts",
+        "ours.d.ts",
+        "types/lambda-edge.d.ts",
+    ]);
+    assert_eq!(report, "");
+}
+
+const VIEWER: &str = "import cf from 'cloudfront';
+import crypto from 'crypto';
+import querystring from 'querystring';
+const store = cf.kvs();
+/** @param {AWSCloudFrontFunction.Event} event */
+async function handler(event) {
+  const request = event.request;
+  if (request.uri.endsWith('/')) request.uri += 'index.html';
+  request.headers['x-a'] = { value: request.headers.host.value };
+  const text = await store.get('a');
+  console.log(text, event.viewer.ip, crypto.createHash('sha256').update(text).digest('hex'), querystring.parse('a=1'));
+  cf.updateRequestOrigin({ domainName: 'a.example', hostHeader: 'b.example' });
+  return request;
+}
+";
+
+const REFUSED: &str = "/** @param {AWSCloudFrontFunction.Event} event */
+function handler(event) {
+  event.request.headers.host = { value: 'x' }; // read-only
+  event.request.method = 'POST'; // read-only
+  event.response.headers.via = { value: 'x' }; // read-only
+  setTimeout(() => 1, 1); // not there
+  fetch('x'); // not there
+  document.title; // not there
+  return event.request;
+}
+";
+
+const BOTH_WAYS: &str = "import type * as L from 'aws-lambda';
+declare const theirs: AWSCloudFrontFunction.Event; declare const ours: Ours.Event;
+const a: Ours.Event = theirs; const b: AWSCloudFrontFunction.Event = ours;
+const c: (e: AWSCloudFrontFunction.Event) => AWSCloudFrontFunction.Request = (e: Ours.Event): Ours.Request => e.request;
+const d: (e: Ours.Event) => Ours.Response = (e: AWSCloudFrontFunction.Event): AWSCloudFrontFunction.Response => e.response;
+declare const requestT: L.CloudFrontRequestEvent; declare const requestO: CloudFrontRequestEvent;
+const e: CloudFrontRequestEvent = requestT; const f: L.CloudFrontRequestEvent = requestO;
+declare const responseT: L.CloudFrontResponseEvent; declare const responseO: CloudFrontResponseEvent;
+const g: CloudFrontResponseEvent = responseT; const h: L.CloudFrontResponseEvent = responseO;
+declare const resultT: L.CloudFrontRequestResult; declare const resultO: CloudFrontRequestResult;
+const i: CloudFrontRequestResult = resultT; const j: L.CloudFrontRequestResult = resultO;
+declare const answerT: L.CloudFrontResponseResult; declare const answerO: CloudFrontResponseResult;
+const k: CloudFrontResponseResult = answerT; const l: L.CloudFrontResponseResult = answerO;
+export { a, b, c, d, e, f, g, h, i, j, k, l };
+";

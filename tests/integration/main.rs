@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod access_log;
 mod admin;
 mod admission;
 mod architecture;

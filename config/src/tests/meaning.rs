@@ -229,3 +229,17 @@ fn the_purge_secret_is_long_and_its_own() {
     assert_eq!(admin("purge_secret = \"sixteen letters!\""), ["E107"]);
     assert_eq!(admin("token = \"sixteen-letters!\"\npurge_secret = \"sixteen-letters!\""), ["E113"]);
 }
+
+#[test]
+fn access_logs() {
+    use crate::{AccessLog, LogFormat, LogTarget};
+    let found = |keys: &str| config(&format!("[access_log]\n{keys}\n{REST}")).access_log.unwrap();
+    let file = LogTarget::File(examples().join("log/access.log"));
+    assert_eq!(found("file = \"log/access.log\""), AccessLog { target: file, format: LogFormat::Json });
+    let stdout = AccessLog { target: LogTarget::Stdout, format: LogFormat::CloudFront };
+    assert_eq!(found("file = \"-\"\nformat = \"cloudfront\""), stdout);
+    assert!(config(REST).access_log.is_none());
+    for (keys, code) in [("", "E110"), ("format = \"json\"", "E110"), ("file = \"-\"\nformat = \"w3c\"", "E107")] {
+        assert_eq!(codes(&format!("[access_log]\n{keys}\n{REST}"), Mode::Serve), [code], "{keys}");
+    }
+}

@@ -69,6 +69,10 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn node(&self, page: &mut Page<'_>) -> fmt::Result {
+        let log = &self.edge.access_log.totals;
+        page.counter("access_log_lines", "Lines of the access log that were written", log.written())?;
+        let help = "Lines of the access log that were lost because it could not keep up or be written";
+        page.counter("access_log_dropped", help, log.dropped())?;
         let loads = self.edge.loads.read();
         page.gauge("config_number", "Loads of a configuration since the start, the first included", self.site.number)?;
         page.gauge(

@@ -3,6 +3,7 @@
 //! [`Runtime`] is what outlives a reload (cache, isolate hosts, environments, counters); [`Runtime::site`] turns a configuration into
 //! a [`Site`]; [`Servers`] holds the listeners. Configuration types are named here and in the command line, nowhere else.
 
+mod access_log;
 mod admin;
 mod auth;
 mod caching;
@@ -14,6 +15,7 @@ mod roles;
 mod site;
 mod token;
 
+pub(crate) use access_log::settings as access_log;
 pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
@@ -110,8 +112,8 @@ impl Runtime {
         let stores = Arc::new(Stores::new(hosts.clone(), place));
         let concurrency = Concurrency::new(config.server.environments as usize);
         let cache = Cache::new(site::cache_limits(config));
+        // A check leaves nothing behind, and gets along with a node that runs.
         if mode != Mode::Check {
-            // Who only looks must not open what a running node has open.
             keep_on_disk(&cache, config);
             tokio::spawn(sweep(cache.clone()));
         }

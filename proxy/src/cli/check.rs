@@ -1,6 +1,6 @@
 //! `edgehook check`: everything that `serve` would find wrong, without serving, and what would not pass on CloudFront.
 
-use super::{CheckArguments, Exit, find_config, findings, load_config, no_config, output::Output};
+use super::{CheckArguments, Exit, find_config, findings, load_config, no_config, output::Output, schema};
 use crate::app::{self, OnBroken, Roles, Runtime, SiteError};
 use edgehook_config::{Code, Config, Diagnostics, Mode};
 use std::collections::BTreeSet;
@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
     let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
+    schema::refresh(&file);
     let warnings = loaded.warnings.warning_count();
     let (problems, broken) = load(&loaded.config).await;
     for problem in &problems {

@@ -7,6 +7,7 @@ use super::{
     line::{self, time_of_day},
     load_config,
     output::{Output, styled},
+    schema,
     watch::{Saved, Watch, is_source},
 };
 use crate::{
@@ -58,6 +59,9 @@ pub(super) async fn run(arguments: DevArguments, output: &Output) -> Exit {
         },
     };
     let Some(loaded) = load_config(&file, Mode::Dev, output) else { return Exit::Invalid };
+    if demo.is_none() {
+        schema::refresh(&file);
+    }
     let session = Session { file, demo, arguments, roles, output: *output };
     match session.serve(loaded.config).await {
         Ok(exit) => exit,
@@ -115,6 +119,7 @@ impl Session {
         let output = self.output;
         let listener = move |record: &Record| output.result(&line::request(record, SystemTime::now(), output.color()));
         let edge = Arc::new(Edge::new(prepared.site, Some(Arc::new(listener))));
+        self.follow_access_log(&edge, &config);
         // Without an admin address one can still develop.
         let admin = app::serve_admin(&config, &runtime, edge.clone(), true).await;
         watch.follow(sources(&config), origin_folders(&config));
@@ -212,6 +217,7 @@ impl Session {
                 return Some(loaded.config);
             }
         };
+        self.follow_access_log(edge, &loaded.config);
         let config_saved = saved.sources.iter().any(|file| !is_source(file) && file.extension().is_some());
         let data_saved = loaded
             .config
@@ -236,6 +242,13 @@ impl Session {
         let (names, cache) = (self.shown_files(&saved.sources), if keep { "kept" } else { "cleared" });
         self.output.result(&format!("{time} reloaded {names} (#{number}) in {took} ms; cache {cache}"));
         Some(loaded.config)
+    }
+
+    /// Without an access log one can still develop, too.
+    fn follow_access_log(&self, edge: &Edge, config: &Config) {
+        if let Err(problem) = edge.access_log.apply(app::access_log(config)) {
+            self.output.error(&format!("[access_log] file: {problem}"));
+        }
     }
 
     fn shown_files(&self, files: &BTreeSet<PathBuf>) -> String {

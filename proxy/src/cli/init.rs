@@ -1,12 +1,15 @@
 //! `edgehook init`: a small project to start from.
 
-use super::{Exit, output::Output};
+use super::{Exit, output::Output, schema};
 use std::{fs, io, path::Path};
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 11] = [
     ("edge.toml", include_str!("../init/edge.toml")),
     ("functions/rewrite.js", include_str!("../init/functions/rewrite.js")),
     ("functions/add_headers.js", include_str!("../init/functions/add_headers.js")),
+    ("types/cloudfront-functions.d.ts", include_str!("../init/types/cloudfront-functions.d.ts")),
+    ("types/lambda-edge.d.ts", include_str!("../init/types/lambda-edge.d.ts")),
+    ("jsconfig.json", include_str!("../init/jsconfig.json")),
     ("tests/site.toml", include_str!("../init/tests/site.toml")),
     ("site/index.html", include_str!("../init/site/index.html")),
     ("site/about/index.html", include_str!("../init/site/about/index.html")),
@@ -15,7 +18,9 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 pub(super) fn run(folder: &Path, output: &Output) -> Exit {
-    match write(folder, &FILES, |name, written| {
+    let schema = schema::text();
+    let files: Vec<(&str, &str)> = FILES.into_iter().chain([(schema::FILE, schema.as_str())]).collect();
+    match write(folder, &files, |name, written| {
         let what = if written { "wrote" } else { "kept " };
         output.result(&format!("  {what}  {}", folder.join(name).display()));
     }) {

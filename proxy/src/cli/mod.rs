@@ -4,6 +4,7 @@
 //! codes are the same for every verb (experience.md 5.1).
 
 mod check;
+mod completions;
 mod demo;
 mod dev;
 mod doctor;
@@ -17,6 +18,7 @@ mod line;
 mod node;
 mod output;
 mod purge;
+mod schema;
 mod serve;
 mod sign;
 mod test;
@@ -111,6 +113,13 @@ enum Verb {
     Kv(kv::KvArguments),
     /// Look at what this machine offers: sandbox layers, Python.
     Doctor,
+    /// Print the JSON Schema of the configuration file, for editors.
+    Schema,
+    /// Print the completions of a shell: for bash, `edgehook completions bash > ~/.local/share/bash-completion/completions/edgehook`.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Experiments of a running node.
     #[command(subcommand)]
     Experiment(ExperimentVerb),
@@ -210,6 +219,8 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Kv(arguments) => runtime.block_on(kv::run(arguments, output)),
+        Verb::Schema => schema::print(output),
+        Verb::Completions { shell } => completions::print(shell, output),
         Verb::Doctor => runtime.block_on(doctor::run(output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
             runtime.block_on(experiment::status(name.as_deref(), json, &node, output))

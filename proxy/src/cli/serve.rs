@@ -43,6 +43,7 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
         tracing::warn!("{notice}");
     }
     let edge = Arc::new(Edge::new(site, None));
+    edge.access_log.apply(app::access_log(config)).map_err(|error| format!("[access_log] file: {error}"))?;
     let admin = app::serve_admin(config, &runtime, edge.clone(), false).await?;
     let version = env!("CARGO_PKG_VERSION");
     output.result(&format!("edgehook {version}  config {} (#1)  {}", file.display(), check::summary(config)));
@@ -62,6 +63,8 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
         () = signals.end() => tracing::warn!("ended while requests were under way"),
     }
     runtime.settle().await;
+    let ended = edge.clone();
+    tokio::task::spawn_blocking(move || ended.access_log.finish()).await?;
     Ok(Exit::Done)
 }
 
@@ -141,6 +144,8 @@ impl Reloader<'_> {
     }
 
     async fn reload(&self) {
+        // Whatever becomes of the configuration: who moved the log away waits for a new one.
+        self.edge.access_log.reopen();
         let serving = self.edge.site().number;
         let refused = |problem: &str| {
             self.edge.loads.refused();
@@ -154,6 +159,9 @@ impl Reloader<'_> {
             Ok(prepared) => prepared,
             Err(problem) => return refused(&problem.to_string()),
         };
+        if let Err(problem) = self.edge.access_log.apply(app::access_log(&loaded.config)) {
+            return refused(&format!("[access_log] file: {problem}"));
+        }
         if let Some(identities) = &self.identities {
             let replaced = app::load_identities(&loaded.config).and_then(|fresh| identities.replace(fresh));
             if let Err(problem) = replaced {

@@ -1,5 +1,6 @@
 // origin-response: when the origin has answered, before the answer is stored. Hits repeat what is added here.
 
+/** @param {CloudFrontResponseEvent} event */
 exports.handler = async (event) => {
   const response = event.Records[0].cf.response;
   const headers = response.headers;

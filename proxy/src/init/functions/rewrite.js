@@ -5,6 +5,7 @@ const REDIRECTS = {
   '/old-page': '/about/',
 };
 
+/** @param {AWSCloudFrontFunction.Event} event */
 function handler(event) {
   const request = event.request;
 
