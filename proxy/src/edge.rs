@@ -317,7 +317,7 @@ fn about_the_server() -> Response<Body> {
     response
 }
 
-fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> Record {
+pub(crate) fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> Record {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
     let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
@@ -325,6 +325,7 @@ fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> 
     Record {
         trace: site.tracing.begin(&id),
         id,
+        purpose: record::Purpose::Serve,
         start: Instant::now(),
         at: site.world.now().wall,
         world: site.world.clone(),

@@ -21,13 +21,13 @@ use crate::{
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
-    hooks::{self, Flow},
+    hooks::{self, Flow, Function},
     invalidate::key,
-    record::{Record, Seat, TracedKey},
+    record::{Purpose, Record, Seat, TracedKey},
     server_timing,
     site::{Behavior, Site},
 };
-use edgehook_contract::viewer::OriginChoice;
+use edgehook_contract::{Family, viewer::OriginChoice};
 use http::{HeaderMap, Response};
 use std::sync::Arc;
 
@@ -51,19 +51,58 @@ pub enum Delivery {
 ///
 /// # Errors
 /// The request has no ordinary response; [`Fault`] says who is to blame.
-pub async fn run(
+pub async fn run(site: &Arc<Site>, request: Received, body: &mut Body, record: &mut Record) -> Result<Delivery, Fault> {
+    let Question { behavior, mut request, asked, buckets } = match question(site, request, body, record).await? {
+        Asked::Answered(delivery) => return Ok(delivery),
+        Asked::Cache(question) => *question,
+    };
+    let answer = answer(site, &behavior, (&request, asked.as_ref()), body, &buckets, record).await?;
+    if let Some(asked) = asked {
+        request.headers = asked; // functions see what the viewer sent
+    }
+    viewer_response(site, &behavior, &request, answer, record).await.map(Delivery::Answered)
+}
+
+/// How a request stands when it comes to the cache.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// It was answered before.
+    Answered(Delivery),
+    /// It has a question for the cache.
+    Cache(Box<Question>),
+}
+
+/// A request that is about to be looked up.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// Its behavior, as experiments and functions left it.
+    pub(crate) behavior: Arc<Behavior>,
+    /// The request, normalised.
+    pub(crate) request: Received,
+    /// Its fields before they were, where somebody wants them.
+    pub(crate) asked: Option<HeaderMap>,
+    /// Parts of the key that the edge chose.
+    pub(crate) buckets: Vec<(String, String)>,
+}
+
+/// The way of a request up to the cache: route, authorize, experiments, viewer-request. `explain` takes the same way.
+///
+/// # Errors
+/// The request is refused, or a function failed.
+pub(crate) async fn question(
     site: &Arc<Site>,
     mut request: Received,
     body: &mut Body,
     record: &mut Record,
-) -> Result<Delivery, Fault> {
+) -> Result<Asked, Fault> {
     let behavior = site.behavior(&request)?;
     (record.behavior, record.behavior_index) = (Some(behavior.path.as_str().to_owned()), Some(behavior.written.index));
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
-        return Ok(Delivery::Redirected(response));
+        return Ok(Asked::Answered(Delivery::Redirected(response)));
     }
     let now = site.world.seconds();
-    let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
+    let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now, record.purpose).await;
+    let identity = identity.map_err(Fault::Denied)?;
     if let Some(trace) = &mut record.trace {
         trace.admitted = behavior.admission.names();
     }
@@ -74,11 +113,14 @@ pub async fn run(
     }
     edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
-    if let Some(function) = behavior.viewer_request.clone() {
+    let runs = |function: &Arc<Function>| record.purpose != Purpose::ExplainLive || function.family() == Family::Viewer;
+    if let Some(function) = behavior.viewer_request.clone().filter(runs) {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
         let judge = |choice: &OriginChoice| directed::check(site, choice);
         match hooks::viewer_request(&function, include, &id, request, body, &judge, record).await? {
-            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(&function))),
+            Flow::Answer(response) => {
+                return Ok(Asked::Answered(Delivery::Generated(response, hooks::Maker::of(&function))));
+            }
             Flow::Continue(bound) => {
                 request = bound.request;
                 if let Some(choice) = bound.origin {
@@ -92,11 +134,7 @@ pub async fn run(
 
     let asked = (behavior.viewer_response.is_some() || record.trace.is_some()).then(|| request.headers.clone());
     behavior.policy.normalise.fields(&mut request.headers);
-    let answer = answer(site, &behavior, (&request, asked.as_ref()), body, &buckets, record).await?;
-    if let Some(asked) = asked {
-        request.headers = asked; // functions see what the viewer sent
-    }
-    viewer_response(site, &behavior, &request, answer, record).await.map(Delivery::Answered)
+    Ok(Asked::Cache(Box::new(Question { behavior, request, asked, buckets })))
 }
 
 /// The answer for a custom error page: by the behavior of its path and through the cache, without functions at the viewer hooks.
@@ -156,7 +194,7 @@ async fn answer(
 }
 
 /// Leaves the key in the trace of a request that has one.
-fn note_key(
+pub(crate) fn note_key(
     record: &mut Record,
     (request, asked): (&Received, Option<&HeaderMap>),
     behavior: &Arc<Behavior>,

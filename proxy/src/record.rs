@@ -54,6 +54,8 @@ pub struct HookRecord {
     pub warnings: Vec<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Whether it counts in the metrics of the function.
+    pub(crate) counted: bool,
     /// Event and result, where they are recorded.
     pub messages: Option<Box<HookMessages>>,
 }
@@ -71,6 +73,7 @@ impl HookRecord {
             distribution: String::new(),
             warnings: Vec::new(),
             failure: None,
+            counted: false,
             messages: None,
         }
     }
@@ -136,6 +139,18 @@ impl Outcome {
     }
 }
 
+/// What a request goes its way for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be answered.
+    #[default]
+    Serve,
+    /// To be explained: nothing is counted, and nobody notices.
+    Explain,
+    /// The same where Lambda functions are those of a node that serves: they are not run, because they may have effects.
+    ExplainLive,
+}
+
 /// What is known of one request.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -145,6 +160,8 @@ pub struct Record {
     pub start: Instant,
     /// When it arrived, by the clock on the wall.
     pub at: SystemTime,
+    /// Whether it is served, or only explained.
+    pub purpose: Purpose,
     /// Where time and chance come from.
     pub world: World,
     /// The viewer's address.
@@ -227,6 +244,7 @@ impl Record {
             id: self.id.clone(),
             start: self.start,
             at: self.at,
+            purpose: self.purpose,
             world: self.world.clone(),
             viewer: self.viewer,
             arrival: self.arrival.clone(),

@@ -7,10 +7,12 @@
 //! | `POST /purge` | [`purge`] |
 //! | `/kvs` and below | [`kvs`] |
 //! | `GET /requests` and below | [`requests`] |
+//! | `POST /explain` and below | [`explain`] |
 //!
 //! [`gate`] stands before all of them and decides who may ask. Nothing here can be reached through the public listeners.
 //! Deliberately absent: addresses and tokens' whereabouts (`app::admin`), and configuration types.
 
+mod explain;
 mod gate;
 mod kvs;
 mod metrics;
@@ -50,6 +52,8 @@ pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router
         .route("/status", get(status::status))
         .route("/experiments", get(status::experiments))
         .route("/metrics", get(metrics::metrics))
+        .route("/explain", post(explain::explain))
+        .route("/explain/stored", post(explain::stored))
         .route("/requests", get(requests::list))
         .route("/requests/follow", get(requests::follow))
         .route("/requests/{id}", get(requests::one))

@@ -26,7 +26,7 @@ pub use denial::Denial;
 pub use rate::{Per, RateLimit};
 pub use redact::SecretParameters;
 
-use crate::gate::Received;
+use crate::{gate::Received, record::Purpose};
 use http::{HeaderName, HeaderValue, header};
 use jwt::Verified;
 use serde_json::Value;
@@ -147,9 +147,11 @@ pub async fn admit(
     admission: &Admission,
     request: &mut Received,
     now: u64,
+    purpose: Purpose,
 ) -> Result<Identity, Box<Denial>> {
     guard.clean(request);
-    let limit = admission.rate.as_ref();
+    // Who only explains takes nobody's turn.
+    let limit = admission.rate.as_ref().filter(|_| purpose == Purpose::Serve);
     if let Some(limit) = limit.filter(|limit| !matches!(limit.per, Per::Claim(_))) {
         limit.check(request.viewer, &request.headers, None).map_err(Denial::too_many)?;
     }

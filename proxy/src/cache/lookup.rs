@@ -55,7 +55,7 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn bypass(&self) -> Option<BypassReason> {
+    pub(super) fn bypass(&self) -> Option<BypassReason> {
         let has = |name: &HeaderName| self.headers.contains_key(name);
         if self.policy.is_disabled() {
             Some(BypassReason::Policy)
@@ -76,7 +76,7 @@ impl Ask<'_> {
     }
 
     /// Why nothing but a fresh stored response helps this request.
-    fn needs_complete(&self) -> Option<BypassReason> {
+    pub(super) fn needs_complete(&self) -> Option<BypassReason> {
         if *self.method == Method::HEAD {
             (!self.policy.rules.head_fill).then_some(BypassReason::Head)
         } else {
@@ -85,7 +85,7 @@ impl Ask<'_> {
     }
 
     /// The request's own directives, where they count.
-    fn control(&self) -> RequestControl {
+    pub(super) fn control(&self) -> RequestControl {
         if self.policy.rules.honour_requests { RequestControl::parse(self.headers) } else { RequestControl::default() }
     }
 

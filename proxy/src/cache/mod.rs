@@ -26,6 +26,7 @@ mod marks;
 mod nearest;
 mod normalise;
 mod parts;
+mod peek;
 mod policy;
 mod purge;
 mod range;
@@ -66,6 +67,7 @@ pub use self::{
     lookup::{Ask, Lookup},
     nearest::{Difference, Near},
     normalise::{Coding, Normalise, joined},
+    peek::{Peeked, Stored},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
     purge::{Kind as PurgeKind, Recorded, Scope},
     rules::{AgePenalty, ErrorTtl, Rules, SetCookie, Targeted, VaryLanguage},

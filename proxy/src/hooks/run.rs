@@ -3,7 +3,7 @@
 use super::function::{Function, FunctionBody, OnError, compute_utilization};
 use crate::{
     fault::Fault,
-    record::{HookEvent, HookRecord, HookResult, Record},
+    record::{HookEvent, HookRecord, HookResult, Purpose, Record},
 };
 use edgehook_contract::{
     Fault as Class, HookPoint, RequestMessage, ResponseMessage, Violation,
@@ -104,6 +104,7 @@ pub(super) async fn run(
     hook_record.messages = record.trace.is_some().then(Box::default);
     let result = if function.breaker.as_ref().is_none_or(|breaker| breaker.admits(start)) {
         let moment = record.world.of_run();
+        hook_record.counted = record.purpose == Purpose::Serve;
         called(function, hook, (request_id, moment), message, &mut hook_record).await
     } else {
         let text = "circuit_breaker: it failed so often in a row that it is not called for a while";
@@ -111,8 +112,11 @@ pub(super) async fn run(
     };
     hook_record.time = start.elapsed();
     let class = result.as_ref().err().map(|failure| failure.class);
-    function.counts.ran(class);
-    if let Some(breaker) = function.breaker.as_ref().filter(|_| class != Some(Class::Throttled)) {
+    if record.purpose == Purpose::Serve {
+        function.counts.ran(class);
+    }
+    let counts = record.purpose == Purpose::Serve;
+    if let Some(breaker) = function.breaker.as_ref().filter(|_| counts && class != Some(Class::Throttled)) {
         breaker.ended(class == Some(Class::Execution), Instant::now());
     }
     let failure = match result {
@@ -197,7 +201,10 @@ async fn run_viewer(
     })?;
     measured.record.cpu = Some((run.cpu, measured.budget));
     measured.record.logs = run.logs;
-    measured.function.counts.used(compute_utilization(run.cpu, measured.budget), run.reads);
+    let counted = measured.record.counted;
+    if counted {
+        measured.function.counts.used(compute_utilization(run.cpu, measured.budget), run.reads);
+    }
     let returned = match run.outcome {
         Ran::Returned(returned) => returned,
         Ran::Invalid(text) => return Err(Failure::new(Class::Validation, text)),

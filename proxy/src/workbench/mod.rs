@@ -10,9 +10,13 @@
 pub(crate) mod cases;
 pub(crate) mod diff;
 pub(crate) mod engine;
+pub(crate) mod explain;
+pub(crate) mod lines;
 pub(crate) mod matcher;
 pub(crate) mod near;
 pub(crate) mod report;
 pub(crate) mod runner;
+pub(crate) mod save;
 pub(crate) mod script;
+pub(crate) mod told;
 pub(crate) mod values;

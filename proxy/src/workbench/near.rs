@@ -115,3 +115,17 @@ fn shown(name: &str, value: &str) -> String {
         None => format!("{name}={value}"),
     }
 }
+
+/// The nearest stored answer in one line: in what it differs, and what it would be.
+pub(crate) fn why_near(differs: &[(String, Option<String>, Option<String>)], age: u64, ttl: i64) -> String {
+    let shown = |(part, _, theirs): &(String, Option<String>, Option<String>)| {
+        format!(
+            "{}={}",
+            part.split_once(' ').map_or(part.as_str(), |(_, name)| name),
+            theirs.as_deref().unwrap_or("(none)")
+        )
+    };
+    let differs: Vec<String> = differs.iter().map(shown).collect();
+    let would = if ttl > 0 { "would be a hit" } else { "no longer fresh" };
+    crate::record::shown(&format!("nearest: same but {}   {would}, age {age} s, ttl {ttl} s", differs.join(", ")))
+}
