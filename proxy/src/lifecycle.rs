@@ -53,7 +53,7 @@ pub enum Delivery {
 /// The request has no ordinary response; [`Fault`] says who is to blame.
 pub async fn run(site: &Arc<Site>, request: Received, body: &mut Body, record: &mut Record) -> Result<Delivery, Fault> {
     let Question { behavior, mut request, asked, buckets } = match question(site, request, body, record).await? {
-        Asked::Answered(delivery) => return Ok(delivery),
+        Asked::Answered(delivery) => return Ok(*delivery),
         Asked::Cache(question) => *question,
     };
     let answer = answer(site, &behavior, (&request, asked.as_ref()), body, &buckets, record).await?;
@@ -67,7 +67,7 @@ pub async fn run(site: &Arc<Site>, request: Received, body: &mut Body, record: &
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// It was answered before.
-    Answered(Delivery),
+    Answered(Box<Delivery>),
     /// It has a question for the cache.
     Cache(Box<Question>),
 }
@@ -98,7 +98,7 @@ pub(crate) async fn question(
     let behavior = site.behavior(&request)?;
     (record.behavior, record.behavior_index) = (Some(behavior.path.as_str().to_owned()), Some(behavior.written.index));
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
-        return Ok(Asked::Answered(Delivery::Redirected(response)));
+        return Ok(Asked::Answered(Box::new(Delivery::Redirected(response))));
     }
     let now = site.world.seconds();
     let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now, record.purpose).await;
@@ -119,7 +119,7 @@ pub(crate) async fn question(
         let judge = |choice: &OriginChoice| directed::check(site, choice);
         match hooks::viewer_request(&function, include, &id, request, body, &judge, record).await? {
             Flow::Answer(response) => {
-                return Ok(Asked::Answered(Delivery::Generated(response, hooks::Maker::of(&function))));
+                return Ok(Asked::Answered(Box::new(Delivery::Generated(response, hooks::Maker::of(&function)))));
             }
             Flow::Continue(bound) => {
                 request = bound.request;

@@ -101,7 +101,11 @@ fn recorded_requests_become_tests_that_pass() {
     assert_eq!(saved, 3, "two tests and a folder of events");
     let ran = Command::new(binary()).arg("test").current_dir(edge.folder()).env("NO_COLOR", "1").output().unwrap();
     let out = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success() && out.contains("3 passed, 0 failed"), "{out}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(
+        ran.status.success() && out.contains("3 passed, 0 failed"),
+        "{out}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 #[test]

@@ -221,7 +221,7 @@ pub(crate) async fn explain(
         }
         Ok(Asked::Answered(delivery)) => {
             told.outcome = "generated".to_owned();
-            told.status = match &delivery {
+            told.status = match &*delivery {
                 Delivery::Generated(response, _) | Delivery::Redirected(response) | Delivery::OfTheServer(response) => {
                     Some(response.status().as_u16())
                 }
