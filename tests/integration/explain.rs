@@ -19,7 +19,7 @@ const REWRITE: &str = "function handler(event) {\n\
 fn config(origin: &Origin) -> String {
     format!(
         "[trace]\nsample = 1\nkeep = 100000\n[origin.app]\nurl = \"{}\"\n\
-         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\n\
+         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\nbudget = \"50ms\"\n\
          [cache_policy.pages]\nttl = {{ min = \"0s\", default = \"10m\", max = \"1d\" }}\n\
          query = {{ include = [\"page\"] }}\n\
          headers = {{ include = [\"accept-language\"], normalize = {{ accept-language = [\"en\", \"fr\"] }} }}\n\
@@ -194,7 +194,7 @@ fn text(site: &Site, origin: &Origin) -> String {
     let function = if site.function { "viewer_request = \"rewrite\"\n" } else { "" };
     format!(
         "[trace]\nsample = 1\nkeep = 100000\n[origin.app]\nurl = \"{}\"\n\
-         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\n\
+         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\nbudget = \"50ms\"\n\
          [cache_policy.p]\nttl = {{ min = \"0s\", default = \"{}s\", max = \"1d\" }}\n{}\n{}\n{}\n\
          [[behavior]]\npath = \"/api/*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\nmethods = \"{}\"\n\
          [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"p\"\nmethods = \"all\"\n{function}{}",

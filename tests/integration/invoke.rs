@@ -12,6 +12,7 @@ url = "https://site.example.com"
 [function.rewrite]
 runtime = "cloudfront-js-2.0"
 file = "rewrite.js"
+budget = "50ms"
 [function.headers]
 runtime = "nodejs"
 file = "headers.js"

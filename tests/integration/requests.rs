@@ -14,7 +14,7 @@ const REWRITE: &str = "function handler(event) {\n\
 fn config(origin: &Origin, trace: &str) -> String {
     format!(
         "[trace]\n{trace}\n[origin.app]\nurl = \"{}\"\n\
-         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\n\
+         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\nbudget = \"50ms\"\n\
          [cache_policy.p]\nttl = {{ min = \"0s\", default = \"60s\", max = \"1h\" }}\n\
          query = {{ include = [\"page\"] }}\nheaders = {{ include = [\"x-lang\"] }}\n\
          [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"p\"\nviewer_request = \"rewrite\"\n",

@@ -31,9 +31,11 @@ file = "redirects.json"
 [function.rewrite]
 runtime = "cloudfront-js-2.0"
 file = "rewrite.js"
+budget = "50ms"
 [function.lookup]
 runtime = "cloudfront-js-2.0"
 file = "lookup.js"
+budget = "50ms"
 kvs = "redirects"
 [authorizer.staff]
 jwks = "https://login.example.com/keys.json"

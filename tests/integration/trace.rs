@@ -18,7 +18,7 @@ const REWRITE: &str = "function handler(event) {\n\
 fn edge(origin: &Origin, trace: &str) -> Edge {
     let config = format!(
         "[trace]\n{trace}\n[origin.app]\nurl = \"{}\"\n\
-         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\n\
+         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\nbudget = \"50ms\"\n\
          [cache_policy.p]\nttl = {{ min = \"0s\", default = \"60s\", max = \"1h\" }}\nquery = {{ include = [\"page\"] }}\n\
          [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"p\"\nviewer_request = \"rewrite\"\n",
         origin.url(),
@@ -129,8 +129,8 @@ fn requests_are_followed_whether_they_are_sampled_or_not() {
     let (mut failures, mut first) = follow(&["--status", "5xx"]);
     let (mut all, mut second) = follow(&["--json", "--path", "/b*"]);
     // Nobody knows when they listen; ask until both have heard.
+    let asking = std::sync::atomic::AtomicBool::new(true);
     let line = std::thread::scope(|scope| {
-        let asking = std::sync::atomic::AtomicBool::new(true);
         scope.spawn(|| {
             while asking.load(std::sync::atomic::Ordering::Relaxed) {
                 edge.get("/plain");

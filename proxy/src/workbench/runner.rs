@@ -86,7 +86,31 @@ pub(crate) async fn run(engine: &Engine, suites: &[Suite]) -> Vec<Vec<Played>> {
     all
 }
 
+/// How often a case is played whose function was over its budget: on a busy machine a first run can be.
+const ATTEMPTS: usize = 3;
+
 async fn one(engine: &Engine, case: &Case, only: bool, stores: &RwLock<()>) -> Played {
+    let mut played = attempt(engine, case, only, stores).await;
+    for _ in 1..ATTEMPTS {
+        if !is_over_budget(&played.verdict) {
+            break;
+        }
+        played = attempt(engine, case, only, stores).await;
+    }
+    played
+}
+
+fn is_over_budget(verdict: &Verdict) -> bool {
+    const WORDS: &str = "over the budget of";
+    match verdict {
+        Verdict::Failed(failure) => {
+            failure.text.contains(WORDS) || failure.reasons.iter().any(|reason| reason.text.contains(WORDS))
+        }
+        Verdict::Passed | Verdict::Skipped(_) => false,
+    }
+}
+
+async fn attempt(engine: &Engine, case: &Case, only: bool, stores: &RwLock<()>) -> Played {
     let begun = Instant::now();
     let mut played = Played { verdict: Verdict::Passed, took: Duration::ZERO, runs: Vec::new(), edits: Vec::new() };
     let skip = case.skip.clone().or_else(|| (only && !case.only).then(|| "others have `only`".to_owned()));
