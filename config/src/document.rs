@@ -13,6 +13,7 @@ use crate::experiment::Experiment;
 use crate::function::Function;
 use crate::geo::Geo;
 use crate::keys::{Family, Table};
+use crate::origin_request_policy::OriginRequestPolicy;
 use crate::section::{Section, Value};
 use crate::{
     Config, Dev, Loaded, access_log, admin, authorizer, cache, error_response, experiment, function, geo, key_group,
@@ -128,6 +129,9 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         let named = behavior.response_headers_policy.as_deref();
         add_managed(&mut response_headers_policies, named, response_headers_policy::managed);
     }
+    if server.header_prefix != server::EDGE_PREFIX {
+        rename_edge_headers(&server.header_prefix, &mut cache_policies, &mut origin_request_policies);
+    }
     Some(Config {
         experiments: experiments(&root, &declared, &behaviors),
         dev: dev(&section("dev", Table::Dev), &declared.origins),
@@ -186,6 +190,27 @@ fn check_keyed(geo: &Geo, sections: &IndexMap<String, Section<'_>>, policies: &I
         {
             geo::check_keyed(geo, names, &written);
         }
+    }
+}
+
+/// Puts the configured prefix in the place of Amazon's in the names of the edge's own headers.
+fn rename_edge_headers(
+    prefix: &str,
+    cache_policies: &mut IndexMap<String, CachePolicy>,
+    request_policies: &mut IndexMap<String, OriginRequestPolicy>,
+) {
+    let rename = |name: &mut String| {
+        if let Some(rest) = name.strip_prefix(server::EDGE_PREFIX) {
+            *name = format!("{prefix}{rest}");
+        }
+    };
+    for policy in cache_policies.values_mut() {
+        if let Selection::Include(names) = &mut policy.headers {
+            names.iter_mut().for_each(rename);
+        }
+    }
+    for policy in request_policies.values_mut() {
+        policy.edge_headers.iter_mut().for_each(rename);
     }
 }
 

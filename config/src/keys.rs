@@ -275,7 +275,7 @@ const KEYS: &[Key] = &[
     row(Table::Server, "name", "this node's name in Cache-Status, Via, CDN-Loop and logs"),
     row(Table::Server, "vendor", "last word of X-Cache"),
     row(Table::Server, "user_agent", "User-Agent to origins when the viewer's is not forwarded"),
-    planned(Table::Server, "header_prefix", "prefix of request headers that the edge adds"),
+    row(Table::Server, "header_prefix", "prefix of request headers that the edge adds"),
     row(Table::Server, "distribution_id", "distribution id in function events and logs"),
     row(Table::Server, "account_id", "account id in function ARNs"),
     row(Table::Server, "edge_location", "cf.edgeLocation and X-Amz-Cf-Pop"),

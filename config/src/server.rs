@@ -31,6 +31,8 @@ pub struct Server {
     pub vendor: String,
     /// User-Agent sent to origins when the viewer's is not forwarded.
     pub user_agent: String,
+    /// What request headers that the edge adds begin with, in lower case. Policies hold the names as they are sent.
+    pub header_prefix: String,
     /// Distribution id in function events, ARNs and log lines.
     pub distribution_id: String,
     /// Account id in function ARNs.
@@ -112,6 +114,7 @@ pub(crate) fn read(section: &Section<'_>) -> Server {
         name: section.parsed("name", address::word),
         vendor: section.parsed("vendor", address::word).unwrap_or_else(|| "edgehook".to_owned()),
         user_agent: section.parsed("user_agent", address::header_value).unwrap_or_else(|| "edgehook".to_owned()),
+        header_prefix: section.parsed("header_prefix", header_prefix).unwrap_or_else(|| EDGE_PREFIX.to_owned()),
         distribution_id: section.parsed("distribution_id", address::word).unwrap_or_else(|| "EDGEHOOK".to_owned()),
         account_id: section.parsed("account_id", address::word).unwrap_or_else(|| "0".repeat(12)),
         edge_location: edge_location(section),
@@ -122,6 +125,23 @@ pub(crate) fn read(section: &Section<'_>) -> Server {
         environments: section.count("environments", 1..=MAX_PROCESSES).unwrap_or(100),
         drain_timeout: section.duration("drain_timeout", Duration::ZERO..=DAY).unwrap_or(Duration::from_secs(30)),
     }
+}
+
+/// What the names of the edge's own request headers begin with for Amazon, and in policies.
+pub(crate) const EDGE_PREFIX: &str = "cloudfront-";
+
+/// Beginnings that mean something else: what functions never see (cloudfront-functions.md 3.1), and what browsers and proxies send.
+const OTHER_PREFIXES: [&str; 6] = ["x-edge-", "x-amz-", "x-forwarded-", "sec-", "proxy-", "if-"];
+
+fn header_prefix(text: &str) -> Result<String, String> {
+    let prefix = address::header_name(text)?;
+    if !prefix.ends_with('-') || prefix.len() < 3 || prefix.len() > 32 {
+        return Err("3 to 32 characters that end with \"-\", such as \"X-Geo-\"".to_owned());
+    }
+    if OTHER_PREFIXES.iter().any(|other| prefix.starts_with(other)) {
+        return Err("headers that begin so are not the edge's to add".to_owned());
+    }
+    Ok(prefix)
 }
 
 fn state_dir(section: &Section<'_>) -> PathBuf {

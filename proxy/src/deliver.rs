@@ -36,6 +36,35 @@ pub struct Marks<'a> {
     pub length: Option<u64>,
 }
 
+/// What this edge signs answers with, written out once.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    via: HeaderValue,
+    /// `Hit from edgehook` and so on, for every word.
+    x_cache: [(&'static str, HeaderValue); X_CACHE_WORDS.len()],
+}
+
+/// The words of `X-Cache` that are sent often.
+const X_CACHE_WORDS: [&str; 5] = ["Hit", "Miss", "RefreshHit", "Error", "LambdaGeneratedResponse"];
+
+impl Signature {
+    /// The signature of an edge with this name, which stands in for that vendor's.
+    #[must_use]
+    pub fn new(node: &str, vendor: &str) -> Self {
+        let x_cache = X_CACHE_WORDS.map(|word| (word, text(&format!("{word} from {vendor}"))));
+        Self { via: text(&forward::via_member(node, Version::HTTP_11)), x_cache }
+    }
+}
+
+fn x_cache(site: &Site, word: &str) -> HeaderValue {
+    let known = site.signature.x_cache.iter().find(|(known, _)| *known == word);
+    known.map_or_else(|| text(&format!("{word} from {}", site.vendor)), |(_, value)| value.clone())
+}
+
+fn text(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
 /// Finishes a response for a viewer who sent `method` over `version`.
 #[must_use]
 pub fn finish(mut response: Response<Body>, method: &Method, version: Version, marks: Marks<'_>) -> Response<Body> {
@@ -51,12 +80,12 @@ pub fn finish(mut response: Response<Body>, method: &Method, version: Version, m
     } else if let Some(length) = marks.length.filter(|_| !bodiless) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-    headers.append(header::VIA, text(&forward::via_member(marks.site, Version::HTTP_11)));
+    headers.append(header::VIA, marks.site.signature.via.clone());
     if let Some(word) = marks.x_cache {
-        headers.insert(X_CACHE, text(&format!("{word} from {}", marks.site.vendor)));
+        headers.insert(X_CACHE, x_cache(marks.site, word));
     }
-    headers.insert(X_AMZ_CF_ID, text(marks.id));
+    let id = text(marks.id);
+    headers.insert(X_AMZ_CF_ID, id.clone());
     if let Some(pop) = &marks.site.pop {
         headers.insert(X_AMZ_CF_POP, pop.clone());
     }
@@ -70,14 +99,13 @@ pub fn finish(mut response: Response<Body>, method: &Method, version: Version, m
         *response.body_mut() = body::empty();
         return response;
     }
-    let id = marks.id.to_owned();
     response.map(|body| Watched { body, id }.boxed_unsync())
 }
 
 /// A body whose early end is logged with the request's id; the listener makes it a broken transfer.
 struct Watched {
     body: Body,
-    id: String,
+    id: HeaderValue,
 }
 
 impl http_body::Body for Watched {
@@ -90,7 +118,7 @@ impl http_body::Body for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Err(error))) = &polled {
-            tracing::warn!(request = self.id, "transfer cut: {error}");
+            tracing::warn!(request = self.id.to_str().unwrap_or_default(), "transfer cut: {error}");
         }
         polled
     }

@@ -96,18 +96,19 @@ fn updated(site: &Site, given: &SiteOrigin, update: &OriginUpdate) -> Result<Sit
         keepalive: seconds(update.keepalive_timeout, Duration::from_secs(described.keepalive_timeout)),
     };
     let server_name = update.overrides.sni.clone().or_else(|| update.overrides.host_header.clone());
-    let origin = if moved || (https && server_name.is_some()) {
-        site.dynamic_origins.origin(&OriginSettings {
-            connection_timeout: waits.connection,
-            connection_attempts: waits.attempts,
-            read_timeout: waits.read,
-            keepalive_timeout: waits.keepalive,
-            max_connections: given.max_connections,
-            server_name,
-            ..OriginSettings::new(Target::Url { https, host: domain.clone(), port, path_prefix: String::new() })
-        })?
+    let settings = OriginSettings {
+        connection_timeout: waits.connection,
+        connection_attempts: waits.attempts,
+        read_timeout: waits.read,
+        keepalive_timeout: waits.keepalive,
+        max_connections: given.max_connections,
+        server_name: server_name.filter(|_| https),
+        ..OriginSettings::new(Target::Url { https, host: domain.clone(), port, path_prefix: String::new() })
+    };
+    let origin = if moved {
+        site.dynamic_origins.origin(&settings)?
     } else {
-        given.origin.with_waits(waits)
+        site.dynamic_origins.renamed(&given.name, &given.origin, &settings)?
     };
     let headers = match &update.headers {
         None => given.headers.clone(),

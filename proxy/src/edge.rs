@@ -5,7 +5,7 @@ use crate::{
     body::{self, Body},
     cache,
     deliver::{self, Marks},
-    edge_fields::Arrival,
+    edge_fields::{self, Arrival},
     error_pages,
     experiment::Exposure,
     fault::{Fault, Refusal},
@@ -84,7 +84,8 @@ impl Edge {
                     body = Some(unread);
                     purged(&site, &request).await
                 }
-                Ok((request, unread)) => {
+                Ok((mut request, unread)) => {
+                    edge_fields::strip(&site.header_prefix, &mut request.headers);
                     let unread = note_request(&request, unread, record);
                     let asked = site.error_pages.remember(&request);
                     let result = lifecycle::run(&site, request, body.insert(unread), record).await;

@@ -19,6 +19,7 @@ use crate::{
     origin::{BodyLength, Origin, OriginError, OriginRequest, OriginSettings, Target},
     record::{self, OriginMessages, OriginRecord, Record, shown},
     site::{Behavior, Failover, Site, SiteOrigin},
+    slices::Slice,
     trace_context::Trace,
 };
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
@@ -76,6 +77,7 @@ pub(crate) fn ask<'a>(behavior: &'a Behavior, request: &'a Received, keyed: &'a 
         policy: &behavior.policy,
         unkeyed_cookies: behavior.policy.rules.forward_all
             || behavior.request_policy.as_ref().is_some_and(|policy| policy.cookies != Selection::None),
+        whole: false,
     }
 }
 
@@ -88,6 +90,8 @@ pub struct Fetch {
     pub behavior: Arc<Behavior>,
     /// The request id.
     pub id: String,
+    /// The part of the response that is wanted; none: all of it.
+    pub(crate) slice: Option<Slice>,
 }
 
 /// An origin's answer after both hooks.
@@ -145,6 +149,7 @@ impl Fetch {
                     outgoing.method = Method::GET;
                 }
                 ticket.prepare(&mut outgoing.headers);
+                self.slice.iter().for_each(|slice| slice.ask(&mut outgoing.headers));
             };
             let payload = (body::empty(), BodyLength::None);
             let exchanged = match self.attempt(request, keyed, extent, &prepare, payload, record).await {
@@ -163,7 +168,12 @@ impl Fetch {
                 }
             }
             let mut answer = exchanged.answer;
-            if self.behavior.compress && request.version >= Version::HTTP_11 {
+            if let Some(slice) = self.slice.as_ref().filter(|_| answer.head.status != StatusCode::NOT_MODIFIED)
+                && !slice.take(&mut answer)
+            {
+                return Ok(self.not_a_slice(slice, *ticket, answer));
+            }
+            if self.slice.is_none() && self.behavior.compress && request.version >= Version::HTTP_11 {
                 let codings = &self.behavior.policy.normalise;
                 if !codings.codings.is_empty() {
                     let OriginAnswer { head, body, delimited, .. } = &mut answer;
@@ -209,7 +219,7 @@ impl Fetch {
             // It may have been done all the same, whatever became of the answer.
             self.site.cache.invalidate(&keyed.key);
         }
-        let Exchanged { mut answer, generated } = exchanged?;
+        let Exchanged { answer, generated } = exchanged?;
         let now = self.site.world.now();
         if changes_state(&request.method) && concerns_state(answer.head.status) {
             let itself = claim.filter(|ticket| {
@@ -229,20 +239,29 @@ impl Fetch {
         if reason == BypassReason::Head {
             self.site.cache.described(&ask(&self.behavior, request, keyed), &answer.head, answer.sent_at, now);
         }
+        Ok(self.passed(answer, generated, reason))
+    }
+
+    /// An answer on its way past the cache.
+    fn passed(&self, mut answer: OriginAnswer, generated: bool, reason: BypassReason) -> Answer {
         cache::finish_passed(&mut answer.head.headers, &self.behavior.policy.rules);
         self.behavior.policy.tags.strip(&mut answer.head.headers);
         let length = match answer.delimited {
             Delimited::Length(length) => Some(length),
             _ => None,
         };
-        Ok(Answer {
-            head: answer.head,
-            body: answer.body,
-            length,
-            report: reason.report(),
-            generated,
-            stored_for: None,
-        })
+        let (head, body) = (answer.head, answer.body);
+        Answer { head, body, length, report: reason.report(), generated, stored_for: None }
+    }
+
+    /// What the origin said instead of the slice that it was asked for. If it sends the whole all the same, the next request
+    /// asks for that.
+    fn not_a_slice(&self, slice: &Slice, ticket: FetchTicket, answer: OriginAnswer) -> Answer {
+        if matches!(answer.head.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+            self.site.cache.fetch_whole(slice.object(), Now::read());
+        }
+        ticket.release();
+        self.passed(answer, false, BypassReason::Range)
     }
 
     /// The right to store the answer to a POST for later GETs, where the rules grant it.

@@ -7,6 +7,7 @@
 
 use crate::{
     cache::{KeyedRequest, Selection},
+    edge_fields,
     fault::{Fault, Refusal},
     gate::Received,
     hooks,
@@ -97,7 +98,10 @@ pub fn outgoing(
     if !headers.contains_key(header::USER_AGENT) {
         headers.insert(header::USER_AGENT, site.user_agent.clone());
     }
-    add_edge_fields(site, request, &mut headers)?;
+    // What others say about the viewer may not change an answer that is for everybody (security.md C01).
+    let named = chosen.is_some_and(|policy| policy.headers.takes_ignoring_case(X_FORWARDED_FOR.as_str()));
+    let chained = extent == Extent::All || named || keyed.headers.contains(&X_FORWARDED_FOR);
+    add_edge_fields(site, request, chained, &mut headers)?;
     Ok(Outgoing { method: request.method.clone(), path: request.path.clone(), query, headers })
 }
 
@@ -122,7 +126,7 @@ fn selected_fields(
         return headers;
     };
     let by_policy = |name: &&HeaderName| {
-        let own = name.as_str().starts_with("cloudfront-");
+        let own = name.as_str().starts_with(edge_fields::PREFIX) || behavior.asked.has(name);
         let listed = policy.edge_headers.iter().any(|listed| listed == name.as_str());
         !NOT_SELECTED.contains(name) && if own { listed } else { policy.headers.takes_ignoring_case(name.as_str()) }
     };
@@ -168,13 +172,13 @@ fn selected_query(behavior: &Behavior, request: &Received, policy: &RequestPolic
     (!chosen.is_empty()).then_some(chosen)
 }
 
-/// Fields that tell the origin about the viewer and the way the request took.
-fn add_edge_fields(site: &Site, request: &Received, headers: &mut HeaderMap) -> Result<(), Fault> {
+/// Fields that tell the origin about the viewer and the way the request took; `chained`: with what proxies before us said of it.
+fn add_edge_fields(site: &Site, request: &Received, chained: bool, headers: &mut HeaderMap) -> Result<(), Fault> {
     let text = |text: String| HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
     let listed = |name: &HeaderName| -> Vec<String> {
         request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
     };
-    let mut chain = listed(&X_FORWARDED_FOR);
+    let mut chain = if chained { listed(&X_FORWARDED_FOR) } else { Vec::new() };
     chain.push(request.viewer.to_string());
     headers.insert(X_FORWARDED_FOR, text(chain.join(", ")));
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(request.scheme.as_str()));
@@ -187,20 +191,20 @@ fn add_edge_fields(site: &Site, request: &Received, headers: &mut HeaderMap) -> 
     hops.push(site.node.clone());
     headers.insert(CDN_LOOP, text(hops.join(", ")));
     let mut via = listed(&header::VIA);
-    via.push(via_member(site, request.version));
+    via.push(via_member(&site.node, request.version));
     headers.insert(header::VIA, text(via.join(", ")));
     Ok(())
 }
 
 /// `1.1 node (edgehook)` (http-cache.md 6.8).
 #[must_use]
-pub fn via_member(site: &Site, version: http::Version) -> String {
+pub fn via_member(node: &str, version: http::Version) -> String {
     let version = match version {
         http::Version::HTTP_2 => "2.0",
         http::Version::HTTP_10 => "1.0",
         _ => "1.1",
     };
-    format!("{version} {} (edgehook)", site.node)
+    format!("{version} {node} (edgehook)")
 }
 
 impl Outgoing {

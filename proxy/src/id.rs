@@ -1,6 +1,7 @@
 //! Identifiers: of requests as viewers see them, and of Lambda invocations.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use std::cell::RefCell;
 
 /// A request id: 56 base64url characters that end with `==` (http-cache.md 6.8).
 #[must_use]
@@ -29,12 +30,30 @@ pub fn hex32() -> String {
     random::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Random bytes that a thread asks of the system at once: a system call for each id would cost more than the id.
+const STOCK: usize = 2048;
+
+/// Random bytes of this thread, and how many of them are used up.
+struct Stock([u8; STOCK], usize);
+
+thread_local! {
+    static RANDOM: RefCell<Stock> = const { RefCell::new(Stock([0; STOCK], STOCK)) };
+}
+
 fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    if getrandom::fill(&mut bytes).is_err() {
-        tracing::error!("the system gives no random numbers");
-    }
-    bytes
+    RANDOM.with_borrow_mut(|Stock(bytes, used)| {
+        if STOCK - *used < N {
+            if getrandom::fill(bytes).is_err() {
+                tracing::error!("the system gives no random numbers");
+            }
+            *used = 0;
+        }
+        let mut taken = [0; N];
+        // Taken bytes do not stay: an id is nobody else's business.
+        bytes[*used..*used + N].swap_with_slice(&mut taken);
+        *used += N;
+        taken
+    })
 }
 
 #[cfg(test)]
@@ -45,7 +64,11 @@ mod tests {
     fn forms() {
         let id = request_id();
         assert_eq!((id.len(), id.ends_with("==")), (56, true));
-        assert_ne!(id, request_id());
+        let mut many: Vec<String> = (0..1000).map(|_| request_id()).collect(); // several stocks
+        many.push(id);
+        many.sort();
+        many.dedup();
+        assert_eq!(many.len(), 1001);
         let uuid = uuid();
         assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"));
         assert_eq!(hex32().len(), 32);

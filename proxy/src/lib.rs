@@ -40,6 +40,7 @@ pub mod routing;
 mod server_timing;
 pub mod shadow;
 pub mod site;
+mod slices;
 pub mod stores;
 pub mod trace_context;
 mod workbench;

@@ -26,6 +26,7 @@ use crate::{
     record::{Purpose, Record, Seat, TracedKey},
     server_timing,
     site::{Behavior, Site},
+    slices,
 };
 use edgehook_contract::{Family, viewer::OriginChoice};
 use http::{HeaderMap, Response};
@@ -161,7 +162,7 @@ async fn answer(
 ) -> Result<Answer, Fault> {
     let keyed = key(behavior, request, buckets);
     let seat = note_key(record, (request, asked), behavior, &keyed, buckets);
-    let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone() };
+    let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone(), slice: None };
     let found = if request.has_body {
         drop(seat);
         Lookup::Bypass(BypassReason::Body)
@@ -184,6 +185,11 @@ async fn answer(
             Answer::from(*served)
         }
         Lookup::Miss(ticket) => fetch.fill(ticket, request, &keyed, record).await?,
+        Lookup::Bypass(BypassReason::Range)
+            if let Some(answer) = Box::pin(slices::serve(&fetch, request, &keyed, record)).await? =>
+        {
+            answer
+        }
         Lookup::Bypass(reason) => {
             let body = std::mem::replace(body, body::empty());
             fetch.pass(reason, request, body, &keyed, record).await?

@@ -54,10 +54,14 @@ pub struct HookRecord {
     pub warnings: Vec<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Share of the budget that the run used, in percent, for viewer functions.
+    pub utilization: Option<u8>,
     /// Whether it counts in the metrics of the function.
     pub(crate) counted: bool,
     /// Event and result, where they are recorded.
     pub messages: Option<Box<HookMessages>>,
+    /// Each rule that its result broke, where it failed for that; `failure` tells them all.
+    pub violations: Vec<String>,
 }
 
 impl HookRecord {
@@ -73,19 +77,27 @@ impl HookRecord {
             distribution: String::new(),
             warnings: Vec::new(),
             failure: None,
+            utilization: None,
             counted: false,
             messages: None,
+            violations: Vec::new(),
         }
     }
 
-    /// Share of the budget that the run used, in percent, for viewer functions.
-    #[must_use]
-    pub fn utilization(&self) -> Option<u8> {
-        self.cpu.map(|(cpu, budget)| crate::hooks::compute_utilization(cpu, budget))
+    /// One error for each rule that was broken, or else one for the failure.
+    fn log_failure(&self, id: &str) {
+        let at = self.hook.as_str();
+        let log = |text: &str| {
+            let text = shown(text);
+            tracing::error!(function = self.function, hook = at, request = id, "function failed: {text}");
+        };
+        match &self.failure {
+            Some(_) if !self.violations.is_empty() => self.violations.iter().for_each(|text| log(text)),
+            Some(failure) => log(failure),
+            None => {}
+        }
     }
-}
 
-impl HookRecord {
     /// The lines that Amazon's log of a function has, if it said anything (cloudfront-functions.md 8).
     fn log_console(&self, id: &str) {
         if self.logs.is_empty() {
@@ -335,10 +347,7 @@ impl Record {
             for warning in &hook.warnings {
                 tracing::warn!(function = hook.function, request = self.id, "{}", shown(warning));
             }
-            if let Some(failure) = &hook.failure {
-                let (at, failure) = (hook.hook.as_str(), shown(failure));
-                tracing::error!(function = hook.function, hook = at, request = self.id, "function failed: {failure}");
-            }
+            hook.log_failure(&self.id);
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     access::Countries,
     auth::{Admission, Guard},
     cache::{Cache, CachePolicy, Selection},
+    deliver::Signature,
     edge_fields::{Asked, GeoDatabases},
     error_pages::ErrorPages,
     experiment::Experiment,
@@ -34,6 +35,8 @@ pub struct Site {
     pub node: String,
     /// Last word of `X-Cache`.
     pub vendor: String,
+    /// What answers are signed with.
+    pub signature: Signature,
     /// `X-Amz-Cf-Pop`.
     pub pop: Option<HeaderValue>,
     /// `User-Agent` towards origins when the viewer's is not forwarded.
@@ -62,6 +65,8 @@ pub struct Site {
     pub guard: Guard,
     /// What is counted of its behaviors, origins and functions.
     pub metrics: Metrics,
+    /// What request fields that the edge adds begin with, in lower case.
+    pub header_prefix: String,
     /// The cache.
     pub cache: Cache,
     /// Who may purge on the public listeners; none: nobody.

@@ -68,6 +68,12 @@ impl Edge {
         Self::run_with(folder, &["serve", "--config", "edge.toml"], variables)
     }
 
+    /// As [`Edge::with_server`], in a folder that has its files already, with these variables in its environment.
+    pub(crate) fn start_in(folder: TempDir, server: &str, config: &str, variables: &[(&str, &str)]) -> Self {
+        write_config(folder.path(), server, config);
+        Self::run_with(folder, &["serve", "--config", "edge.toml"], variables)
+    }
+
     /// Starts `edgehook ARGUMENTS` in `folder`, and waits until it serves.
     pub(crate) fn run(folder: TempDir, arguments: &[&str]) -> Self {
         Self::run_with(folder, arguments, &[])

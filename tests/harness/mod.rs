@@ -10,7 +10,7 @@ pub(crate) mod origin;
 pub(crate) use client::{Client, Reply};
 pub(crate) use edge::{Edge, binary, folder, has_python};
 pub(crate) use jwks::{JwksServer, TlsJwksServer, key_set, now, pem, token};
-pub(crate) use origin::{Answer, Origin};
+pub(crate) use origin::{Answer, Origin, Seen};
 
 use std::time::{Duration, Instant};
 

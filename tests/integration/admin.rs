@@ -211,3 +211,38 @@ fn a_socket_is_guarded_by_its_permissions() {
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "only its owner may connect: {mode:o}");
 }
+
+#[test]
+fn a_reload_that_is_asked_for_tells_its_outcome() {
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let config = |path: &str| {
+        format!(
+            "[origin.app]\nurl = \"{}\"\n[[behavior]]\npath = \"{path}\"\norigin = \"app\"\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n",
+            origin.url()
+        )
+    };
+    let server = "listen = [\"http://127.0.0.1:0\"]";
+    let edge = Edge::with_server(server, &config("/old"), &[]);
+    let reload = |arguments: &[&str]| {
+        let url = format!("http://{}", edge.admin_address());
+        let mut command = std::process::Command::new(crate::harness::binary());
+        command.args(["reload", "--admin", &url]).args(arguments).current_dir(edge.folder());
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    edge.save_config(server, &config("/new"));
+    assert_eq!(reload(&[]), (Some(0), "config applied: #2\n".to_owned(), String::new()));
+    assert!(edge.admin("/status").text().contains("/new"), "in force when it is answered");
+    let (code, text, _) = reload(&["--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, answer), (Some(0), serde_json::json!({ "schema": 1, "config": 3 })));
+    edge.save_config(server, "[origin.app]\ncolour = 1\n");
+    let (code, _, errors) = reload(&[]);
+    assert!(code == Some(2) && errors.contains("colour"), "{errors}");
+    assert!(edge.admin("/status").text().contains("/new"));
+    let (local, change) = (("host", "localhost"), ("x-edgehook-admin", "1"));
+    assert_eq!(ask(&edge.admin_address(), "POST", "/reload", &[local, change], "").status, 401);
+    assert_eq!(edge.get("/reload").status, 200, "no matter of the public listener");
+    edge.says("config not applied; still serving #3");
+}

@@ -197,6 +197,85 @@ fn doctor_reports_every_layer() {
     }
 }
 
+#[test]
+fn doctor_looks_at_machine_engines_and_configuration() {
+    let folder = folder(&[(
+        "edge.toml",
+        "version = 1\n[access_log]\nfile = \"log/a.log\"\n[origin.o]\ndir = \".\"\n[[behavior]]\npath = \"*\"\norigin = \"o\"\n",
+    )]);
+    let (code, report, errors) = edgehook(folder.path(), &["doctor", "--json"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["schema"], 1);
+    let finding = |chapter: &str, name: &str| {
+        let chapters = report["chapters"].as_array().unwrap().iter();
+        let chapter = chapters.filter(|it| it["title"].as_str().unwrap().starts_with(chapter));
+        let findings = chapter.flat_map(|it| it["findings"].as_array().unwrap());
+        findings.clone().find(|it| it["name"] == name).unwrap_or_else(|| panic!("{name} in {report:#}"))["state"]
+            .clone()
+    };
+    for (chapter, name) in [
+        ("environments (Lambda functions)", "javascript"),
+        ("this machine", "kernel"),
+        ("configuration", "edge.toml"),
+        ("configuration", "state_dir"),
+        ("configuration", "access_log"),
+    ] {
+        assert_eq!(finding(chapter, name), "fine", "{chapter}: {name}");
+    }
+    for (chapter, name) in [
+        ("isolate hosts", "seccomp"),
+        ("environments of JavaScript", "seccomp"),
+        ("environments of JavaScript", "landlock"),
+        ("this machine", "descriptors"),
+        ("this machine", "authorities"),
+    ] {
+        assert_ne!(finding(chapter, name), "broken", "{chapter}: {name}");
+    }
+    assert!(!folder.path().join(".edgehook").exists(), "it only looks");
+    std::fs::write(folder.path().join("edge.toml"), BROKEN).unwrap();
+    let (code, report, _) = edgehook(folder.path(), &["doctor"]);
+    assert!(
+        code == Some(1) && report.contains("broken: ") && report.contains("`edgehook check` shows them"),
+        "{report}"
+    );
+}
+
+#[test]
+fn check_tells_programs_what_it_tells_people() {
+    let folder = folder(&[("edge.toml", BROKEN)]);
+    let json = |arguments: &[&str]| {
+        let (code, text, errors) = edgehook(folder.path(), &[&["check", "--json"], arguments].concat());
+        assert_eq!(errors, "", "nothing beside the result");
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["schema"], 1);
+        (code, report)
+    };
+    let (code, report) = json(&[]);
+    assert_eq!((code, &report["ok"]), (Some(2), &serde_json::json!(false)));
+    let problems = report["problems"].as_array().unwrap();
+    let unknown = problems.iter().find(|it| it["code"] == "E103").unwrap();
+    assert_eq!((&unknown["line"], &unknown["severity"]), (&serde_json::json!(4), &serde_json::json!("error")));
+    assert!(unknown["message"].as_str().unwrap().contains("colour"), "{unknown}");
+    std::fs::write(folder.path().join("edge.toml"), LINTED).unwrap();
+    std::fs::write(
+        folder.path().join("f.js"),
+        "function handler(event) {\n  fetch('x');\n  return event.request;\n}\n",
+    )
+    .unwrap();
+    let (code, report) = json(&[]);
+    assert_eq!((code, &report["ok"]), (Some(0), &serde_json::json!(true)), "{report:#}");
+    let found = &report["problems"][0];
+    assert_eq!(
+        (&found["severity"], &found["line"], &found["column"]),
+        (&"warning".into(), &2.into(), &3.into()),
+        "{report:#}"
+    );
+    let (code, report) = json(&["--strict-cloudfront"]);
+    assert_eq!((code, &report["problems"][0]["severity"]), (Some(2), &"error".into()), "{report:#}");
+    assert_eq!(json(&["--deny", "warnings"]).0, Some(2));
+}
+
 const LINTED: &str = "version = 1\n[origin.site]\ndir = \".\"\n[function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\n\
                       [[behavior]]\npath = \"*\"\norigin = \"site\"\nviewer_request = \"f\"\n";
 

@@ -67,6 +67,53 @@ fn the_origin_gets_what_a_policy_asks_for_and_viewers_have_no_say() {
 }
 
 #[test]
+fn another_prefix_is_theirs_and_not_the_viewers() {
+    let (_folder, geo) = database("FR");
+    let origin = Origin::start(|seen| {
+        let own = seen.headers.iter().filter(|(name, _)| name.starts_with("x-geo") || name.starts_with("cloudfront-"));
+        Answer::cached(&own.map(|(name, value)| format!("{name}={value};")).collect::<String>())
+    });
+    let more = "[origin_request_policy.o]\nheaders = { viewer_and = [\"CloudFront-Viewer-Http-Version\"] }\n\
+                [function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\n";
+    let source = "function handler(event) { const country = event.request.headers['x-geo-viewer-country'];
+        return { statusCode: 200, body: country ? country.value : 'none' }; }";
+    let behaviors = behavior("/places", "cache_policy = \"places\"\norigin_request_policy = \"o\"")
+        + &behavior("/seen", "cache_policy = \"places\"\nviewer_request = \"f\"")
+        + &behavior("*", "cache_policy = \"CachingDisabled\"\norigin_request_policy = \"AllViewer\"");
+    let server = "listen = [\"http://127.0.0.1:0\"]\nheader_prefix = \"X-Geo-\"";
+    let edge = Edge::with_server(server, &(config(&origin, &geo, more) + &behaviors), &[("f.js", source)]);
+    let forged =
+        [("x-geo-viewer-country", "XX"), ("X_Geo_Secret", "1"), ("x-geo-own", "1"), ("cloudfront-viewer-asn", "1")];
+    let text = edge.get_with("/places", &forged).text();
+    for field in ["country=FR", "city=Loopback", "http-version=1.1"] {
+        assert!(text.contains(&format!("x-geo-viewer-{field};")), "{field}: {text}");
+    }
+    assert!(!text.contains("own") && !text.contains("cloudfront-") && !text.contains("secret"), "{text}");
+    assert_eq!(edge.get_with("/seen", &forged).text(), "FR");
+    assert_eq!(edge.get_with("/all", &forged).text(), "");
+}
+
+#[test]
+fn error_pages_may_know_what_they_stand_for() {
+    let origin = Origin::start(|seen| {
+        let known = |name: &str| seen.header(&format!("cloudfront-error-{name}")).unwrap_or("none").to_owned();
+        match seen.target.as_str() {
+            "/page" => Answer::ok(&format!("{} {}", known("uri"), known("args"))),
+            _ => Answer::new(404, &[], &known("uri")),
+        }
+    });
+    let (_folder, geo) = database("FR");
+    let more = "[[custom_error_response]]\ncode = 404\npage = \"/page\"\nresponse_code = 404\n\
+                [origin_request_policy.o]\nheaders = { viewer_and = [\"cloudfront-error-uri\", \"cloudfront-error-args\"] }\n";
+    let behaviors = behavior("*", "cache_policy = \"CachingDisabled\"\norigin_request_policy = \"o\"");
+    let edge = Edge::start(&(config(&origin, &geo, more) + &behaviors), &[]);
+    let forged = [("cloudfront-error-uri", "/forged")];
+    assert_eq!(edge.get_with("/a/%e9?b=%20&Signature=s&c", &forged).text(), "/a/%E9 b=%20&c");
+    assert_eq!(edge.get("/none").text(), "/none none");
+    assert_eq!(edge.get_with("/page", &forged).text(), "none none", "asked for itself it stands for nothing");
+}
+
+#[test]
 fn cloudfront_functions_see_them_and_lambda_functions_behind_the_cache_do() {
     let (_folder, geo) = database("FR");
     let origin = echo();

@@ -4,15 +4,11 @@
 
 use crate::harness::{binary, has_python};
 use edgehook::app::{ENVIRONMENT_ROLE, HOST_ROLE};
-use edgehook_contract::{
-    Header, HookPoint, RequestMessage, ResponseMessage,
-    viewer::{self, Context, Event, OriginChoice, Returned, Rules, Runtime, fields},
-};
+use edgehook_contract::viewer::{Event, Judged, OriginChoice, Rules, Runtime, fields};
 use edgehook_kvs::{Meta, Snapshot};
 use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Launch};
-use edgehook_protocol::viewer::Outcome;
-use edgehook_viewer::supervisor::{HostSettings, Hosts, StoreId, Surroundings, ViewerFunction};
-use serde_json::{Map, Value, json};
+use edgehook_viewer::supervisor::{HostSettings, Hosts, Run, RunFailure, StoreId, Surroundings, ViewerFunction};
+use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -105,10 +101,9 @@ async fn viewer_functions() {
         assert!(function.source.len() <= 10_240, "{name} is too large for CloudFront");
         let id = hosts.deploy(&function).await.unwrap();
         for (case, event, expected) in cases {
-            let event = to_event(&event);
+            let event = Event::from_json(&event.to_string()).unwrap();
             let run = hosts.invoke(id, &event).await.unwrap();
-            let Outcome::Returned(returned) = run.outcome else { panic!("{name}/{case}: {:?}", run.outcome) };
-            let actual = applied(&event, &returned).unwrap_or_else(|problem| panic!("{name}/{case}: {problem}"));
+            let actual = applied(&event, &run).unwrap_or_else(|problem| panic!("{name}/{case}: {problem}"));
             let same = |expected: &Value, actual: &Value| normal(expected) == normal(actual);
             assert!(matches(&expected, &actual, same), "{name}/{case}: {actual:#} is not {expected:#}");
             count += 1;
@@ -188,120 +183,23 @@ fn settings(name: &str, source: &Path, python: bool) -> FunctionSettings {
     }
 }
 
-/// The values of one field object: `multiValue` if there is one, else the value itself.
-fn values(field: &Value) -> Vec<&Value> {
-    match field.get("multiValue").and_then(Value::as_array) {
-        Some(list) => list.iter().collect(),
-        None => vec![field],
-    }
-}
-
-fn pairs(fields: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    fields
-        .as_object()
-        .into_iter()
-        .flatten()
-        .flat_map(|(name, field)| values(field).into_iter().map(move |item| (name, item)))
-}
-
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// From the JSON of an event to the messages that an edge would have at hand.
-fn to_event(json: &Value) -> Event {
-    let request = &json["request"];
-    let mut headers: Vec<Header> = lines(&request["headers"]);
-    let cookies: Vec<String> =
-        pairs(&request["cookies"]).map(|(name, item)| format!("{name}={}", text(item, "value"))).collect();
-    if !cookies.is_empty() {
-        headers.push(Header::new("cookie", cookies.join("; ")));
+/// The result, judged under the strict rules, in the shape of an expected file.
+fn applied(event: &Event, run: &Run) -> Result<Value, RunFailure> {
+    let judged = run.judged(event, &RULES)?;
+    let mut shown = judged.to_json();
+    if let Judged::Request { origin: Some(origin), .. } = &judged {
+        let OriginChoice::Update(update) = origin.as_ref() else { panic!("no case is about {origin:?}") };
+        shown["origin"] = json!({ "domainName": update.domain_name });
     }
-    let query: Vec<String> =
-        pairs(&request["querystring"]).map(|(name, item)| format!("{name}={}", text(item, "value"))).collect();
-    let response = json.get("response").map(|response| {
-        let mut headers = lines(&response["headers"]);
-        headers.extend(pairs(&response["cookies"]).map(|(name, item)| Header::new("set-cookie", cookie(name, item))));
-        let status = u16::try_from(response["statusCode"].as_u64().unwrap()).unwrap();
-        ResponseMessage { status, reason: response["statusDescription"].as_str().map(str::to_owned), headers }
-    });
-    Event {
-        hook: if response.is_some() { HookPoint::ViewerResponse } else { HookPoint::ViewerRequest },
-        context: Context {
-            distribution_domain_name: text(&json["context"], "distributionDomainName").to_owned(),
-            distribution_id: text(&json["context"], "distributionId").to_owned(),
-            request_id: text(&json["context"], "requestId").to_owned(),
-        },
-        viewer_ip: text(&json["viewer"], "ip").to_owned(),
-        request: RequestMessage {
-            method: text(request, "method").to_owned(),
-            uri: text(request, "uri").to_owned(),
-            query: (!query.is_empty()).then(|| query.join("&")),
-            headers,
-        },
-        response,
+    // A phrase that the function did not write is not among what is expected.
+    if let (Judged::Response { response, .. }, Some(shown)) = (&judged, shown.get_mut("response")) {
+        shown["statusDescription"] = json!(response.reason);
     }
-}
-
-fn lines(fields: &Value) -> Vec<Header> {
-    pairs(fields).map(|(name, item)| Header::new(name.clone(), text(item, "value"))).collect()
-}
-
-fn cookie(name: &str, item: &Value) -> String {
-    match text(item, "attributes") {
-        "" => format!("{name}={}", text(item, "value")),
-        attributes => format!("{name}={}; {attributes}", text(item, "value")),
-    }
-}
-
-/// The result, applied under the strict rules, in the shape of an expected file.
-fn applied(event: &Event, returned: &Returned) -> Result<Value, edgehook_contract::Violation> {
-    Ok(match returned {
-        Returned::Request(returned) => {
-            let request = viewer::apply_request(&event.request, returned, &RULES)?;
-            let query = fields::from_query(request.query.as_deref().unwrap_or_default());
-            let origin = returned.origin.as_ref().map(|origin| origin.checked(&event.request)).transpose()?;
-            let domain = match &origin {
-                Some(OriginChoice::Update(update)) => json!({ "domainName": update.domain_name }),
-                Some(other) => panic!("no case is about {other:?}"),
-                None => Value::Null,
-            };
-            json!({ "origin": domain, "request": {
-                "method": request.method,
-                "uri": request.uri,
-                "querystring": shown(&query),
-                "headers": shown(&fields::from_headers(&request.headers, false)),
-                "cookies": shown(&fields::from_cookies(&request.headers)),
-            } })
-        }
-        Returned::Response(returned) => {
-            let (response, body) = match &event.response {
-                None => viewer::apply_generated(returned, &RULES).map(|(response, body)| (response, Some(body)))?,
-                Some(given) => viewer::apply_response(given, returned, &RULES)?,
-            };
-            let body = body.filter(|body| !body.is_empty());
-            json!({ "response": {
-                "statusCode": response.status,
-                "statusDescription": response.reason,
-                "headers": shown(&fields::from_headers(&response.headers, true)),
-                "cookies": shown(&fields::from_set_cookies(&response.headers)),
-                "body": body.map(|body| String::from_utf8(body).unwrap()),
-            } })
-        }
-    })
-}
-
-fn shown(list: &[fields::Field]) -> Value {
-    let item = |item: &fields::Item| json!({ "value": item.value, "attributes": item.attributes });
-    let mut map = Map::new();
-    for field in list {
-        let mut shown = item(&field.first);
-        if let Some(multi) = &field.multi {
-            shown["multiValue"] = multi.iter().map(item).collect();
-        }
-        map.insert(field.name.clone(), shown);
-    }
-    Value::Object(map)
+    Ok(shown)
 }
 
 /// One form for what means the same: a query as text or object, a body as text or object, absent or null members.
@@ -310,8 +208,13 @@ fn normal(value: &Value) -> Value {
     for part in ["request", "response"] {
         let Some(message) = value.get_mut(part).and_then(Value::as_object_mut) else { continue };
         if let Some(query) = message.get("querystring").and_then(Value::as_str) {
-            let fields = shown(&fields::from_query(query));
-            message.insert("querystring".to_owned(), fields);
+            let fields = fields::from_query(query).into_iter().map(|field| {
+                let values = field.multi.as_ref().map(|items| items.iter().map(|item| json!({ "value": item.value })));
+                let values = values.map(|values| values.collect::<Vec<_>>());
+                (field.name, json!({ "value": field.first.value, "multiValue": values }))
+            });
+            let fields = fields.collect();
+            message.insert("querystring".to_owned(), Value::Object(fields));
         }
         if let Some(data) = message.get("body").and_then(|body| body.get("data")).cloned() {
             message.insert("body".to_owned(), data);

@@ -48,7 +48,9 @@ fn the_schema_is_printed_and_follows_an_upgrade() {
     let printed = run(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(schema["properties"]["server"]["$ref"], "#/$defs/Server");
-    run(&["init"]);
+    let written: serde_json::Value = serde_json::from_str(&run(&["init", "--json"])).unwrap();
+    assert_eq!((&written["schema"], &written["kept"]), (&1.into(), &serde_json::json!([])));
+    assert!(written["wrote"].as_array().unwrap().contains(&"./.edgehook/schema.json".into()), "{written}");
     assert!(
         fs::read_to_string(folder.path().join("edge.toml")).unwrap().starts_with("#:schema ./.edgehook/schema.json\n")
     );

@@ -117,3 +117,20 @@ fn minted_tokens_are_accepted() {
     let (code, text) = run(edge.folder(), &["mint", "--key", "rsa.pem"], "");
     assert!(code == 2 && text.contains("no ECDSA private key"), "{text}");
 }
+
+#[test]
+fn inspect_tells_programs_the_same() {
+    let folder = folder(&[("edge.toml", &config(&format!("secret = \"{SECRET}\"\nalgorithms = [\"HS256\"]")))]);
+    let inspect = |claims: &serde_json::Value| {
+        let token = token("HS256", None, claims, SECRET);
+        let (code, text) = run(folder.path(), &["inspect", "--json", "-"], &token);
+        (code, serde_json::from_str::<serde_json::Value>(&text).unwrap())
+    };
+    let (code, report) = inspect(&json!({ "iss": "https://issuer", "aud": "edge", "exp": now() + 600 }));
+    assert_eq!((code, &report["verdict"], &report["schema"]), (0, &"accepted".into(), &1.into()), "{report:#}");
+    assert!(report["steps"].as_array().unwrap().iter().all(|step| step["passed"] == true), "{report:#}");
+    let (code, report) = inspect(&json!({ "iss": "https://issuer", "aud": "edge", "exp": now() - 600 }));
+    let last = report["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((code, &report["verdict"], &last["step"]), (1, &"refused".into(), &"times".into()), "{report:#}");
+    assert!(last["problem"].as_str().unwrap().contains("has passed"), "{last}");
+}

@@ -43,7 +43,11 @@ async fn over_http1(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static
 }
 
 /// A TLS connection that trusts only the certificate in `authority` and offers `protocol`.
-async fn tls(address: SocketAddr, authority: &Path, protocol: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
+pub(crate) async fn tls(
+    address: SocketAddr,
+    authority: &Path,
+    protocol: &str,
+) -> tokio_rustls::client::TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -190,18 +190,20 @@ fn what_the_origin_is_told() {
     assert_eq!(seen.header("user-agent"), Some("edgehook"));
     assert_eq!(seen.header("accept"), None);
     assert_eq!(seen.header("x-secret"), Some("s3cret"));
-    assert_eq!(seen.header("x-forwarded-for"), Some("198.51.100.1, 127.0.0.1"));
+    assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"), "what viewers say of themselves is not keyed");
     assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
     assert_eq!(seen.header("x-forwarded-host"), Some("www.example.com"));
     assert_eq!(seen.header("via"), Some("1.1 edge1 (edgehook)"));
     assert_eq!(seen.header("cdn-loop"), Some("edge1"));
-    let all = edge.get_with("/pass/a?b=1", &[("user-agent", "viewer"), ("cookie", "a=1")]);
+    let fields = [("user-agent", "viewer"), ("cookie", "a=1"), ("x-forwarded-for", "198.51.100.1")];
+    let all = edge.get_with("/pass/a?b=1", &fields);
     assert_eq!(all.status, 200);
     let seen = origin.seen().pop().unwrap();
     assert_eq!(
         (seen.target.as_str(), seen.header("user-agent"), seen.header("cookie")),
         ("/pass/a?b=1", Some("viewer"), Some("a=1"))
     );
+    assert_eq!(seen.header("x-forwarded-for"), Some("198.51.100.1, 127.0.0.1"), "where nothing is stored");
 }
 
 #[test]

@@ -160,3 +160,20 @@ fn answers_tell_scripts_how_they_came() {
     let none = edge(&origin, &policy(0), "response_headers_policy = \"r\"");
     assert_eq!(none.get("/").header("server-timing"), "");
 }
+
+#[test]
+fn what_reaches_the_origin_without_being_keyed_is_said_at_load() {
+    let origin = Origin::start(|_| Answer::ok("x"));
+    let policies = format!("[cache_policy.p]\n{TIMES}\nquery = {{ include = [\"a\"] }}\ncookies = \"all\"");
+    let sent = "[origin_request_policy.o]\nheaders = { include = [\"x-a\"] }\nquery = { include = [\"a\", \"b\"] }\ncookies = \"all\"";
+    let named = edge(&origin, &format!("{policies}\n{sent}"), "cache_policy = \"p\"\norigin_request_policy = \"o\"");
+    named.says("behavior \"*\": headers x-a, query parameters b reach the origin and are not in the cache key");
+    let strict = edge(&origin, "[cache]\nprofile = \"strict-rfc\"", "");
+    strict.says("behavior \"*\": all headers and cookies reach the origin");
+    let least =
+        "[cache_policy.p]\nttl = { min = \"5s\", default = \"5s\", max = \"1h\" }\n[cache]\ncloudfront_min_ttl = true";
+    edge(&origin, least, "cache_policy = \"p\"").says("`cloudfront_min_ttl` stores answers for 5s at least");
+    let quiet = edge(&origin, &policies, "cache_policy = \"p\"");
+    quiet.get("/");
+    assert!(!quiet.output().contains("reach the origin"), "{}", quiet.output());
+}

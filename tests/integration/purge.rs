@@ -235,3 +235,43 @@ fn guesses_and_purges_are_limited() {
     let limited = eventually("purges are limited", || Some(send(&bearer)).filter(|reply| reply.status == 429));
     assert!(limited.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
 }
+
+#[test]
+fn invalidations_in_the_words_of_cloudfront() {
+    let origin = origin();
+    let edge = Edge::start(&config(&origin), &[]);
+    let states = |targets: &[&str]| -> Vec<String> {
+        targets.iter().map(|target| edge.get(target).x_cache().to_owned()).collect()
+    };
+    let all = ["/a/1", "/a/2", "/b/1"];
+    let token = token(&edge);
+    let create = |items: &str, count: usize, headers: &[(&str, &str)]| {
+        let body = format!("{{\"Paths\":{{\"Quantity\":{count},\"Items\":[{items}]}},\"CallerReference\":\"1\"}}");
+        let mut fields = vec![("host", "localhost"), ("content-type", "application/json")];
+        fields.extend(headers);
+        let address = admin(&edge).strip_prefix("http://").unwrap().parse().unwrap();
+        Client::connect(address).request(
+            "POST",
+            "/2020-05-31/distribution/EDFDVBD6/invalidation",
+            &fields,
+            body.as_bytes(),
+        )
+    };
+    let right = [("authorization", token.as_str()), ("x-edgehook-admin", "1")];
+    states(&all);
+    assert_eq!(create("\"/*\"", 1, &[]).status, 401);
+    for (items, count) in [("\"/*\"", 2), ("\"/a*b\"", 1), ("\"#\"", 1), ("\"/../a\"", 1), ("", 0)] {
+        assert_eq!(create(items, count, &right).status, 400, "{items}");
+    }
+    assert_eq!(states(&all), ["Hit", "Hit", "Hit"]);
+    let created = create("\"a/1\"", 1, &right);
+    assert_eq!(created.status, 201);
+    let answer: Value = serde_json::from_slice(&created.body).unwrap();
+    assert_eq!(answer["Invalidation"]["Status"], "Completed");
+    assert_eq!(answer["Invalidation"]["InvalidationBatch"]["Paths"]["Items"][0], "a/1");
+    let id = answer["Invalidation"]["Id"].as_str().unwrap();
+    assert!(created.header("location").ends_with(&format!("/EDFDVBD6/invalidation/{id}")));
+    assert_eq!(states(&all), ["Miss", "Hit", "Hit"]);
+    assert_eq!(create("\"/a/*\", \"#EVERYTHING\"", 2, &right).status, 201);
+    assert_eq!(states(&all), ["Miss", "Miss", "Miss"]);
+}

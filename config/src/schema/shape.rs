@@ -131,7 +131,14 @@ fn node(table: Table, name: &str) -> Option<Shape> {
         (T::Server, "drain_timeout") => Duration,
         (
             T::Server,
-            "name" | "vendor" | "user_agent" | "distribution_id" | "account_id" | "default_root_object" | "state_dir",
+            "name"
+            | "vendor"
+            | "user_agent"
+            | "header_prefix"
+            | "distribution_id"
+            | "account_id"
+            | "default_root_object"
+            | "state_dir",
         ) => Text,
         (T::Tls, "cert" | "key") => Text,
         (T::Tls, "min_version") => Words(&["1.2", "1.3"]),

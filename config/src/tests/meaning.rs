@@ -243,3 +243,20 @@ fn access_logs() {
         assert_eq!(codes(&format!("[access_log]\n{keys}\n{REST}"), Mode::Serve), [code], "{keys}");
     }
 }
+
+#[test]
+fn the_edges_own_headers_have_the_configured_prefix() {
+    let text = "[server]\nheader_prefix = \"X-Geo-\"\n[cache_policy.c]\nheaders = { include = [\"CloudFront-Forwarded-Proto\", \"Accept\"] }\n\
+                [origin_request_policy.o]\nheaders = { viewer_and = [\"CloudFront-Viewer-TLS\"] }\n";
+    let config = config(&format!("{text}{REST}"));
+    assert_eq!(config.server.header_prefix, "x-geo-");
+    let names = ["x-geo-forwarded-proto", "accept"].map(str::to_owned).to_vec();
+    assert_eq!(config.cache_policies["c"].headers, Selection::Include(names));
+    assert_eq!(config.origin_request_policies["o"].edge_headers, ["x-geo-viewer-tls"]);
+    for (wrong, fine) in
+        [("X-Geo", false), ("X Geo-", false), ("x-", false), ("X-Edge-", false), ("x-amz-cf-", false), ("a-b-", true)]
+    {
+        let found = codes(&format!("[server]\nheader_prefix = \"{wrong}\"\n{REST}"), Mode::Serve);
+        assert_eq!(found.is_empty(), fine, "{wrong}: {found:?}");
+    }
+}

@@ -82,13 +82,13 @@ pub fn is_token(name: &str) -> bool {
 /// Checks one name that a function returned (already lower case) and is not read-only.
 pub(crate) fn check_name(name: &str) -> Result<(), Violation> {
     if !is_token(name) {
-        let shown: String = name.escape_default().collect();
-        return Err(Violation::new(ViolationCode::HeaderName, format!("headers[\"{shown}\"] is not a header name")));
+        let text = format!("headers[\"{}\"] is not a header name", text::named(name));
+        return Err(Violation::new(ViolationCode::HeaderName, text));
     }
     if is_hidden(name) {
         return Err(Violation::new(
             ViolationCode::HeaderDisallowed,
-            format!("header \"{name}\" is not allowed in a result"),
+            format!("header \"{}\" is not allowed in a result", text::named(name)),
         ));
     }
     Ok(())
@@ -100,7 +100,11 @@ pub(crate) fn check_value(name: &str, value: &str) -> Result<(), Violation> {
         None => Ok(()),
         Some(character) => Err(Violation::new(
             ViolationCode::HeaderCharacter,
-            format!("the value of header \"{name}\" holds the forbidden character {}", text::escaped(character)),
+            format!(
+                "the value of header \"{}\" holds the forbidden character {}",
+                text::named(name),
+                text::escaped(character)
+            ),
         )),
     }
 }

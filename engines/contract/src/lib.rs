@@ -22,7 +22,7 @@ pub use hook::HookPoint;
 pub use message::{Header, RequestMessage, ResponseMessage};
 pub use network::is_public;
 pub use text::{bytes_from_text, standard_phrase, text_from_bytes};
-pub use violation::{Violation, ViolationCode};
+pub use violation::{Violation, ViolationCode, Violations};
 
 /// Request line and head together, or a response head, in bytes (cloudfront-functions.md 4.4, lambda-edge.md 3.3).
 pub const HEAD_LIMIT: usize = 20_480;

@@ -30,6 +30,11 @@ pub(crate) fn forbidden_in_value(text: &str) -> Option<char> {
     text.chars().find(|&character| (character.is_ascii_control() && character != '\t') || character == '\u{7f}')
 }
 
+/// A name that a function wrote, for log texts: escaped, and of bounded length.
+pub(crate) fn named(name: &str) -> String {
+    name.escape_default().take(256).collect()
+}
+
 /// `%XX` of each byte of `character`, for log texts that must not carry it raw.
 pub(crate) fn escaped(character: char) -> String {
     let mut buffer = [0; 4];

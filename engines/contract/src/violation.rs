@@ -1,4 +1,4 @@
-//! One broken rule of a function's result, in words for the log. The viewer never sees it.
+//! Broken rules of a function's result, in words for the log. The viewer never sees them.
 
 use std::fmt;
 
@@ -93,3 +93,83 @@ impl fmt::Display for Violation {
 }
 
 impl std::error::Error for Violation {}
+
+/// Everything that is wrong with one result: each broken rule, with its place, in the order of the result's parts. Empty while nothing
+/// is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Most that are listed of one result; further ones are left out.
+    pub const LIMIT: usize = 16;
+
+    /// Adds one, unless there are enough.
+    pub fn add(&mut self, violation: Violation) {
+        if !self.is_full() && !self.0.contains(&violation) {
+            self.0.push(violation);
+        }
+    }
+
+    /// Takes the value of a check, or adds what was wrong.
+    pub fn take<T>(&mut self, checked: Result<T, impl Into<Self>>) -> Option<T> {
+        match checked {
+            Ok(value) => Some(value),
+            Err(more) => {
+                more.into().0.into_iter().for_each(|violation| self.add(violation));
+                None
+            }
+        }
+    }
+
+    /// `value`, if nothing is wrong.
+    ///
+    /// # Errors
+    /// What is.
+    pub fn none_or<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether further ones would be left out.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= Self::LIMIT
+    }
+
+    /// All that are listed.
+    #[must_use]
+    pub fn listed(&self) -> &[Violation] {
+        &self.0
+    }
+}
+
+impl From<Violation> for Violations {
+    fn from(violation: Violation) -> Self {
+        Self(vec![violation])
+    }
+}
+
+impl From<Vec<Violation>> for Violations {
+    fn from(mut violations: Vec<Violation>) -> Self {
+        violations.truncate(Self::LIMIT);
+        Self(violations)
+    }
+}
+
+/// One line each.
+impl fmt::Display for Violations {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, violation) in self.0.iter().enumerate() {
+            let line = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{line}{violation}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Violations {}

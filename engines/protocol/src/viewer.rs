@@ -7,10 +7,14 @@ use crate::{
     frame,
     wire::{Blob, Wire as _, put_length, wire_enum, wire_struct},
 };
-use edgehook_contract::viewer::{
-    Body, BodyEncoding, Context, EdgeLocation, Event, Query, Returned, ReturnedRequest, ReturnedResponse, Runtime,
-    fields::{Field, Item},
+use edgehook_contract::{
+    Violation, ViolationCode,
+    viewer::{
+        Body, BodyEncoding, Context, EdgeLocation, Event, Query, Returned, ReturnedRequest, ReturnedResponse, Runtime,
+        fields::{Field, Item},
+    },
 };
+use std::fmt;
 
 /// From the proxy to a host.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,10 +137,20 @@ pub struct KvsReads {
 pub enum Outcome {
     /// The handler returned something of the right types.
     Returned(Returned),
-    /// The handler returned something else; the text names the place and what was expected.
-    Invalid(String),
+    /// The handler returned something else.
+    Invalid(Misread),
     /// The run failed.
     Failed(Problem),
+}
+
+/// A result parts of which are not what they have to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Misread {
+    /// Each place that is wrong, with what was expected there.
+    pub violations: Vec<Violation>,
+    /// The other parts, where there are any, so that they can be judged too. What is wrong is in them as it was given to the
+    /// function.
+    pub rest: Option<Returned>,
 }
 
 /// Why a function could not be loaded or a run failed.
@@ -150,6 +164,17 @@ pub struct Problem {
     pub line: Option<u32>,
     /// Column in the source, from 1.
     pub column: Option<u32>,
+}
+
+/// `message (line 3, column 7)`.
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(formatter, "{} (line {line}, column {column})", self.message),
+            (Some(line), None) => write!(formatter, "{} (line {line})", self.message),
+            _ => write!(formatter, "{}", self.message),
+        }
+    }
 }
 
 /// Sorts of failure.
@@ -226,7 +251,38 @@ wire_enum!(FromHost {
     2 => Refused { function, problem },
     3 => Done { call, cpu, reads, logs, outcome },
 });
-wire_enum!(Outcome { 0 => Returned(value), 1 => Invalid(text), 2 => Failed(problem) });
+wire_enum!(Outcome { 0 => Returned(value), 1 => Invalid(misread), 2 => Failed(problem) });
+wire_struct!(Misread { violations, rest });
+wire_struct!(Violation { code, text });
+wire_enum!(ViolationCode {
+    0 => JsonUnparsable,
+    1 => JsonNotObject,
+    2 => KindUnknown,
+    3 => KindWrongHook,
+    4 => StatusRange,
+    5 => StatusChanged,
+    6 => BodyType,
+    7 => BodySize,
+    8 => BodyBase64,
+    9 => BodyWith204,
+    10 => BodyNotHere,
+    11 => FieldType,
+    12 => HeaderNotArray,
+    13 => HeaderValueType,
+    14 => HeaderKeyMismatch,
+    15 => HeaderName,
+    16 => HeaderCharacter,
+    17 => HeaderDisallowed,
+    18 => HeaderReadOnly,
+    19 => HeaderSize,
+    20 => UriFormat,
+    21 => UriLength,
+    22 => QueryFormat,
+    23 => OriginShape,
+    24 => OriginField,
+    25 => OriginHeader,
+    26 => RequestReadOnly,
+});
 wire_struct!(Problem { kind, message, line, column });
 wire_enum!(ProblemKind {
     0 => Syntax,
@@ -310,6 +366,16 @@ mod tests {
             let logs: Vec<&[u8]> = logs.iter().map(String::as_bytes).collect();
             append_done(1, 2, KvsReads { requests: 3, errors: 1 }, &logs, &encoded, &mut pieces);
             prop_assert_eq!(pieces, whole);
+        }
+
+        #[test]
+        fn misread_results_round_trip(texts: Vec<String>, fields in prop::option::of(prop::collection::vec(field(), 0..3))) {
+            let violations = texts.into_iter().map(|text| Violation { code: ViolationCode::FieldType, text }).collect();
+            let rest = fields.map(|cookies| Returned::Request(ReturnedRequest { cookies: Some(cookies), ..ReturnedRequest::default() }));
+            let outcome = Outcome::Invalid(Misread { violations, rest });
+            let mut bytes = Vec::new();
+            outcome.put(&mut bytes);
+            prop_assert_eq!(Outcome::take(&mut bytes.as_slice()), Ok(outcome));
         }
 
         #[test]

@@ -89,7 +89,7 @@ async fn failed(source: &str) -> Problem {
 
 async fn invalid(body: &str) -> String {
     match run(&format!("function handler(event) {{ {body} }}"), request(None)).await.outcome {
-        Outcome::Invalid(text) => text,
+        Outcome::Invalid(misread) => misread.violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         other => panic!("{other:?}"),
     }
 }
@@ -153,25 +153,64 @@ async fn results_are_read_sync_and_async() {
 #[tokio::test]
 async fn results_of_a_wrong_type_are_named() {
     for (body, expected) in [
-        ("return;", "handler must return a request or a response object, got undefined"),
-        ("return null;", "handler must return a request or a response object, got null"),
-        ("return 'x';", "handler must return a request or a response object, got a string"),
-        ("return event;", "handler must return event.request or event.response, not the whole event"),
+        ("return;", "json.not-object: handler must return a request or a response object, got undefined"),
+        ("return null;", "json.not-object: handler must return a request or a response object, got null"),
+        ("return 'x';", "json.not-object: handler must return a request or a response object, got a string"),
+        ("return event;", "kind.unknown: handler must return event.request or event.response, not the whole event"),
         (
             "event.request.headers['x-a'] = '1'; return event.request;",
-            "request.headers[\"x-a\"] must be an object with a string \"value\", got a string",
+            "field.type: request.headers[\"x-a\"] must be an object with a string \"value\", got a string",
         ),
         (
             "event.request.headers['x-a'] = { value: 1 }; return event.request;",
-            "request.headers[\"x-a\"].value must be a string, got a number",
+            "field.type: request.headers[\"x-a\"].value must be a string, got a number",
         ),
-        ("event.request.uri = 7; return event.request;", "request.uri must be a string, got a number"),
-        ("event.request.cookies = null; return event.request;", "request.cookies must be an object, got null"),
-        ("return { statusCode: '200' };", "response.statusCode must be an integer, got a string"),
-        ("return { statusCode: 200, body: { data: 'x' } };", "response.body.encoding must be \"text\" or \"base64\""),
+        ("event.request.uri = 7; return event.request;", "field.type: request.uri must be a string, got a number"),
+        (
+            "event.request.cookies = null; return event.request;",
+            "field.type: request.cookies must be an object, got null",
+        ),
+        ("return { statusCode: '200' };", "status.range: response.statusCode must be an integer, got a string"),
+        (
+            "return { statusCode: 200, body: { data: 'x' } };",
+            "body.type: response.body.encoding must be \"text\" or \"base64\"",
+        ),
     ] {
         assert_eq!(invalid(body).await, expected, "{body}");
     }
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_told_and_the_rest_is_read() {
+    let body = "const r = event.request; r.uri = 7; r.querystring = null; r.headers['x-a'] = '1'; r.headers['x-b'] = { value: 2 };
+        r.headers['x-c'] = { value: '1', multiValue: [{ value: 1 }, { value: '2' }, 3] }; r.headers.host = 5;
+        r.headers['x-ok'] = { value: 'ok' }; r.cookies.s = {}; return r;";
+    let run = run(&format!("function handler(event) {{ {body} }}"), request(Some("a=1"))).await;
+    let Outcome::Invalid(misread) = run.outcome else { panic!("{:?}", run.outcome) };
+    let texts: Vec<&str> = misread.violations.iter().map(|violation| violation.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "request.uri must be a string, got a number",
+            "request.querystring must be an object, got null",
+            "request.headers[\"host\"] must be an object with a string \"value\", got a number",
+            "request.headers[\"x-a\"] must be an object with a string \"value\", got a string",
+            "request.headers[\"x-b\"].value must be a string, got a number",
+            "request.headers[\"x-c\"].multiValue[0].value must be a string, got a number",
+            "request.headers[\"x-c\"].multiValue[2] must be an object with a string \"value\", got a number",
+            "request.cookies[\"s\"].value must be a string, got undefined",
+        ]
+    );
+    let Some(Returned::Request(rest)) = misread.rest else { panic!("{:?}", misread.rest) };
+    assert_eq!((rest.uri, rest.query), (None, None), "as they were given");
+    let headers: Vec<(&str, &str)> =
+        rest.headers.as_ref().unwrap().iter().map(|field| (field.name.as_str(), field.first.value.as_str())).collect();
+    assert_eq!(headers, [("host", "www.example.com"), ("accept", "a, b"), ("x-t", "1"), ("x-ok", "ok")]);
+    let cookies: Vec<&str> = rest.cookies.as_ref().unwrap().iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(cookies, ["s", "S"]);
+    // However many: no more than the limit.
+    let many = "for (let i = 0; i < 900; i++) { event.request.headers['x-' + i] = i; } return event.request;";
+    assert_eq!(invalid(many).await.lines().count(), 16);
 }
 
 #[tokio::test]
@@ -179,31 +218,31 @@ async fn reading_a_result_runs_none_of_its_code() {
     for (body, expected) in [
         (
             "return { get statusCode() { while (true) {} } };",
-            "response.statusCode must be a plain value, got a getter or setter",
+            "field.type: response.statusCode must be a plain value, got a getter or setter",
         ),
         (
             "Object.defineProperty(event.request.headers, 'x-a', { enumerable: true, get() { while (true) {} } }); return event.request;",
-            "request.headers[\"x-a\"] must be a plain value, got a getter or setter",
+            "field.type: request.headers[\"x-a\"] must be a plain value, got a getter or setter",
         ),
         (
             "Object.defineProperty(event.request.headers.host, 'value', { get() { throw 1; } }); return event.request;",
-            "request.headers[\"host\"].value must be a plain value, got a getter or setter",
+            "field.type: request.headers[\"host\"].value must be a plain value, got a getter or setter",
         ),
         (
             "return new Proxy(event.request, { get() { while (true) {} } });",
-            "the result must be a plain object, got a Proxy",
+            "field.type: the result must be a plain object, got a Proxy",
         ),
         (
             "event.request.cookies = new Proxy({}, { ownKeys() { while (true) {} } }); return event.request;",
-            "request.cookies must be a plain object, got a Proxy",
+            "field.type: request.cookies must be a plain object, got a Proxy",
         ),
         (
             "event.request.headers['x-a'] = new Proxy({ value: '1' }, {}); return event.request;",
-            "request.headers[\"x-a\"] must be a plain object, got a Proxy",
+            "field.type: request.headers[\"x-a\"] must be a plain object, got a Proxy",
         ),
         (
             "event.request.querystring.a = { value: '1', multiValue: new Proxy([], {}) }; return event.request;",
-            "request.querystring[\"a\"].multiValue must be an array, got an object",
+            "field.type: request.querystring[\"a\"].multiValue must be an array, got an object",
         ),
     ] {
         assert_eq!(invalid(body).await, expected, "{body}");

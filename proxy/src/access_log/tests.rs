@@ -163,3 +163,26 @@ fn what_cannot_be_written_is_counted() {
     writer.finish();
     assert_eq!((totals.written(), totals.dropped()), (0, 1));
 }
+
+proptest::proptest! {
+    /// Whatever viewers send, a line stays one line with its fields, and JSON stays JSON.
+    #[test]
+    fn nothing_in_a_request_breaks_a_line(
+        path in "\\PC{0,40}|[\\x00-\\x7f]{0,40}",
+        query in proptest::option::of("[\\x00-\\x7f]{0,40}"),
+        agent in proptest::collection::vec(0x20_u8..=0xff, 0..40),
+        host in "\\PC{0,20}",
+    ) {
+        let mut line = line();
+        line.note.user_agent = HeaderValue::from_bytes(&agent).ok();
+        (line.note.path, line.note.query, line.note.host) = (path, query, host);
+        let (mut standard, mut json) = (String::new(), String::new());
+        Format::CloudFront.write(&line, &mut standard);
+        Format::Json.write(&line, &mut json);
+        let standard = standard.strip_suffix('\n').unwrap();
+        proptest::prop_assert_eq!(standard.split('\t').count(), 33, "{}", standard);
+        proptest::prop_assert!(standard.bytes().all(|byte| byte == b'\t' || (0x21..0x7f).contains(&byte)), "{}", standard);
+        let json = json.strip_suffix('\n').unwrap();
+        proptest::prop_assert!(!json.contains('\n') && serde_json::from_str::<serde_json::Value>(json).is_ok(), "{}", json);
+    }
+}

@@ -185,6 +185,23 @@ mod tests {
         }
     }
 
+    /// J14: `cargo test -p edgehook --lib --release j14_ -- --ignored --nocapture`, on a machine that is otherwise idle.
+    #[test]
+    #[ignore = "a million samples, which only a quiet machine can take"]
+    fn j14_the_time_of_the_token_does_not_tell_where_it_differs() {
+        let token = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let forged = |at: usize| {
+            let mut bytes = token.to_vec();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let sent = [forged(0), forged(token.len() - 1)];
+        let t = crate::auth::jwt::tests::timing::measured(|which| {
+            assert!(!same(std::hint::black_box(&sent[which]), token))
+        });
+        assert!(t.abs() < 4.5, "{t}");
+    }
+
     #[test]
     fn without_a_token_that_can_be_kept_changes_are_refused() {
         let gate = Gate { token: None, problem: Some("no token".to_owned()), ..gate(false) };

@@ -5,6 +5,8 @@
 //! | `GET /status`, `GET /experiments` | [`status`] |
 //! | `GET /metrics` | [`metrics`] |
 //! | `POST /purge` | [`purge`] |
+//! | `POST /2020-05-31/distribution/{id}/invalidation` | [`invalidation`] |
+//! | `POST /reload` | [`reload`] |
 //! | `/kvs` and below | [`kvs`] |
 //! | `GET /requests` and below | [`requests`] |
 //! | `POST /explain` and below | [`explain`] |
@@ -14,14 +16,17 @@
 
 mod explain;
 mod gate;
+mod invalidation;
 mod kvs;
 mod metrics;
 mod purge;
+mod reload;
 mod requests;
 mod status;
 
 pub(crate) use gate::Gate;
 pub(crate) use purge::scopes_of as purge_scopes;
+pub(crate) use reload::Reloads;
 
 use crate::{edge::Edge, stores::Stores};
 use axum::{
@@ -45,9 +50,13 @@ struct Api {
 }
 
 /// The whole API behind `gate`.
-pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router {
+pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, reloads: Option<Reloads>, gate: Gate) -> Router {
     let api = Api { edge, started: Instant::now(), started_at: SystemTime::now() };
-    let purging = Router::new().route("/purge", post(purge::purge)).with_state(Arc::clone(&api.edge));
+    let purging = Router::new()
+        .route("/purge", post(purge::purge))
+        .route("/2020-05-31/distribution/{distribution}/invalidation", post(invalidation::create))
+        .with_state(Arc::clone(&api.edge));
+    let reloading = Router::new().route("/reload", post(reload::reload)).with_state(reloads);
     Router::new()
         .route("/status", get(status::status))
         .route("/experiments", get(status::experiments))
@@ -59,6 +68,7 @@ pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, gate: Gate) -> Router
         .route("/requests/{id}", get(requests::one))
         .with_state(api)
         .merge(purging)
+        .merge(reloading)
         .merge(kvs::router(stores))
         .layer(middleware::from_fn_with_state(Arc::new(gate), gate::admit))
         .layer(middleware::map_response(guarded))

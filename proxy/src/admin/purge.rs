@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Things that one request may name.
-const MAX_SCOPES: usize = 3_000;
+pub(super) const MAX_SCOPES: usize = 3_000;
 
 /// What a request says. At least one of the first six must say something.
 #[derive(Debug, Default, Deserialize)]
@@ -36,6 +36,13 @@ pub(super) struct RawPurge {
     dry_run: bool,
     wait: bool,
     durable: bool,
+}
+
+impl RawPurge {
+    /// For these URLs, hard and at once.
+    pub(super) fn of_urls(urls: Vec<String>) -> Self {
+        Self { urls, ..Self::default() }
+    }
 }
 
 /// A cache group (RFC 9875) of one origin, such as `https://www.example.com`.
@@ -104,7 +111,8 @@ pub(crate) fn scopes_of(wanted: Value, site: &Site) -> Result<Vec<Scope>, String
     scopes(&raw, site)
 }
 
-fn scopes(raw: &RawPurge, site: &Site) -> Result<Vec<Scope>, String> {
+/// What a request covers.
+pub(super) fn scopes(raw: &RawPurge, site: &Site) -> Result<Vec<Scope>, String> {
     let mut scopes = Vec::new();
     for url in &raw.urls {
         match url.strip_prefix('#') {

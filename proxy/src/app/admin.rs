@@ -2,7 +2,7 @@
 
 use super::{ListenError, Runtime, token};
 use crate::{
-    admin::{Gate, router},
+    admin::{Gate, Reloads, router},
     edge::Edge,
 };
 use edgehook_config::{Address, AdminListen, Config, Mode};
@@ -15,6 +15,7 @@ pub(super) async fn serve(
     runtime: &Runtime,
     edge: Arc<Edge>,
     next_free: bool,
+    reloads: Option<Reloads>,
 ) -> Result<String, ListenError> {
     let failed = |address: String| move |error| ListenError::Bind { address, error };
     match &config.admin.listen {
@@ -23,7 +24,7 @@ pub(super) async fn serve(
             let listener = listener.map_err(failed(format!("{address} ([admin] listen)")))?;
             let local = listener.local_addr().map_err(failed(address.to_string()))?;
             let gate = over_tcp(config, address, runtime.mode);
-            let router = router(edge, runtime.stores.clone(), gate);
+            let router = router(edge, runtime.stores.clone(), reloads, gate);
             tokio::spawn(async move { axum::serve(listener, router).await });
             Ok(format!("http://{local}"))
         }
@@ -31,7 +32,7 @@ pub(super) async fn serve(
             let listener = bind_socket(path).await.map_err(failed(path.display().to_string()))?;
             let token = config.admin.token.as_ref().map(|token| token.expose().to_owned());
             let gate = Gate { hosts: Vec::new(), token, guarded: false, problem: None };
-            let router = router(edge, runtime.stores.clone(), gate);
+            let router = router(edge, runtime.stores.clone(), reloads, gate);
             tokio::spawn(async move { axum::serve(listener, router).await });
             Ok(format!("unix:{}", path.display()))
         }

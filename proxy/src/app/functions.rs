@@ -2,9 +2,7 @@
 
 use super::{Engines, Roles};
 use crate::{
-    hooks::{
-        Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said, shown_problem,
-    },
+    hooks::{Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said},
     id,
 };
 use edgehook_config::{self as config, Config, FunctionKind, Language, Validation, ViewerRuntime};
@@ -110,6 +108,24 @@ impl Functions {
     pub(super) fn new(hosts: Hosts, concurrency: Concurrency, roles: &Roles) -> Self {
         let engines = roles.engines();
         Self { hosts, concurrency, engines, loaded: Mutex::default(), counts: Mutex::default() }
+    }
+
+    /// Starts an environment of each Lambda function, and tells its sandbox layers, with why they are missing, or why it does
+    /// not start.
+    pub(super) async fn layers(&self, config: &Config) -> Vec<(String, Result<Vec<(String, String)>, String>)> {
+        let mut all = Vec::new();
+        for function in config.functions.values().filter(|function| family(function) == Family::Lambda) {
+            let settings = fingerprint(function, config).and_then(|it| self.lambda_settings(function, &it, config));
+            let layers = match settings {
+                Ok(settings) => {
+                    let warmed = lambda::Function::new(settings, &self.concurrency).warm().await;
+                    warmed.map_err(|error| error.to_string())
+                }
+                Err(problem) => Err(problem.to_string()),
+            };
+            all.push((function.name.clone(), layers));
+        }
+        all
     }
 
     /// Loads every function of `config`. `stores`: number and id of its key value stores, by name.
@@ -372,7 +388,7 @@ fn problem(function: &config::Function, message: &str) -> FunctionProblem {
 
 fn viewer_problem(function: &config::Function, found: &Problem) -> FunctionProblem {
     let place = found.line.map(|line| (line, found.column.unwrap_or(1)));
-    let message = if place.is_some() { found.message.clone() } else { shown_problem(found) };
+    let message = if place.is_some() { found.message.clone() } else { found.to_string() };
     FunctionProblem { place, ..problem(function, &message) }
 }
 

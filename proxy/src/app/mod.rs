@@ -8,6 +8,7 @@ mod admin;
 mod auth;
 mod caching;
 mod experiments;
+mod exposure;
 mod functions;
 mod listen;
 mod rehearsal;
@@ -26,6 +27,7 @@ pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
 
 use crate::{
+    admin::Reloads,
     auth::Authorizer,
     cache::{Cache, DiskSettings, Now},
     edge::Edge,
@@ -146,8 +148,17 @@ impl Runtime {
             rehearsal: None,
         };
         let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
+        if self.mode != Mode::Check {
+            exposure::tell(&site);
+        }
         self.loads.store(number, Ordering::Relaxed);
         Ok(Prepared { site: Arc::new(site), broken: loaded.broken, fresh: loaded.fresh, seeds })
+    }
+
+    /// Starts an environment of each Lambda function of a configuration, by name; and tells its sandbox layers, with why they
+    /// are missing, or why it does not start.
+    pub(crate) async fn layers(&self, config: &Config) -> Vec<(String, Result<Vec<(String, String)>, String>)> {
+        self.functions.layers(config).await
     }
 
     /// Forgets all stored answers.
@@ -195,15 +206,17 @@ async fn sweep(cache: Cache) {
     }
 }
 
-/// Serves the admin API until the process ends; with `next_free` on the next port that is free. Returns where.
+/// Serves the admin API until the process ends; with `next_free` on the next port that is free. `reloads` is where it asks for a
+/// reload. Returns where it can be reached.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve_admin(
+pub(crate) async fn serve_admin(
     config: &Config,
     runtime: &Runtime,
     edge: Arc<Edge>,
     next_free: bool,
+    reloads: Option<Reloads>,
 ) -> Result<String, ListenError> {
-    admin::serve(config, runtime, edge, next_free).await
+    admin::serve(config, runtime, edge, next_free, reloads).await
 }

@@ -10,6 +10,7 @@ use crate::{
     access::Countries,
     auth::Admission,
     cache::{Cache, CacheLimits, CachePolicy, Selection},
+    deliver::Signature,
     edge_fields::{Asked, GeoDatabases, GeoError, OpenDatabases},
     error_pages::{ErrorPage, ErrorPages},
     experiment::Tallies,
@@ -117,10 +118,13 @@ pub(super) fn build(
         config.origins.keys().map(String::as_str),
         functions.keys().map(String::as_str),
     );
+    let node = server.name.clone().unwrap_or_else(machine_name);
     Ok(Site {
         number: options.number,
-        node: server.name.clone().unwrap_or_else(machine_name),
+        signature: Signature::new(&node, &server.vendor),
+        node,
         vendor: server.vendor.clone(),
+        header_prefix: server.header_prefix.clone(),
         // Three letters: always a header value.
         pop: server.edge_location.as_ref().and_then(|edge| HeaderValue::from_str(&edge.name).ok()),
         user_agent: HeaderValue::from_str(&server.user_agent)
@@ -340,7 +344,7 @@ fn asked(policy: &CachePolicy, behavior: &config::Behavior, config: &Config) -> 
     };
     let chosen = behavior.origin_request_policy.as_ref().and_then(|name| config.origin_request_policies.get(name));
     let sent = chosen.map(|policy| policy.edge_headers.as_slice()).unwrap_or_default();
-    Asked::among(keyed.iter().chain(sent).map(String::as_str))
+    Asked::among(&config.server.header_prefix, keyed.iter().chain(sent).map(String::as_str))
 }
 
 /// Everything that an origin's name may stand for.

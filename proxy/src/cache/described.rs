@@ -10,6 +10,7 @@ use super::{
     Ask, Cache, Now, conditional,
     duties::{NOT_STORED, add_date},
     entry::Entry,
+    fields::Fields,
     freshness::{Freshness, initial_age},
     policy::{self, Delimited},
 };
@@ -27,21 +28,23 @@ impl Cache {
             return;
         }
         let mut meta = stored.meta.clone();
-        if conditional::describes(&head.headers, &stored.meta.headers, stored.body.length()) {
-            conditional::merge(&mut meta.headers, &head.headers);
-            ask.policy.tags.strip(&mut meta.headers);
-            NOT_STORED.iter().for_each(|name| drop(meta.headers.remove(name)));
-            add_date(&mut meta.headers, now);
+        let mut headers = stored.meta.headers.to_map();
+        if conditional::describes(&head.headers, &headers, stored.body.length()) {
+            conditional::merge(&mut headers, &head.headers);
+            ask.policy.tags.strip(&mut headers);
+            NOT_STORED.iter().for_each(|name| drop(headers.remove(name)));
+            add_date(&mut headers, now);
             let facts = ask.facts();
-            let (seen, delimited) = ((head.status, &meta.headers), Delimited::Length(stored.body.length()));
+            let (seen, delimited) = ((head.status, &headers), Delimited::Length(stored.body.length()));
             let exchange = facts.exchange(seen, delimited, sent_at, now, inner.max_object());
             let delay = exchange.delay;
             let Ok(plan) = policy::judge(&exchange) else { return inner.discard(key, stored) };
-            plan.strip.iter().chain(&plan.unstored).for_each(|name| drop(meta.headers.remove(name)));
+            plan.strip.iter().chain(&plan.unstored).for_each(|name| drop(headers.remove(name)));
             let age = initial_age(&head.headers, delay);
             meta.freshness = Freshness { initial_age: age, ..plan.freshness };
             meta.lent = plan.lent;
             meta.received = now;
+            meta.headers = Fields::from(&headers);
         } else {
             meta.freshness.lifetime = Duration::ZERO;
             meta.freshness.while_revalidating = Duration::ZERO;

@@ -14,17 +14,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::{Now, date, disk::FileBody, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
-use crate::body::{Body, BodyError};
+use super::{Now, date, disk::FileBody, fields::Fields, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
+use crate::body::{self, Body, BodyError};
 
-/// What an entry costs beyond its bytes: allocations, table slots, bookkeeping. An estimate, on the high side.
-const ENTRY_OVERHEAD: usize = 512;
-/// The same for one field and for one piece of a body.
-const FIELD_OVERHEAD: usize = 48;
+/// What an entry costs beyond its bytes: allocations, table slots, bookkeeping (measured; `tests/footprint.rs`).
+const ENTRY_OVERHEAD: usize = 400;
+/// The same for one piece of a body that has several.
 const SEGMENT_OVERHEAD: usize = 64;
 
 /// The head of a stored response, shared by the entry and by all who read it.
@@ -32,7 +31,7 @@ const SEGMENT_OVERHEAD: usize = 64;
 pub(crate) struct Meta {
     pub(crate) status: StatusCode,
     /// Stored fields: no `Age`, nothing hop-by-hop, always a `Date`.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Fields,
     pub(crate) freshness: Freshness,
     pub(crate) variant: Variant,
     /// When the head arrived or was last confirmed.
@@ -57,13 +56,14 @@ impl Meta {
     /// The response's `Date` in seconds since 1970, by which the newest of several is found.
     pub(crate) fn date(&self) -> i64 {
         let received = date::unix(self.received.wall);
-        date::of(&self.headers, header::DATE, received).unwrap_or(received)
+        let value = self.headers.get(&header::DATE).and_then(|value| HeaderValue::from_bytes(value).ok());
+        let mut line = HeaderMap::with_capacity(1);
+        value.into_iter().for_each(|value| drop(line.insert(header::DATE, value)));
+        date::of(&line, header::DATE, received).unwrap_or(received)
     }
 
     fn weight(&self) -> usize {
-        let fields: usize =
-            self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD).sum();
-        fields + self.variant.weight() + self.tags.weight()
+        self.headers.weight() + self.variant.weight() + self.tags.weight()
     }
 }
 
@@ -120,60 +120,86 @@ impl Entry {
     }
 }
 
-/// A complete body in pieces. Cloning shares the bytes.
+/// A complete body. Cloning shares the bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct StoredBody {
-    segments: Arc<[Bytes]>,
-    length: u64,
-    /// Where the bytes are if they are not here.
-    file: Option<Arc<FileBody>>,
+pub(crate) enum StoredBody {
+    /// In one piece.
+    Whole(Bytes),
+    /// In several, of that many bytes together.
+    Pieces(Arc<[Bytes]>, u64),
+    /// On disk.
+    File(Arc<FileBody>),
 }
 
 impl StoredBody {
     /// A body of these pieces, none of which may borrow from a larger buffer (it would be kept alive unweighed).
     pub(crate) fn new(segments: Vec<Bytes>) -> Self {
-        let length = segments.iter().map(|segment| segment.len() as u64).sum();
-        Self { segments: segments.into(), length, file: None }
+        match <[Bytes; 1]>::try_from(segments) {
+            Ok([whole]) => Self::Whole(whole),
+            Err(segments) if segments.is_empty() => Self::Whole(Bytes::new()),
+            Err(segments) => {
+                let length = segments.iter().map(|segment| segment.len() as u64).sum();
+                Self::Pieces(segments.into(), length)
+            }
+        }
     }
 
     /// A body that is on disk.
     pub(crate) fn in_file(file: Arc<FileBody>) -> Self {
-        Self { segments: Arc::from([]), length: file.length(), file: Some(file) }
+        Self::File(file)
     }
 
     /// Its file, if it is on disk and not in memory.
     pub(crate) fn file(&self) -> Option<&Arc<FileBody>> {
-        self.file.as_ref()
+        match self {
+            Self::File(file) => Some(file),
+            Self::Whole(_) | Self::Pieces(..) => None,
+        }
     }
 
     /// Whether bytes of it turned out to be lost.
     pub(crate) fn is_damaged(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| file.is_damaged())
+        self.file().is_some_and(|file| file.is_damaged())
     }
 
     /// All bytes that are in memory.
     pub(crate) fn to_vec(&self) -> Vec<u8> {
-        self.segments.concat()
+        match self {
+            Self::Whole(whole) => whole.to_vec(),
+            Self::Pieces(pieces, _) => pieces.concat(),
+            Self::File(_) => Vec::new(),
+        }
     }
 
     /// Length in bytes.
     pub(crate) fn length(&self) -> u64 {
-        self.length
+        match self {
+            Self::Whole(whole) => whole.len() as u64,
+            Self::Pieces(_, length) => *length,
+            Self::File(file) => file.length(),
+        }
     }
 
     /// A body of the bytes from `start` up to but excluding `end`.
     pub(crate) fn reader(&self, start: u64, end: u64) -> Body {
-        let end = end.min(self.length);
-        if let Some(file) = &self.file {
-            return file.reader(start, end).boxed_unsync();
+        let end = end.min(self.length());
+        let start = start.min(end);
+        match self {
+            // Both are at most the length, which is a usize.
+            Self::Whole(whole) => body::full(whole.slice(start as usize..end as usize)),
+            Self::Pieces(pieces, _) => {
+                StoredReader { segments: Arc::clone(pieces), next: 0, skip: start, left: end - start }.boxed_unsync()
+            }
+            Self::File(file) => file.reader(start, end).boxed_unsync(),
         }
-        StoredReader { segments: Arc::clone(&self.segments), next: 0, skip: start, left: end.saturating_sub(start) }
-            .boxed_unsync()
     }
 
     fn weight(&self) -> usize {
-        let segments: usize = self.segments.iter().map(|segment| segment.len() + SEGMENT_OVERHEAD).sum();
-        segments + self.file.as_ref().map_or(0, |file| file.weight())
+        match self {
+            Self::Whole(whole) => whole.len(),
+            Self::Pieces(pieces, _) => pieces.iter().map(|piece| piece.len() + SEGMENT_OVERHEAD).sum(),
+            Self::File(file) => file.weight(),
+        }
     }
 }
 

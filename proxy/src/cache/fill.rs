@@ -15,6 +15,7 @@ use super::{
     buffer::{Buffer, FillReader},
     disk::{FileBody, MEMORY_BODY, SpoolWriter},
     entry::{Entry, Meta, StoredBody},
+    fields::Fields,
     flight::Licence,
     key::Key,
     marks::Mark,
@@ -52,7 +53,9 @@ impl Filling {
     fn entry(&self, body: StoredBody, used: u64) -> Arc<Entry> {
         let mut meta = self.meta.clone();
         if meta.status != StatusCode::NO_CONTENT {
-            meta.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.length()));
+            let mut headers = meta.headers.to_map();
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.length()));
+            meta.headers = Fields::from(&headers);
         }
         Arc::new(Entry::new(meta, body, used))
     }

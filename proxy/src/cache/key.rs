@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::policy::{CachePolicy, Selection};
 
 /// Raised whenever the layout of the key changes, so that no old object is ever found under a new key.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Fields that no selection can put in the key: they belong to the connection, to the cache itself, to the body, or
 /// (`Cookie`) have a selection of their own.
@@ -88,13 +88,14 @@ impl KeyedRequest {
         let cookies = select_cookies(&policy.cookies, input.headers);
         let headers = select_headers(&policy.headers, input.headers);
 
-        let mut writer = Writer(vec![VERSION]);
+        let mut writer = Writer(Vec::with_capacity(HASH + 32 + input.host.len() + input.path.len()));
+        writer.0.extend_from_slice(&[0; HASH]);
+        writer.0.push(VERSION);
         for part in [input.namespace, input.scheme, input.host, input.path] {
             writer.part(part.as_bytes());
         }
         writer.count(usize::from(query.is_some()));
         writer.part(query.as_deref().unwrap_or("").as_bytes());
-        let url_length = writer.0.len();
 
         writer.count(headers.len());
         for name in &headers {
@@ -113,7 +114,17 @@ impl KeyedRequest {
         }
 
         let cookies = (!cookies.is_empty()).then(|| cookies.join("; "));
-        Self { key: Key::new(writer.0, url_length), query, cookies, headers, extension: extension(input.path) }
+        Self { key: Key::new(writer.0), query, cookies, headers, extension: extension(input.path) }
+    }
+}
+
+impl KeyedRequest {
+    /// The same for a slice of the response. No key is the beginning of another one, so this is no other request's.
+    #[must_use]
+    pub(crate) fn slice(&self, index: u64) -> Self {
+        let mut writer = Writer([&[0; HASH], self.key.bytes()].concat());
+        writer.part(&index.to_be_bytes());
+        Self { key: Key::new(writer.0), ..self.clone() }
     }
 }
 
@@ -124,25 +135,32 @@ fn extension(path: &str) -> Option<Arc<str>> {
 }
 
 /// Identifies a stored response up to Vary. Equality compares the whole byte string; the hash is seeded per process.
+/// There is one for every stored response, so it is as small as can be: one pointer to one block.
 #[derive(Clone)]
 pub struct Key {
-    bytes: Arc<[u8]>,
-    url_length: usize,
-    hash: u64,
-    url_hash: u64,
+    /// The hash, and behind it the bytes.
+    block: Arc<[u8]>,
 }
 
+/// Bytes of the hash in front of a key's bytes.
+const HASH: usize = size_of::<u64>();
+
 impl Key {
-    fn new(bytes: Vec<u8>, url_length: usize) -> Self {
-        let seed = seed();
-        let hash = xxh3_64_with_seed(&bytes, seed);
-        let url_hash = xxh3_64_with_seed(bytes.get(..url_length).unwrap_or(&bytes), seed);
-        Self { bytes: bytes.into(), url_length, hash, url_hash }
+    /// A key from a buffer that has [`HASH`] bytes free in front.
+    fn new(mut block: Vec<u8>) -> Self {
+        if let Some((place, bytes)) = block.split_first_chunk_mut::<HASH>() {
+            *place = xxh3_64_with_seed(bytes, seed()).to_ne_bytes();
+        }
+        Self { block: block.into() }
+    }
+
+    fn hash(&self) -> u64 {
+        self.block.first_chunk::<HASH>().map_or(0, |hash| u64::from_ne_bytes(*hash))
     }
 
     /// A hash that all keys of one URL share; it differs between processes.
     pub(crate) fn url_hash(&self) -> u64 {
-        self.url_hash
+        xxh3_64_with_seed(self.url_bytes(), seed())
     }
 
     /// The part that says which URL this is, shared by all its variants.
@@ -153,7 +171,7 @@ impl Key {
     /// That part, taken apart again.
     pub(crate) fn url_parts(&self) -> UrlParts<'_> {
         // Never missing: the one constructor writes them all.
-        read_url(&self.bytes).map_or(UrlParts { scheme: "", host: "", path: "", query: "" }, |(url, _)| url)
+        read_url(self.bytes()).map_or(UrlParts { scheme: "", host: "", path: "", query: "" }, |(url, _)| url)
     }
 
     /// All parts, as names and values: `origin`, `scheme`, `host`, `path`, `query NAME`, `header NAME`, `cookie NAME`, and what
@@ -161,34 +179,36 @@ impl Key {
     #[must_use]
     pub fn parts(&self) -> Vec<(String, String)> {
         // Never missing: the one constructor writes them all.
-        read_parts(&self.bytes).unwrap_or_default()
+        read_parts(self.bytes()).unwrap_or_default()
     }
 
     /// The key from its bytes, as they were kept; none if they are no key of this version.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (_, behind) = read_url(bytes)?;
-        Some(Self::new(bytes.to_vec(), bytes.len() - behind))
+        read_url(bytes)?;
+        Some(Self::new([&[0; HASH], bytes].concat()))
     }
 
     /// All bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.block.get(HASH..).unwrap_or_default()
     }
 
     /// Those of the URL, which all its keys have in common.
     pub(crate) fn url_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.url_length).unwrap_or(&self.bytes)
+        let bytes = self.bytes();
+        let behind = read_url(bytes).map_or(0, |(_, behind)| behind);
+        bytes.get(..bytes.len() - behind).unwrap_or(bytes)
     }
 
     /// Bytes that the key occupies.
     pub(crate) fn weight(&self) -> usize {
-        self.bytes.len() + size_of::<Self>()
+        self.block.len()
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.bytes == other.bytes
+        self.block == other.block
     }
 }
 
@@ -196,14 +216,14 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        state.write_u64(self.hash());
     }
 }
 
 impl fmt::Debug for Key {
     /// Shows the hash only: keys hold cookies, and a public key helps poisoning.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({:016x})", self.hash)
+        write!(f, "Key({:016x})", self.hash())
     }
 }
 
@@ -226,13 +246,13 @@ pub(crate) struct UrlKey(Key);
 
 impl UrlKey {
     fn bytes(&self) -> &[u8] {
-        self.0.bytes.get(..self.0.url_length).unwrap_or(&self.0.bytes)
+        self.0.url_bytes()
     }
 }
 
 impl PartialEq for UrlKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.url_hash == other.0.url_hash && self.bytes() == other.bytes()
+        self.bytes() == other.bytes()
     }
 }
 
@@ -240,7 +260,7 @@ impl Eq for UrlKey {}
 
 impl Hash for UrlKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.url_hash);
+        state.write_u64(self.0.url_hash());
     }
 }
 
@@ -265,9 +285,15 @@ fn read_url(bytes: &[u8]) -> Option<(UrlParts<'_>, usize)> {
 }
 
 fn read_number(rest: &mut &[u8]) -> Option<usize> {
-    let (number, behind) = rest.split_first_chunk::<8>()?;
-    *rest = behind;
-    usize::try_from(u64::from_be_bytes(*number)).ok()
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let byte = *rest.split_off_first()?;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return usize::try_from(number).ok();
+        }
+    }
+    None
 }
 
 fn read_part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -321,8 +347,14 @@ fn read_parts(bytes: &[u8]) -> Option<Vec<(String, String)>> {
 struct Writer(Vec<u8>);
 
 impl Writer {
+    /// Seven bits a byte, the last byte's eighth bit being 0: each number has one form, and no form begins another.
     fn count(&mut self, number: usize) {
-        self.0.extend_from_slice(&(number as u64).to_be_bytes());
+        let mut rest = number;
+        while rest >= 0x80 {
+            self.0.push(0x80 | (rest & 0x7f) as u8);
+            rest >>= 7;
+        }
+        self.0.push(rest as u8);
     }
 
     fn part(&mut self, bytes: &[u8]) {

@@ -52,6 +52,8 @@ pub struct Ask<'a> {
     pub policy: &'a CachePolicy,
     /// Cookies that are not in the key may reach the origin (an origin request policy forwards them).
     pub unkeyed_cookies: bool,
+    /// A request for a range may wait for, and cause, a fetch of the whole.
+    pub whole: bool,
 }
 
 impl Ask<'_> {
@@ -80,7 +82,7 @@ impl Ask<'_> {
         if *self.method == Method::HEAD {
             (!self.policy.rules.head_fill).then_some(BypassReason::Head)
         } else {
-            range::requested(self.headers).map(|_| BypassReason::Range)
+            range::requested(self.headers).filter(|_| !self.whole).map(|_| BypassReason::Range)
         }
     }
 
@@ -97,7 +99,7 @@ impl Ask<'_> {
 
     /// Whether the origin's answer depends on nothing but the key and what `Vary` names, so that waiting for another's
     /// helps.
-    fn is_collapsible(&self) -> bool {
+    pub(crate) fn is_collapsible(&self) -> bool {
         let credentials =
             self.headers.contains_key(header::AUTHORIZATION) && !self.keyed.headers.contains(&header::AUTHORIZATION);
         let cookies = self.unkeyed_cookies && self.headers.contains_key(header::COOKIE);
@@ -161,10 +163,11 @@ impl Cache {
         if let Some(reason) = ask.bypass() {
             return Lookup::Bypass(reason);
         }
+        let mut stored = self.inner.chosen(ask);
         if let Some(disk) = self.inner.disk.get() {
-            self.inner.recall(disk, ask, now).await;
+            stored = self.inner.recall(disk, stored, ask, now).await;
         }
-        if let Some(served) = self.fresh_hit(ask, now) {
+        if let Some(served) = stored.and_then(|entry| self.fresh_hit(&entry, ask, now)) {
             return Lookup::Hit(Box::new(served));
         }
         let begun = Instant::now();
@@ -210,10 +213,10 @@ impl Cache {
         FetchTicket::new(lead, ask.facts(), MissReason::Method).marked(None, false)
     }
 
-    fn fresh_hit(&self, ask: &Ask<'_>, now: Now) -> Option<Served> {
-        let group = self.inner.store.group(&ask.keyed.key)?;
-        let entry = group.select(ask.headers).filter(|entry| !entry.body.is_damaged())?;
-        if ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh {
+    fn fresh_hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Option<Served> {
+        if entry.body.is_damaged()
+            || ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh
+        {
             return None;
         }
         super::point();
@@ -370,7 +373,7 @@ impl Cache {
 
 /// What is stored for a request.
 struct Found {
-    group: Option<Arc<Group>>,
+    group: Option<Group>,
     entry: Option<Arc<Entry>>,
     /// How long expired responses are of use.
     keep: Duration,

@@ -19,6 +19,8 @@ pub(crate) enum Mark {
     HitForMiss,
     /// The last body, whose length was not announced, was larger than `max_object`.
     Oversize,
+    /// Parts of it cannot be put together, or need not be: a request for a range waits for the whole.
+    Whole,
     /// The origin failed so a moment ago; what is stored goes on standing in for it.
     OriginFailed(Failure),
 }
@@ -28,7 +30,7 @@ impl Mark {
     fn lasts(self, retry: Duration) -> Duration {
         match self {
             Self::HitForMiss => Duration::from_secs(120),
-            Self::Oversize => Duration::from_secs(3_600),
+            Self::Oversize | Self::Whole => Duration::from_secs(3_600),
             Self::OriginFailed(_) => retry,
         }
     }

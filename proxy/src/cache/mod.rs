@@ -17,6 +17,7 @@ mod described;
 mod disk;
 mod duties;
 mod entry;
+mod fields;
 mod fill;
 mod flight;
 mod freshness;
@@ -34,6 +35,7 @@ mod recall;
 mod request_control;
 mod rules;
 mod serve;
+mod sliced;
 mod status;
 mod store;
 mod sweep;
@@ -57,6 +59,7 @@ use tokio::{
     time::Instant,
 };
 
+pub(crate) use self::parts::Cut;
 pub use self::{
     conditional::Validators,
     disk::DiskSettings,
@@ -113,6 +116,13 @@ pub struct CacheLimits {
     pub keep: Duration,
 }
 
+impl CacheLimits {
+    /// Bytes of the largest response that memory may have to hold: where `max_object` is beyond it, there is a disk for those.
+    fn largest_in_memory(&self) -> u64 {
+        if self.max_object > self.memory { self.memory / 16 } else { self.max_object }
+    }
+}
+
 /// The cache. Cloning is cheap and shares everything.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -157,7 +167,7 @@ impl Cache {
     #[must_use]
     pub fn within(world: World, limits: CacheLimits) -> Self {
         let inner = Inner {
-            store: Store::new(limits.memory),
+            store: Store::new(limits.memory, limits.largest_in_memory()),
             marks: Marks::new(),
             overflows: Overflows::new(),
             purges: Purges::default(),

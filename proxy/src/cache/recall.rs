@@ -6,7 +6,7 @@ use std::{collections::hash_map::Entry as Place, sync::Arc};
 
 use super::{
     Inner, Now,
-    disk::Disk,
+    disk::{Disk, FileBody},
     entry::Entry,
     key::Key,
     lookup::Ask,
@@ -15,15 +15,33 @@ use super::{
 };
 
 impl Inner {
-    /// Brings what is on disk for a request within reach: the responses of its key into memory, the first bytes of a large
-    /// body verified. Afterwards the request is looked up as ever.
-    pub(crate) async fn recall(&self, disk: &Disk, ask: &Ask<'_>, now: Now) {
+    /// What memory has for a request.
+    pub(crate) fn chosen(&self, ask: &Ask<'_>) -> Option<Arc<Entry>> {
+        self.store.group(&ask.keyed.key)?.select(ask.headers).cloned()
+    }
+
+    /// Brings what is on disk for a request within reach: the responses of its key into memory, unless one was `chosen`
+    /// there already, the first bytes of a large body verified. What is then chosen.
+    pub(crate) async fn recall(
+        &self,
+        disk: &Disk,
+        mut chosen: Option<Arc<Entry>>,
+        ask: &Ask<'_>,
+        now: Now,
+    ) -> Option<Arc<Entry>> {
         let key = &ask.keyed.key;
-        if self.store.group(key).is_none() {
+        if chosen.is_none() && self.store.group(key).is_none() {
             self.promote(disk, key, now).await;
+            chosen = self.chosen(ask);
         }
-        let Some(group) = self.store.group(key) else { return };
-        let Some(file) = group.select(ask.headers).and_then(|entry| entry.body.file()).map(Arc::clone) else { return };
+        if let Some(file) = chosen.as_ref().and_then(|entry| entry.body.file()) {
+            Self::verify(file, ask).await;
+        }
+        chosen
+    }
+
+    /// Sees to it that the first bytes that a request wants of a body were verified.
+    async fn verify(file: &Arc<FileBody>, ask: &Ask<'_>) {
         let wanted = range::requested(ask.headers).filter(|_| file.length() > 0);
         let at = match wanted.map(|ranges| range::select(&ranges, file.length())) {
             Some(Selected::One((start, _))) => start,
@@ -32,6 +50,7 @@ impl Inner {
         };
         if !file.is_verified(at) {
             // What cannot be read is marked so, and is then a miss.
+            let file = Arc::clone(file);
             drop(tokio::task::spawn_blocking(move || file.read(at, at + 1)).await);
         }
     }

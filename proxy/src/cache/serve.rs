@@ -55,7 +55,7 @@ pub(crate) fn serve(meta: &Meta, source: Source<'_>, wish: Wish<'_>, now: Now, m
     report.age = meta.freshness.age(resident);
     report.ttl_left = Some(meta.freshness.ttl_left(resident));
     report.detail = report.detail.or(meta.lent.map(Lent::as_str));
-    let mut answer = shape(meta, meta.headers.clone(), source, wish, now);
+    let mut answer = shape(meta, meta.headers.to_map(), source, wish, now);
     match wish.rules.age_penalty {
         AgePenalty::Off => drop(answer.headers.insert(header::AGE, HeaderValue::from(report.age.as_secs()))),
         AgePenalty::DropAge => {}
@@ -69,11 +69,11 @@ pub(crate) fn serve(meta: &Meta, source: Source<'_>, wish: Wish<'_>, now: Now, m
 
 /// Whether the viewer's condition makes this a 304. Conditions concern successful answers only (RFC 9110 section
 /// 13.2.1).
-fn is_unchanged(meta: &Meta, wish: Wish<'_>, now: Now) -> bool {
+fn is_unchanged(meta: &Meta, headers: &HeaderMap, wish: Wish<'_>, now: Now) -> bool {
     let received = date::unix(meta.received.wall);
     meta.status == StatusCode::OK
         && matches!(*wish.method, Method::GET | Method::HEAD)
-        && conditional::is_not_modified(wish.headers, &meta.headers, received, date::unix(now.wall))
+        && conditional::is_not_modified(wish.headers, headers, received, date::unix(now.wall))
 }
 
 /// An answer before the fields that every answer gets.
@@ -86,7 +86,7 @@ pub(crate) struct Answer {
 
 /// What this viewer gets of a response with these `headers`: nothing but a 304, a part, parts, the head, or all of it.
 pub(crate) fn shape(meta: &Meta, headers: HeaderMap, source: Source<'_>, wish: Wish<'_>, now: Now) -> Answer {
-    let mut answer = if is_unchanged(meta, wish, now) {
+    let mut answer = if is_unchanged(meta, &headers, wish, now) {
         let headers = conditional::not_modified_fields(&headers);
         Answer { status: StatusCode::NOT_MODIFIED, headers, body: body::empty(), length: None }
     } else {
@@ -111,7 +111,7 @@ fn of_filling(
     wish: Wish<'_>,
     now: Now,
 ) -> Answer {
-    let selected = length.map_or(Selected::Whole, |length| wanted(meta, length, wish, now));
+    let selected = length.map_or(Selected::Whole, |length| wanted(meta, &headers, length, wish, now));
     let body = reader.map_or_else(body::empty, BodyExt::boxed_unsync);
     match (selected, length) {
         (Selected::One(part), Some(whole)) => {
@@ -125,7 +125,7 @@ fn of_filling(
 
 fn of_stored(meta: &Meta, headers: HeaderMap, stored: &StoredBody, wish: Wish<'_>, now: Now) -> Answer {
     let length = stored.length();
-    match wanted(meta, length, wish, now) {
+    match wanted(meta, &headers, length, wish, now) {
         Selected::Whole => {
             Answer { status: meta.status, headers, body: stored.reader(0, length), length: Some(length) }
         }
@@ -161,9 +161,9 @@ fn unsatisfiable(stored: &HeaderMap, length: u64) -> Answer {
     Answer { status: StatusCode::RANGE_NOT_SATISFIABLE, headers, body: body::empty(), length: Some(0) }
 }
 
-fn wanted(meta: &Meta, length: u64, wish: Wish<'_>, now: Now) -> Selected {
+fn wanted(meta: &Meta, headers: &HeaderMap, length: u64, wish: Wish<'_>, now: Now) -> Selected {
     let whole = *wish.method != Method::GET || meta.status != StatusCode::OK || length == 0;
     let ranges = if whole { None } else { range::requested(wish.headers) };
-    let permitted = |_: &Vec<_>| conditional::permits_range(wish.headers, &meta.headers, date::unix(now.wall));
+    let permitted = |_: &Vec<_>| conditional::permits_range(wish.headers, headers, date::unix(now.wall));
     ranges.filter(permitted).map_or(Selected::Whole, |ranges| range::select(&ranges, length))
 }

@@ -3,10 +3,15 @@
 //! Reading takes no lock of ours. Writing goes through the URL's [`Slot`], under the lock of its shard, so that storing
 //! and invalidating exclude one another: a fill may store only while its flight stands in the slot, an invalidation
 //! empties the slot, and therefore nothing that began before an invalidation is ever stored after it (security.md F8).
+//! There may be millions of responses: what each costs beyond its bytes is counted in tens of bytes here, which is why a
+//! group of one is its response, a URL of one key has that key and nothing else, and the table is quick_cache's (S3-FIFO's
+//! kin; 50 bytes an entry, where moka takes 300 and six times as long for a read).
 //! Deliberately absent: the clock, and any lock held while waiting.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry as Place},
+    hash::{BuildHasherDefault, Hasher},
+    slice,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +19,7 @@ use std::{
 };
 
 use http::{HeaderMap, header};
-use moka::{notification::RemovalCause, sync::Cache as Table};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache as Table};
 
 use super::{
     entry::Entry,
@@ -28,139 +33,270 @@ const MAX_VARIANTS: usize = 64;
 
 const SHARDS: usize = 64;
 
-/// All variants stored under one key, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Group {
-    entries: Vec<Arc<Entry>>,
+/// Most parts of the table that are locked by themselves.
+const MAX_PARTS: u64 = 64;
+
+/// A typical response's weight: how many keys are remembered that fell to the limit is reckoned from it.
+const TYPICAL: u64 = 8 << 10;
+
+/// The share of memory for responses that were asked for again; the rest is where new ones have to prove themselves, with
+/// room for more than one of the largest.
+const PROVEN: f64 = 0.8;
+
+/// All variants stored under one key, oldest first; at least one.
+#[derive(Clone, Debug)]
+pub(crate) enum Group {
+    /// Nearly always.
+    One(Arc<Entry>),
+    /// More.
+    Several(Arc<[Arc<Entry>]>),
 }
 
 impl Group {
+    /// A group of these, if there are any.
+    fn new(mut entries: Vec<Arc<Entry>>) -> Option<Self> {
+        match entries.len() {
+            0 => None,
+            1 => entries.pop().map(Self::One),
+            _ => Some(Self::Several(entries.into())),
+        }
+    }
+
     /// The response for this request: of those that match the newest, negotiated ones first.
     pub(crate) fn select(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
-        let matching = self.entries.iter().filter(|entry| entry.meta.variant.matches(request));
-        matching.max_by_key(|entry| (entry.meta.variant.is_negotiated(), entry.meta.date()))
+        let mut matching = self.entries().iter().filter(|entry| entry.meta.variant.matches(request));
+        let first = matching.next()?;
+        let Some(second) = matching.next() else { return Some(first) }; // nearly always: no date to be read
+        let all = [first, second].into_iter().chain(matching);
+        all.max_by_key(|entry| (entry.meta.variant.is_negotiated(), entry.meta.date()))
     }
 
     /// Other variants than `chosen` that have an entity-tag.
     pub(crate) fn tagged_besides(&self, chosen: Option<&Arc<Entry>>) -> Vec<Arc<Entry>> {
-        let others = self.entries.iter().rev().filter(|entry| chosen.is_none_or(|chosen| !Arc::ptr_eq(entry, chosen)));
-        others.filter(|entry| entry.meta.headers.contains_key(header::ETAG)).cloned().collect()
+        let others =
+            self.entries().iter().rev().filter(|entry| chosen.is_none_or(|chosen| !Arc::ptr_eq(entry, chosen)));
+        others.filter(|entry| entry.meta.headers.get(&header::ETAG).is_some()).cloned().collect()
     }
 
     /// The variant stored last, whose `Vary` is the best guess for the next answer's.
     pub(crate) fn latest(&self) -> Option<&Arc<Entry>> {
-        self.entries.last()
+        self.entries().last()
     }
 
     /// All variants.
     pub(crate) fn entries(&self) -> &[Arc<Entry>] {
-        &self.entries
-    }
-
-    fn weight(&self, key: &Key) -> u64 {
-        let entries: usize = self.entries.iter().map(|entry| entry.weight()).sum();
-        (entries + key.weight()) as u64
+        match self {
+            Self::One(entry) => slice::from_ref(entry),
+            Self::Several(entries) => entries,
+        }
     }
 }
 
-/// What is stored and what is on its way for one URL.
+/// The keys that something is stored under, of one URL (of several, should their hashes be the same).
+#[derive(Debug)]
+enum Keys {
+    One(Key),
+    Several(Box<HashSet<Key>>),
+}
+
+impl Keys {
+    fn insert(&mut self, key: &Key) {
+        match self {
+            Self::One(known) if known == key => {}
+            Self::One(known) => *self = Self::Several(Box::new([known.clone(), key.clone()].into())),
+            Self::Several(keys) => drop(keys.insert(key.clone())),
+        }
+    }
+
+    /// Takes a key out; says whether none is left.
+    fn remove(&mut self, key: &Key) -> bool {
+        match self {
+            Self::One(known) => known == key,
+            Self::Several(keys) => {
+                keys.remove(key);
+                keys.is_empty()
+            }
+        }
+    }
+
+    fn into_vec(self) -> Vec<Key> {
+        match self {
+            Self::One(key) => vec![key],
+            Self::Several(keys) => keys.into_iter().collect(),
+        }
+    }
+}
+
+type KeysByUrl = HashMap<u64, Keys, BuildHasherDefault<Ready>>;
+
+/// The fills of one URL.
 #[derive(Debug, Default)]
-pub(crate) struct Slot {
-    keys: HashSet<Key>,
+struct Flights {
     /// Fills that others may join: at their head, or at the body that is coming in.
-    flights: Vec<Arc<Flight>>,
+    shown: Vec<Arc<Flight>>,
     /// Fills that nobody can join (yet), by id: there may be thousands, and nobody has to look through them.
     lone: HashMap<u64, Arc<Flight>>,
 }
 
-impl Slot {
+/// What is stored and what is on its way for one URL, as long as its shard is locked.
+#[derive(Debug)]
+pub(crate) struct Slot<'a> {
+    url_hash: u64,
+    keys: &'a mut KeysByUrl,
+    flights: &'a mut Flights,
+}
+
+impl Slot<'_> {
     /// The running fills of one key that may be joined.
     pub(crate) fn flights<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Arc<Flight>> {
-        self.flights.iter().filter(move |flight| flight.key == *key)
+        self.flights.shown.iter().filter(move |flight| flight.key == *key)
     }
 
     /// Lets a fill begin: from now on it may store.
     pub(crate) fn admit(&mut self, flight: Arc<Flight>) {
         if flight.joinable {
-            self.flights.push(flight);
+            self.flights.shown.push(flight);
         } else {
-            self.lone.insert(flight.id, flight);
+            self.flights.lone.insert(flight.id, flight);
         }
     }
 
     /// Shows a fill that nobody could join to everybody, unless its licence was revoked.
     pub(crate) fn show(&mut self, flight: &Arc<Flight>) {
-        if self.lone.remove(&flight.id).is_some() {
-            self.flights.push(Arc::clone(flight));
+        if self.flights.lone.remove(&flight.id).is_some() {
+            self.flights.shown.push(Arc::clone(flight));
         }
     }
 
     /// Whether the fill may (still) store.
     pub(crate) fn licenses(&self, flight: &Flight) -> bool {
-        self.lone.contains_key(&flight.id) || self.flights.iter().any(|known| known.id == flight.id)
+        self.flights.lone.contains_key(&flight.id) || self.flights.shown.iter().any(|known| known.id == flight.id)
     }
 
     /// Takes the fill out; it can neither be joined nor store any more.
     pub(crate) fn dismiss(&mut self, flight: &Flight) {
-        if self.lone.remove(&flight.id).is_none() {
-            self.flights.retain(|known| known.id != flight.id);
+        if self.flights.lone.remove(&flight.id).is_none() {
+            self.flights.shown.retain(|known| known.id != flight.id);
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.flights.is_empty() && self.lone.is_empty()
+    fn holds(&mut self, key: &Key) {
+        match self.keys.entry(self.url_hash) {
+            Place::Occupied(mut known) => known.get_mut().insert(key),
+            Place::Vacant(free) => drop(free.insert(Keys::One(key.clone()))),
+        }
+    }
+
+    fn lost(&mut self, key: &Key) {
+        if self.keys.get_mut(&self.url_hash).is_some_and(|keys| keys.remove(key)) {
+            self.keys.remove(&self.url_hash);
+        }
     }
 }
 
-type Shard = HashMap<UrlKey, Slot>;
+#[derive(Debug, Default)]
+struct Shard {
+    keys: KeysByUrl,
+    flights: HashMap<UrlKey, Flights>,
+}
+
+impl Shard {
+    /// The keys of a URL, which from now on are not known here any more.
+    fn take_keys(&mut self, key: &Key, url_hash: u64) -> Vec<Key> {
+        let keys = self.keys.remove(&url_hash).map(Keys::into_vec).unwrap_or_default();
+        let (own, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|known| known.url_bytes() == key.url_bytes());
+        for other in others {
+            let flights = &mut Flights::default();
+            Slot { url_hash, keys: &mut self.keys, flights }.holds(&other);
+        }
+        own
+    }
+}
+
+/// Takes a hash that is one already.
+#[derive(Debug, Default)]
+struct Ready(u64);
+
+impl Hasher for Ready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// Bytes.
+#[derive(Clone, Debug)]
+struct Weights;
+
+impl Weighter<Key, Group> for Weights {
+    fn weight(&self, key: &Key, group: &Group) -> u64 {
+        let entries: usize = group.entries().iter().map(|entry| entry.weight()).sum();
+        (entries + key.weight()) as u64
+    }
+}
+
+/// What falls to the memory limit: the keys that are still known to their shards, and how many there were.
+#[derive(Clone, Debug, Default)]
+struct Fallen(Arc<Mutex<Vec<Key>>>, Arc<AtomicU64>);
+
+impl Lifecycle<Key, Group> for Fallen {
+    type RequestState = ();
+
+    fn begin_request(&self) {}
+
+    fn on_evict(&self, (): &mut (), key: Key, _: Group) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        lock(&self.0).push(key);
+    }
+}
+
+type Objects = Table<Key, Group, Weights, BuildHasherDefault<Ready>, Fallen>;
 
 /// The store.
 #[derive(Debug)]
 pub(crate) struct Store {
-    objects: Table<Key, Arc<Group>>,
+    objects: Objects,
     shards: Vec<Mutex<Shard>>,
-    /// Keys that fell to the memory limit and are still in their slots.
-    evicted: Arc<Mutex<Vec<Key>>>,
-    evictions: Arc<AtomicU64>,
-    memory: u64,
-    /// Bytes stored since the table last put its house in order.
-    unsettled: AtomicU64,
+    fallen: Fallen,
 }
 
 impl Store {
-    /// An empty store for that many bytes.
-    pub(crate) fn new(memory: u64) -> Self {
-        let evicted = Arc::new(Mutex::new(Vec::new()));
-        let fallen = Arc::clone(&evicted);
-        let evictions = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&evictions);
-        let objects = Table::builder()
-            .max_capacity(memory)
-            .weigher(|key: &Key, group: &Arc<Group>| u32::try_from(group.weight(key)).unwrap_or(u32::MAX))
-            .eviction_listener(move |key: Arc<Key>, _, cause| {
-                if cause == RemovalCause::Size {
-                    count.fetch_add(1, Ordering::Relaxed);
-                    lock(&fallen).push(Key::clone(&key));
-                }
-            })
-            .build();
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { objects, shards, evicted, evictions, memory, unsettled: AtomicU64::new(0) }
+    /// An empty store for that many bytes, of which no response takes more than `largest`.
+    pub(crate) fn new(memory: u64, largest: u64) -> Self {
+        let parts = usize::try_from((memory / largest.max(1) / 2).clamp(1, MAX_PARTS)).unwrap_or(1);
+        let typical = usize::try_from(memory / TYPICAL).unwrap_or(usize::MAX).max(parts * 32);
+        let mut options = OptionsBuilder::new();
+        options.weight_capacity(memory).estimated_items_capacity(typical).shards(parts).hot_allocation(PROVEN);
+        let options = options.build().expect("capacities are set");
+        let fallen = Fallen::default();
+        let objects = Table::with_options(options, Weights, BuildHasherDefault::default(), fallen.clone());
+        Self { objects, shards: (0..SHARDS).map(|_| Mutex::default()).collect(), fallen }
     }
 
     /// What is stored under a key.
-    pub(crate) fn group(&self, key: &Key) -> Option<Arc<Group>> {
+    pub(crate) fn group(&self, key: &Key) -> Option<Group> {
         self.objects.get(key)
     }
 
     /// Works on the slot of the key's URL with everybody else kept out. `work` must not come back here.
-    pub(crate) fn with_slot<R>(&self, key: &Key, work: impl FnOnce(&mut Slot) -> R) -> R {
-        let mut shard = self.shard(key);
-        let url = key.url();
-        let slot = shard.entry(url.clone()).or_default();
-        let result = work(slot);
-        if slot.is_empty() {
-            shard.remove(&url);
+    pub(crate) fn with_slot<R>(&self, key: &Key, work: impl FnOnce(&mut Slot<'_>) -> R) -> R {
+        let url_hash = key.url_hash();
+        let mut shard = self.shard(url_hash);
+        let Shard { keys, flights } = &mut *shard;
+        let mut place = match flights.entry(key.url()) {
+            Place::Occupied(place) => place,
+            Place::Vacant(free) => free.insert_entry(Flights::default()),
+        };
+        let result = work(&mut Slot { url_hash, keys, flights: place.get_mut() });
+        if place.get().shown.is_empty() && place.get().lone.is_empty() {
+            place.remove();
         }
         result
     }
@@ -175,57 +311,67 @@ impl Store {
         purged: impl FnOnce() -> bool,
     ) -> bool {
         let key = &flight.key;
-        let weight = entry.weight() as u64;
         let stored = self.with_slot(key, |slot| {
             let licensed = slot.licenses(flight) && !purged();
             slot.dismiss(flight);
             if licensed {
                 let old = self.objects.get(key);
-                let mut entries = old.map(|group| group.entries.clone()).unwrap_or_default();
+                let mut entries = old.map(|group| group.entries().to_vec()).unwrap_or_default();
                 entries.retain(|known| {
                     replaced.is_none_or(|replaced| !Arc::ptr_eq(known, replaced))
                         && known.meta.variant != entry.meta.variant
                 });
                 make_room(&mut entries);
                 entries.push(entry);
-                slot.keys.insert(key.clone());
-                self.objects.insert(key.clone(), Arc::new(Group { entries }));
+                self.put(slot, key, entries);
             }
             licensed
         });
-        if stored {
-            self.settle(weight);
-        }
+        self.settle();
         stored
     }
 
     /// Takes in what was found elsewhere under a key, if nothing is stored there and `still` says so under the slot's lock.
     pub(crate) fn adopt(&self, key: &Key, entries: Vec<Arc<Entry>>, still: impl FnOnce() -> bool) {
-        let weight = entries.iter().map(|entry| entry.weight() as u64).sum();
         self.with_slot(key, |slot| {
             if still() && self.objects.get(key).is_none() {
-                slot.keys.insert(key.clone());
-                self.objects.insert(key.clone(), Arc::new(Group { entries }));
+                self.put(slot, key, entries);
             }
         });
-        self.settle(weight);
+        self.settle();
+    }
+
+    /// Puts these under a key, in place of whatever is there.
+    fn put(&self, slot: &mut Slot<'_>, key: &Key, entries: Vec<Arc<Entry>>) {
+        match Group::new(entries) {
+            Some(group) => {
+                slot.holds(key);
+                self.objects.insert(key.clone(), group);
+            }
+            None => {
+                slot.lost(key);
+                self.objects.remove(key);
+            }
+        }
     }
 
     /// Looks through what is stored under a key whose slot the caller has: `revise` keeps an entry, puts another in its
     /// place, or drops it.
-    pub(crate) fn revise(&self, slot: &mut Slot, key: &Key, mut revise: impl FnMut(&Arc<Entry>) -> Option<Arc<Entry>>) {
+    pub(crate) fn revise(
+        &self,
+        slot: &mut Slot<'_>,
+        key: &Key,
+        mut revise: impl FnMut(&Arc<Entry>) -> Option<Arc<Entry>>,
+    ) {
         let Some(group) = self.objects.get(key) else { return };
-        let entries: Vec<Arc<Entry>> = group.entries.iter().filter_map(&mut revise).collect();
-        if entries.is_empty() {
-            slot.keys.remove(key);
-            self.objects.invalidate(key);
-        } else if !entries.iter().map(Arc::as_ptr).eq(group.entries.iter().map(Arc::as_ptr)) {
-            self.objects.insert(key.clone(), Arc::new(Group { entries }));
+        let entries: Vec<Arc<Entry>> = group.entries().iter().filter_map(&mut revise).collect();
+        if !entries.iter().map(Arc::as_ptr).eq(group.entries().iter().map(Arc::as_ptr)) {
+            self.put(slot, key, entries);
         }
     }
 
     /// All keys under which something is stored, and what; what comes or goes meanwhile may be missing.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = (Arc<Key>, Arc<Group>)> {
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (Key, Group)> {
         self.objects.iter()
     }
 
@@ -233,7 +379,7 @@ impl Store {
     pub(crate) fn oldest_flight(&self) -> Option<u64> {
         let of_shard = |shard: &Mutex<Shard>| {
             let shard = lock(shard);
-            let flights = shard.values().flat_map(|slot| slot.flights.iter().chain(slot.lone.values()));
+            let flights = shard.flights.values().flat_map(|flights| flights.shown.iter().chain(flights.lone.values()));
             flights.map(|flight| flight.asked_at()).min()
         };
         self.shards.iter().filter_map(of_shard).min()
@@ -242,58 +388,53 @@ impl Store {
     /// Removes one stored response, if it is still there.
     pub(crate) fn discard(&self, key: &Key, entry: &Arc<Entry>) {
         self.with_slot(key, |slot| {
-            let Some(group) = self.objects.get(key) else { return };
-            let mut entries = group.entries.clone();
-            entries.retain(|known| !Arc::ptr_eq(known, entry));
-            if entries.is_empty() {
-                slot.keys.remove(key);
-                self.objects.invalidate(key);
-            } else if entries.len() < group.entries.len() {
-                self.objects.insert(key.clone(), Arc::new(Group { entries }));
-            }
+            self.revise(slot, key, |known| (!Arc::ptr_eq(known, entry)).then(|| Arc::clone(known)));
         });
     }
 
     /// Puts a renewed head in the place of a stored response, if that is still there.
     pub(crate) fn renew(&self, key: &Key, old: &Arc<Entry>, new: Arc<Entry>) {
-        self.with_slot(key, |_| {
-            let Some(group) = self.objects.get(key) else { return };
-            let mut entries = group.entries.clone();
-            if let Some(place) = entries.iter_mut().find(|known| Arc::ptr_eq(known, old)) {
-                *place = new;
-                self.objects.insert(key.clone(), Arc::new(Group { entries }));
-            }
+        self.with_slot(key, |slot| {
+            self.revise(slot, key, |known| Some(Arc::clone(if Arc::ptr_eq(known, old) { &new } else { known })));
         });
     }
 
     /// Whether one more variant would push another one out.
     pub(crate) fn is_crowded(&self, key: &Key, variant: &Variant) -> bool {
         let group = self.objects.get(key);
-        let full = group.filter(|group| group.entries.len() >= MAX_VARIANTS);
-        full.is_some_and(|group| group.entries.iter().all(|known| known.meta.variant != *variant))
+        let full = group.filter(|group| group.entries().len() >= MAX_VARIANTS);
+        full.is_some_and(|group| group.entries().iter().all(|known| known.meta.variant != *variant))
     }
 
     /// Removes everything under the flight's URL and revokes the licence of every other fill, if the flight may still
     /// store; says whether it may.
     pub(crate) fn supersede(&self, flight: &Arc<Flight>) -> bool {
-        self.with_slot(&flight.key, |slot| {
-            if !slot.licenses(flight) {
-                return false;
+        let url_hash = flight.key.url_hash();
+        let mut shard = self.shard(url_hash);
+        let licensed = shard.flights.get_mut(&flight.key.url()).is_some_and(|flights| {
+            let licensed =
+                flights.lone.contains_key(&flight.id) || flights.shown.iter().any(|known| known.id == flight.id);
+            if licensed {
+                flights.shown.retain(|known| known.id == flight.id);
+                flights.lone.retain(|known, _| *known == flight.id);
             }
-            slot.keys.drain().for_each(|key| self.objects.invalidate(&key));
-            slot.flights.retain(|known| known.id == flight.id);
-            slot.lone.retain(|known, _| *known == flight.id);
-            true
-        })
+            licensed
+        });
+        if licensed {
+            shard.take_keys(&flight.key, url_hash).iter().for_each(|key| drop(self.objects.remove(key)));
+        }
+        licensed
     }
 
     /// Removes everything under the key's URL and revokes the licence of every running fill; returns how many keys
     /// went.
     pub(crate) fn invalidate(&self, key: &Key) -> usize {
-        let mut shard = self.shard(key);
-        let slot = shard.remove(&key.url()).unwrap_or_default();
-        slot.keys.iter().for_each(|key| self.objects.invalidate(key)); // still under the lock: no commit comes between
-        slot.keys.len()
+        let url_hash = key.url_hash();
+        let mut shard = self.shard(url_hash);
+        shard.flights.remove(&key.url());
+        let keys = shard.take_keys(key, url_hash);
+        keys.iter().for_each(|key| drop(self.objects.remove(key))); // still under the lock: no commit comes between
+        keys.len()
     }
 
     /// Removes everything and revokes the licence of every running fill; returns how many keys went.
@@ -301,44 +442,41 @@ impl Store {
         let mut gone = 0;
         for shard in &self.shards {
             let mut shard = lock(shard);
-            for (_, slot) in shard.drain() {
-                gone += slot.keys.len();
-                slot.keys.iter().for_each(|key| self.objects.invalidate(key));
+            shard.flights.clear();
+            for (_, keys) in shard.keys.drain() {
+                for key in keys.into_vec() {
+                    gone += 1;
+                    self.objects.remove(&key);
+                }
             }
         }
         gone
     }
 
-    /// Bytes in use, as of the last time the table was in order.
-    pub(crate) fn weight(&self) -> u64 {
-        self.objects.weighted_size()
-    }
-
-    /// Keys that had to leave for others.
+    /// Keys that fell to the memory limit, since the start.
     pub(crate) fn evictions(&self) -> u64 {
-        self.evictions.load(Ordering::Relaxed)
+        self.fallen.1.load(Ordering::Relaxed)
     }
 
-    /// Has the table evict in time, so that memory is exceeded by a sixteenth at most, and keeps the index in step with
-    /// it.
-    fn settle(&self, weight: u64) {
-        let unsettled = self.unsettled.fetch_add(weight, Ordering::Relaxed) + weight;
-        if unsettled > self.memory / 16 {
-            self.unsettled.store(0, Ordering::Relaxed);
-            self.objects.run_pending_tasks();
-        }
-        let evicted = std::mem::take(&mut *lock(&self.evicted));
-        for key in evicted {
+    /// Bytes in use.
+    pub(crate) fn weight(&self) -> u64 {
+        self.objects.weight()
+    }
+
+    /// Keeps the index by URL in step with what fell to the limit.
+    fn settle(&self) {
+        let fallen = std::mem::take(&mut *lock(&self.fallen.0));
+        for key in fallen {
             self.with_slot(&key, |slot| {
                 if !self.objects.contains_key(&key) {
-                    slot.keys.remove(&key);
+                    slot.lost(&key);
                 }
             });
         }
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        let index = usize::try_from(key.url_hash() % SHARDS as u64).unwrap_or(0);
+    fn shard(&self, url_hash: u64) -> MutexGuard<'_, Shard> {
+        let index = usize::try_from(url_hash % SHARDS as u64).unwrap_or(0);
         lock(self.shards.get(index).expect("the index is below the number of shards"))
     }
 }

@@ -53,14 +53,8 @@ impl TagRules {
 pub(crate) struct TooManyTags;
 
 /// The tags of one response, each with the mark of its kind in front, sorted, none twice. Cloning shares them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tags(Arc<[Box<str>]>);
-
-impl Default for Tags {
-    fn default() -> Self {
-        Self(Arc::from([]))
-    }
-}
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tags(Option<Arc<[Box<str>]>>);
 
 impl Tags {
     /// Reads the tags of a response for `url`, whose origin its groups belong to.
@@ -101,17 +95,17 @@ impl Tags {
     pub(crate) fn from_marked(mut tags: Vec<Box<str>>) -> Self {
         tags.sort_unstable();
         tags.dedup();
-        Self(tags.into())
+        Self((!tags.is_empty()).then(|| tags.into()))
     }
 
     /// Each tag with its mark.
     pub(crate) fn marked(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(AsRef::as_ref)
+        self.0.iter().flat_map(|tags| tags.iter()).map(AsRef::as_ref)
     }
 
     /// Bytes that the tags occupy.
     pub(crate) fn weight(&self) -> usize {
-        self.0.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum()
+        self.marked().map(|tag| tag.len() + size_of::<Box<str>>()).sum()
     }
 }
 

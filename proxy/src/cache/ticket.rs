@@ -14,6 +14,7 @@ use super::{
     date,
     duties::{self, NOT_STORED, add_date, complete_forwarded, strip_hop_by_hop},
     entry::{Entry, Meta},
+    fields::Fields,
     fill::{Fill, Filling},
     flight::{Cause, Lead, Shared},
     freshness::{Failure, initial_age},
@@ -197,12 +198,17 @@ impl FetchTicket {
     /// What to validate stored responses by; none if nothing is stored or it has no validator.
     #[must_use]
     pub fn validators(&self) -> Option<Validators> {
-        Validators::of(self.candidates().map(|entry| &entry.meta.headers))
+        Validators::of(self.heads().iter())
     }
 
     /// The stored responses that a 304 may speak of, the one for this request first.
     fn candidates(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.stale.iter().chain(&self.others)
+    }
+
+    /// Their fields.
+    fn heads(&self) -> Vec<HeaderMap> {
+        self.candidates().map(|entry| entry.meta.headers.to_map()).collect()
     }
 
     /// Whether a directive of what is stored says that without the origin there is no answer (http-cache.md 3.7).
@@ -253,8 +259,7 @@ impl FetchTicket {
         self.facts.tags.strip(&mut answer.head.headers);
         let conditional = self.validators().is_some();
         if answer.head.status == StatusCode::NOT_MODIFIED && conditional {
-            let confirmed =
-                conditional::confirmed(self.candidates().map(|entry| &entry.meta.headers), &answer.head.headers);
+            let confirmed = conditional::confirmed(self.heads().iter(), &answer.head.headers);
             let named = confirmed.and_then(|index| self.candidates().nth(index).cloned());
             let Some(named) = named else {
                 if let Some(stale) = self.stale.take() {
@@ -311,6 +316,11 @@ impl FetchTicket {
     /// second try; if that fails too, the others are answered with `Lookup::Failed` and its `cause`.
     pub fn fail(self, cause: &Cause) {
         self.lead.fail(cause);
+    }
+
+    /// Stores nothing, and lets everybody who waits ask for themselves.
+    pub fn release(self) {
+        drop(self.lead.release());
     }
 
     fn wish(&self) -> Wish<'_> {
@@ -419,14 +429,10 @@ impl FetchTicket {
         now: Now,
     ) -> Settled {
         let inner = self.lead.inner();
-        let mut merged = stale.meta.headers.clone();
+        let mut merged = stale.meta.headers.to_map();
         merged.remove(header::DATE); // of the old answer; the new one's, or the receipt time, takes its place
-        let mut renewing = answer.head.headers.clone();
         let shares_cookies = self.facts.rules.set_cookie == SetCookie::Store;
-        if !shares_cookies {
-            renewing.remove(header::SET_COOKIE);
-        }
-        conditional::keep_weakness(&mut renewing, &stale.meta.headers);
+        let renewing = renewing(&answer.head.headers, stale, shares_cookies);
         conditional::merge(&mut merged, &renewing);
         add_date(&mut merged, now);
         let mut head = answer.head.clone();
@@ -438,6 +444,9 @@ impl FetchTicket {
         let plan = verdict.clone().unwrap_or_else(|_| Plan::expired());
         let mut meta = self.meta(head.status, head.headers, &plan, tags.unwrap_or_default(), now);
         meta.freshness.initial_age = age;
+        if verdict.is_ok() {
+            self.renew_twins(stale, &renewing, &Plan { freshness: meta.freshness, ..plan.clone() }, now);
+        }
         let entry = Arc::new(Entry::new(meta, stale.body.clone(), inner.uptime(now)));
 
         let mut report = self.report(Outcome::Revalidated, StatusCode::NOT_MODIFIED);
@@ -479,13 +488,55 @@ impl FetchTicket {
         Settled { head: served.head, body: served.body, length: served.length, result, report }
     }
 
+    /// Renews the other stored responses that would do for this request and have the same strong tag as the one that a 304 has
+    /// confirmed (RFC 9111 section 4.3.4). Each keeps its variant.
+    fn renew_twins(&self, confirmed: &Arc<Entry>, renewing: &HeaderMap, plan: &Plan, now: Now) {
+        let tag = |entry: &Entry| entry.meta.headers.get(&header::ETAG).map(<[u8]>::to_vec);
+        let Some(strong) = tag(confirmed).filter(|tag| !tag.starts_with(b"W/")) else { return };
+        let inner = self.lead.inner();
+        let same = |entry: &&Arc<Entry>| {
+            let suits = entry.meta.status == confirmed.meta.status && entry.meta.variant.matches(&self.facts.headers);
+            !Arc::ptr_eq(entry, confirmed) && suits && tag(entry).as_ref() == Some(&strong)
+        };
+        for twin in self.candidates().filter(same) {
+            let mut meta = twin.meta.clone();
+            let mut headers = meta.headers.to_map();
+            conditional::merge(&mut headers, renewing);
+            plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
+            meta.headers = Fields::from(&headers);
+            (meta.freshness, meta.received) = (plan.freshness, now);
+            meta.asked_at = self.lead.asked_at();
+            let renewed = Arc::new(Entry::new(meta, twin.body.clone(), inner.uptime(now)));
+            inner.store.renew(self.lead.key(), twin, renewed);
+        }
+    }
+
     fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, tags: Tags, now: Now) -> Meta {
         plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
         let variant = Variant::of(&headers, &self.facts.headers, self.facts.rules.vary_language);
         add_date(&mut headers, now);
         let asked_at = self.lead.asked_at();
-        Meta { status, headers, freshness: plan.freshness, variant, received: now, lent: plan.lent, tags, asked_at }
+        Meta {
+            status,
+            headers: Fields::from(&headers),
+            freshness: plan.freshness,
+            variant,
+            received: now,
+            lent: plan.lent,
+            tags,
+            asked_at,
+        }
     }
+}
+
+/// What of a 304's fields goes into the stored response that it confirms.
+fn renewing(not_modified: &HeaderMap, stored: &Entry, shares_cookies: bool) -> HeaderMap {
+    let mut fields = not_modified.clone();
+    if !shares_cookies {
+        fields.remove(header::SET_COOKIE);
+    }
+    conditional::keep_weakness(&mut fields, &stored.meta.headers.to_map());
+    fields
 }
 
 /// What is stored, for a viewer who has waited long enough for the origin.

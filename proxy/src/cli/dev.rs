@@ -121,7 +121,7 @@ impl Session {
         let edge = Arc::new(Edge::new(prepared.site, Some(Arc::new(listener))));
         self.follow_access_log(&edge, &config);
         // Without an admin address one can still develop.
-        let admin = app::serve_admin(&config, &runtime, edge.clone(), true).await;
+        let admin = app::serve_admin(&config, &runtime, edge.clone(), true, None).await;
         watch.follow(sources(&config), origin_folders(&config));
         let ports = Ports::write(&config, &servers, admin.as_deref().ok());
         self.introduce(&config, &servers, &admin.map_or_else(|why| format!("off: {why}"), |at| format!("{at}/status")));

@@ -1,25 +1,57 @@
 //! What the compatibility lint finds, in the form of all problems: line, caret, code (experience.md 3.4).
 
-use super::output::Output;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use edgehook_config::{Config, Function, FunctionKind, ViewerRuntime};
 use edgehook_lint::{Finding, Runtime};
-use std::{collections::BTreeSet, path::Path};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-/// Shows what Amazon's runtimes would reject in the viewer functions, but for those that are `broken` anyway; returns how much
-/// it is. `strict`: as errors.
-pub(super) fn show(config: &Config, broken: &BTreeSet<String>, strict: bool, output: &Output) -> usize {
-    let mut count = 0;
+/// A finding, and where it was found.
+pub(super) struct Found {
+    finding: Finding,
+    source: String,
+    file: PathBuf,
+}
+
+/// What Amazon's runtimes would reject in the viewer functions, but for those that are `broken` anyway.
+pub(super) fn all(config: &Config, broken: &BTreeSet<String>) -> Vec<Found> {
+    let mut all = Vec::new();
     for function in config.functions.values().filter(|function| !broken.contains(&function.name)) {
         let Some(runtime) = runtime(function) else { continue };
         // What cannot be read, or is no text, was told when the function was loaded.
         let Ok(source) = std::fs::read_to_string(&function.file) else { continue };
         for finding in edgehook_lint::check(&source, runtime) {
-            output.notice(&format!("{}\n", rendered(&finding, &source, &function.file, strict, output.color())));
-            count += 1;
+            all.push(Found { finding, source: source.clone(), file: function.file.clone() });
         }
     }
-    count
+    all
+}
+
+impl Found {
+    /// As it is shown to people; `strict`: as an error.
+    pub(super) fn rendered(&self, strict: bool, color: bool) -> String {
+        rendered(&self.finding, &self.source, &self.file, strict, color)
+    }
+
+    /// The same for programs.
+    pub(super) fn as_json(&self, strict: bool) -> Value {
+        let before = self.source.get(..self.finding.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
+        json!({
+            "code": self.finding.code.as_str(),
+            "severity": if strict { "error" } else { "warning" },
+            "message": self.finding.message,
+            "file": self.file,
+            "line": line,
+            "column": column,
+            "label": self.finding.label,
+            "help": null,
+        })
+    }
 }
 
 fn runtime(function: &Function) -> Option<Runtime> {

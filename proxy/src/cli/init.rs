@@ -1,6 +1,7 @@
 //! `edgehook init`: a small project to start from.
 
 use super::{Exit, output::Output, schema};
+use serde_json::json;
 use std::{fs, io, path::Path};
 
 const FILES: [(&str, &str); 11] = [
@@ -17,23 +18,28 @@ const FILES: [(&str, &str); 11] = [
     ("README.md", include_str!("../init/README.md")),
 ];
 
-pub(super) fn run(folder: &Path, output: &Output) -> Exit {
+pub(super) fn run(folder: &Path, as_json: bool, output: &Output) -> Exit {
     let schema = schema::text();
     let files: Vec<(&str, &str)> = FILES.into_iter().chain([(schema::FILE, schema.as_str())]).collect();
-    match write(folder, &files, |name, written| {
-        let what = if written { "wrote" } else { "kept " };
-        output.result(&format!("  {what}  {}", folder.join(name).display()));
-    }) {
-        Ok(()) => {
-            let go = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
-            output.result(&format!("next: {go}edgehook dev"));
-            Exit::Done
+    let (mut wrote, mut kept) = (Vec::new(), Vec::new());
+    let done = write(folder, &files, |name, written| {
+        let file = folder.join(name);
+        if !as_json {
+            output.result(&format!("  {}  {}", if written { "wrote" } else { "kept " }, file.display()));
         }
-        Err(error) => {
-            output.error(&format!("{}: {error}", folder.display()));
-            Exit::Invalid
-        }
+        if written { wrote.push(file) } else { kept.push(file) }
+    });
+    if let Err(error) = done {
+        output.error(&format!("{}: {error}", folder.display()));
+        return Exit::Invalid;
     }
+    if as_json {
+        output.result(&json!({ "schema": 1, "wrote": wrote, "kept": kept }).to_string());
+    } else {
+        let go = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
+        output.result(&format!("next: {go}edgehook dev"));
+    }
+    Exit::Done
 }
 
 /// Writes files below `folder`, leaving alone those that exist; `tell` hears of each.

@@ -167,7 +167,7 @@ impl Called<'_> {
                 }
             }
         }
-        let _ = match (invoked.record.cpu, invoked.record.utilization()) {
+        let _ = match (invoked.record.cpu, invoked.record.utilization) {
             (Some((cpu, _)), Some(percent)) => {
                 let micros = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
                 write!(text, "{:<9} {}  {percent} % of budget", "compute", milliseconds(micros))
@@ -205,7 +205,7 @@ fn test_result(config: &Config, name: &str, invoked: &hooks::Invoked, result: &V
             "Status": "UNPUBLISHED",
             "FunctionConfig": { "Comment": "", "Runtime": runtime },
         },
-        "ComputeUtilization": invoked.record.utilization().unwrap_or(0).to_string(),
+        "ComputeUtilization": invoked.record.utilization.unwrap_or(0).to_string(),
         "FunctionExecutionLogs": invoked.record.logs,
         "FunctionErrorMessage": invoked.record.failure.clone().unwrap_or_default(),
         "FunctionOutput": output,

@@ -37,6 +37,9 @@ pub(super) struct InspectArguments {
     /// Judge the times for this second since 1970 [default: now]
     #[arg(long, value_name = "SECONDS")]
     at: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     config: super::ConfigArgument,
 }
@@ -108,7 +111,12 @@ async fn inspect(arguments: &InspectArguments, output: &Output) -> Exit {
     };
     let now = arguments.at.unwrap_or_else(super::seconds_since_1970);
     let verdict = authorizer.verify(&token, now).await.map(drop);
-    output.result(report(&authorizer, &token, verdict, now).trim_end());
+    let steps = steps(&token, verdict, now);
+    if arguments.json {
+        output.result(&as_json(&authorizer, &steps).to_string());
+    } else {
+        output.result(report(&authorizer, &steps).trim_end());
+    }
     if verdict.is_ok() { Exit::Done } else { Exit::No }
 }
 
@@ -121,27 +129,47 @@ fn read(token: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
+/// A step, what the token says about it, and why it fails there.
+type Taken = (Step, String, Option<String>);
+
 /// The steps in the order in which they are taken, up to the one that the token fails.
-fn report(authorizer: &Authorizer, token: &str, verdict: Result<(), AuthProblem>, now: u64) -> String {
+fn steps(token: &str, verdict: Result<(), AuthProblem>, now: u64) -> Vec<Taken> {
     let failed = match verdict {
         Ok(()) => None,
         Err(AuthProblem::Token(problem)) => Some((step(problem), problem.explanation())),
         Err(problem) => Some((Step::Key, format!("{}: the key set could not be fetched", problem.as_str()))),
     };
-    let mut text = format!("authorizer {}\n", authorizer.name);
     let parsed = Token::parse(token).ok();
-    for known in Step::ALL {
+    let reached = |known: &Step| failed.as_ref().is_none_or(|(at, _)| known <= at);
+    let taken = Step::ALL.into_iter().filter(reached).map(|known| {
         let detail = parsed.as_ref().map(|parsed| known.detail(parsed, now)).unwrap_or_default();
-        match &failed {
-            Some((at, _)) if *at < known => break,
-            // Writing into a String cannot fail.
-            Some((at, problem)) if *at == known => drop(writeln!(text, "  ✗ {:<10} {problem}{detail}", known.as_str())),
-            _ => drop(writeln!(text, "  ✓ {:<10}{detail}", known.as_str())),
-        }
+        let problem = failed.as_ref().filter(|(at, _)| *at == known).map(|(_, problem)| problem.clone());
+        (known, detail, problem)
+    });
+    taken.collect()
+}
+
+fn report(authorizer: &Authorizer, steps: &[Taken]) -> String {
+    let mut text = format!("authorizer {}\n", authorizer.name);
+    for (step, detail, problem) in steps {
+        // Writing into a String cannot fail.
+        let _ = match problem {
+            Some(problem) => writeln!(text, "  ✗ {:<10} {problem}{detail}", step.as_str()),
+            None => writeln!(text, "  ✓ {:<10}{detail}", step.as_str()),
+        };
     }
-    let verdict = if failed.is_some() { "refused" } else { "accepted" };
-    let _ = writeln!(text, "{verdict}");
+    let _ = writeln!(text, "{}", verdict(steps));
     text
+}
+
+fn as_json(authorizer: &Authorizer, steps: &[Taken]) -> Value {
+    let step = |(step, detail, problem): &Taken| json!({ "step": step.as_str(), "passed": problem.is_none(), "detail": detail.trim(), "problem": problem });
+    let shown: Vec<Value> = steps.iter().map(step).collect();
+    json!({ "schema": 1, "authorizer": authorizer.name, "verdict": verdict(steps), "steps": shown })
+}
+
+fn verdict(steps: &[Taken]) -> &'static str {
+    if steps.iter().any(|(_, _, problem)| problem.is_some()) { "refused" } else { "accepted" }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

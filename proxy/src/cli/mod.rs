@@ -19,6 +19,7 @@ mod line;
 mod node;
 mod output;
 mod purge;
+mod reload;
 mod schema;
 mod serve;
 mod sign;
@@ -92,12 +93,24 @@ enum Verb {
         /// Where to write it.
         #[arg(default_value = ".")]
         folder: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Serve for development: this machine only, reload on save, one line per request. Without a configuration here or
     /// above, serve a built-in demo.
     Dev(DevArguments),
     /// Serve for production. SIGHUP reloads the configuration, SIGTERM drains and ends.
     Serve(ConfigArgument),
+    /// Have a running node read its configuration again, as SIGHUP does, and say what became of it. Exit code 2: nothing has
+    /// changed, because something is wrong with it.
+    Reload {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArguments,
+    },
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
     /// Run tests of functions and of the whole edge, in process: own clock, own cache, scripted origins.
@@ -119,8 +132,9 @@ enum Verb {
     Purge(purge::PurgeArguments),
     /// Read and edit key value stores.
     Kv(kv::KvArguments),
-    /// Look at what this machine offers: sandbox layers, Python.
-    Doctor,
+    /// Look at what this machine offers: sandbox layers, engines, limits; and whether the configuration, if there is one, can
+    /// be served. Exit code 1: the edge does not work so.
+    Doctor(DoctorArguments),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,
     /// Print the completions of a shell: for bash, `edgehook completions bash > ~/.local/share/bash-completion/completions/edgehook`.
@@ -183,6 +197,15 @@ struct DevArguments {
 }
 
 #[derive(Debug, Args)]
+struct DoctorArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct CheckArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -192,6 +215,9 @@ struct CheckArguments {
     /// Let warnings count as errors.
     #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
     deny: Option<String>,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The whole life of the process.
@@ -217,9 +243,10 @@ fn run(verb: Verb, output: &Output) -> Exit {
         }
     };
     let exit = match verb {
-        Verb::Init { folder } => init::run(&folder, output),
+        Verb::Init { folder, json } => init::run(&folder, json, output),
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
+        Verb::Reload { json, node } => runtime.block_on(reload::run(&node, json, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
         Verb::Test(arguments) => runtime.block_on(test::run(arguments, output)),
         Verb::Invoke(arguments) => runtime.block_on(invoke::run(arguments, output)),
@@ -232,7 +259,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Kv(arguments) => runtime.block_on(kv::run(arguments, output)),
         Verb::Schema => schema::print(output),
         Verb::Completions { shell } => completions::print(shell, output),
-        Verb::Doctor => runtime.block_on(doctor::run(output)),
+        Verb::Doctor(arguments) => runtime.block_on(doctor::run(arguments, output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {
             runtime.block_on(experiment::status(name.as_deref(), json, &node, output))
         }

@@ -7,7 +7,11 @@ use super::{Exit, NodeArguments, find_config, output::Output};
 use crate::app;
 use edgehook_config::{AdminListen, Mode, Secret};
 use serde_json::Value;
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
     net::{TcpStream, UnixStream},
@@ -95,7 +99,12 @@ impl NodeArguments {
             (None, Some(config)) => {
                 config.admin.token.clone().or_else(|| app::read_token(&app::token_path(config)).ok())
             }
-            (None, None) => None,
+            // The node goes on with the configuration before the one that does not pass, and most likely keeps its token where
+            // all do.
+            (None, None) => {
+                let folder = config.as_deref().and_then(Path::parent);
+                folder.and_then(|folder| app::read_token(&folder.join(".edgehook/admin-token")).ok())
+            }
         };
         Ok(Node { address, token })
     }

@@ -8,7 +8,10 @@ use crate::{
 };
 use edgehook_config::{Config, Mode};
 use std::{path::Path, sync::Arc};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot},
+};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(arguments: ConfigArgument, output: &Output) -> Exit {
@@ -44,7 +47,8 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
     }
     let edge = Arc::new(Edge::new(site, None));
     edge.access_log.apply(app::access_log(config)).map_err(|error| format!("[access_log] file: {error}"))?;
-    let admin = app::serve_admin(config, &runtime, edge.clone(), false).await?;
+    let (reloads, asked) = mpsc::channel(1);
+    let admin = app::serve_admin(config, &runtime, edge.clone(), false, Some(reloads)).await?;
     let version = env!("CARGO_PKG_VERSION");
     output.result(&format!("edgehook {version}  config {} (#1)  {}", file.display(), check::summary(config)));
     for bound in &servers.bound {
@@ -55,7 +59,7 @@ async fn start(file: &Path, config: &Config, output: &Output) -> Result<Exit, Pr
     let begin_drain = CancellationToken::new();
     let reloader = Reloader { file, runtime: &runtime, edge: &edge, identities, started_with: config };
     let serving = tokio::spawn(servers.serve(edge.clone(), begin_drain.clone()));
-    reloader.until_told_to_end(&mut signals).await;
+    reloader.until_told_to_end(&mut signals, asked).await;
     tracing::info!("draining; a second signal ends at once");
     begin_drain.cancel();
     tokio::select! {
@@ -91,6 +95,9 @@ impl Signals {
     }
 }
 
+/// Somebody who waits for the outcome of a reload.
+type Asked = oneshot::Sender<Result<u64, String>>;
+
 /// Puts a new configuration in the place of the one that serves, or leaves everything as it is.
 struct Reloader<'a> {
     file: &'a Path,
@@ -101,15 +108,19 @@ struct Reloader<'a> {
 }
 
 impl Reloader<'_> {
-    async fn until_told_to_end(&self, signals: &mut Signals) {
+    async fn until_told_to_end(&self, signals: &mut Signals, mut asked: mpsc::Receiver<Asked>) {
         loop {
-            tokio::select! {
-                _ = signals.hang_up.recv() => {}
+            let answer = tokio::select! {
+                _ = signals.hang_up.recv() => None,
+                Some(answer) = asked.recv() => Some(answer),
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
-            }
+            };
             tokio::select! {
-                () = self.reload() => {}
+                outcome = self.reload() => {
+                    // Who has asked may have left.
+                    let _ = answer.map(|answer| answer.send(outcome));
+                }
                 () = signals.end() => return,
             }
         }
@@ -143,30 +154,31 @@ impl Reloader<'_> {
         }
     }
 
-    async fn reload(&self) {
+    /// The number of the configuration that serves now, or why nothing has changed.
+    async fn reload(&self) -> Result<u64, String> {
         // Whatever becomes of the configuration: who moved the log away waits for a new one.
         self.edge.access_log.reopen();
-        let serving = self.edge.site().number;
-        let refused = |problem: &str| {
-            self.edge.loads.refused();
-            tracing::error!("{problem}\nconfig not applied; still serving #{serving}");
-        };
-        let loaded = match edgehook_config::load(self.file, Mode::Serve) {
-            Ok(loaded) => loaded,
-            Err(problems) => return refused(problems.render(false).trim_end()),
-        };
-        let prepared = match self.runtime.site(&loaded.config, OnBroken::Refuse).await {
-            Ok(prepared) => prepared,
-            Err(problem) => return refused(&problem.to_string()),
-        };
-        if let Err(problem) = self.edge.access_log.apply(app::access_log(&loaded.config)) {
-            return refused(&format!("[access_log] file: {problem}"));
+        let outcome = self.apply().await;
+        match &outcome {
+            Ok(number) => tracing::info!("config applied: #{number}"),
+            Err(problem) => {
+                self.edge.loads.refused();
+                let serving = self.edge.site().number;
+                tracing::error!("{problem}\nconfig not applied; still serving #{serving}");
+            }
         }
+        outcome
+    }
+
+    async fn apply(&self) -> Result<u64, String> {
+        let loaded = edgehook_config::load(self.file, Mode::Serve);
+        let loaded = loaded.map_err(|problems| problems.render(false).trim_end().to_owned())?;
+        let prepared = self.runtime.site(&loaded.config, OnBroken::Refuse).await.map_err(|it| it.to_string())?;
+        let logged = self.edge.access_log.apply(app::access_log(&loaded.config));
+        logged.map_err(|problem| format!("[access_log] file: {problem}"))?;
         if let Some(identities) = &self.identities {
             let replaced = app::load_identities(&loaded.config).and_then(|fresh| identities.replace(fresh));
-            if let Err(problem) = replaced {
-                return refused(&problem.to_string());
-            }
+            replaced.map_err(|problem| problem.to_string())?;
         }
         self.warn_of_what_waits(&loaded.config);
         for notice in prepared.seeds.apply().await {
@@ -174,6 +186,6 @@ impl Reloader<'_> {
         }
         let number = prepared.site.number;
         self.edge.swap(prepared.site);
-        tracing::info!("config applied: #{number}");
+        Ok(number)
     }
 }

@@ -17,19 +17,20 @@ mod tests;
 pub use geo::{GeoDatabases, GeoError, OpenDatabases, PlayedPlace, PlayedPlaces};
 
 use crate::{
+    auth::signed,
     gate::Received,
     listener::{Connection, Scheme},
     site::{Behavior, Site},
 };
 use edgehook_contract::Family;
 use geo::Place;
-use http::{HeaderName, HeaderValue, Request, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Version, header};
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
 /// Longest list of field names (cloudfront-functions.md 3.3).
 const ORDER_LIMIT: usize = 7_680;
 
-/// Prefix of all of these fields.
+/// What the names of these fields begin with, unless `header_prefix` says otherwise.
 pub(crate) const PREFIX: &str = "cloudfront-";
 
 /// What a field is about.
@@ -60,34 +61,38 @@ enum Fact {
     Tls,
     HttpVersion,
     ForwardedProto,
+    ErrorUri,
+    ErrorArgs,
 }
 
-const FACTS: [(HeaderName, Fact); 25] = [
-    (HeaderName::from_static("cloudfront-is-android-viewer"), Fact::Android),
-    (HeaderName::from_static("cloudfront-is-desktop-viewer"), Fact::Desktop),
-    (HeaderName::from_static("cloudfront-is-ios-viewer"), Fact::Ios),
-    (HeaderName::from_static("cloudfront-is-mobile-viewer"), Fact::Mobile),
-    (HeaderName::from_static("cloudfront-is-smarttv-viewer"), Fact::SmartTv),
-    (HeaderName::from_static("cloudfront-is-tablet-viewer"), Fact::Tablet),
-    (HeaderName::from_static("cloudfront-viewer-address"), Fact::Address),
-    (HeaderName::from_static("cloudfront-viewer-asn"), Fact::Asn),
-    (HeaderName::from_static("cloudfront-viewer-country"), Fact::Country),
-    (HeaderName::from_static("cloudfront-viewer-city"), Fact::City),
-    (HeaderName::from_static("cloudfront-viewer-country-name"), Fact::CountryName),
-    (HeaderName::from_static("cloudfront-viewer-country-region"), Fact::CountryRegion),
-    (HeaderName::from_static("cloudfront-viewer-country-region-name"), Fact::CountryRegionName),
-    (HeaderName::from_static("cloudfront-viewer-latitude"), Fact::Latitude),
-    (HeaderName::from_static("cloudfront-viewer-longitude"), Fact::Longitude),
-    (HeaderName::from_static("cloudfront-viewer-metro-code"), Fact::MetroCode),
-    (HeaderName::from_static("cloudfront-viewer-postal-code"), Fact::PostalCode),
-    (HeaderName::from_static("cloudfront-viewer-time-zone"), Fact::TimeZone),
-    (HeaderName::from_static("cloudfront-viewer-header-order"), Fact::HeaderOrder),
-    (HeaderName::from_static("cloudfront-viewer-header-count"), Fact::HeaderCount),
-    (HeaderName::from_static("cloudfront-viewer-ja3-fingerprint"), Fact::Ja3),
-    (HeaderName::from_static("cloudfront-viewer-ja4-fingerprint"), Fact::Ja4),
-    (HeaderName::from_static("cloudfront-viewer-tls"), Fact::Tls),
-    (HeaderName::from_static("cloudfront-viewer-http-version"), Fact::HttpVersion),
-    (HeaderName::from_static("cloudfront-forwarded-proto"), Fact::ForwardedProto),
+const FACTS: [(&str, Fact); 27] = [
+    ("is-android-viewer", Fact::Android),
+    ("is-desktop-viewer", Fact::Desktop),
+    ("is-ios-viewer", Fact::Ios),
+    ("is-mobile-viewer", Fact::Mobile),
+    ("is-smarttv-viewer", Fact::SmartTv),
+    ("is-tablet-viewer", Fact::Tablet),
+    ("viewer-address", Fact::Address),
+    ("viewer-asn", Fact::Asn),
+    ("viewer-country", Fact::Country),
+    ("viewer-city", Fact::City),
+    ("viewer-country-name", Fact::CountryName),
+    ("viewer-country-region", Fact::CountryRegion),
+    ("viewer-country-region-name", Fact::CountryRegionName),
+    ("viewer-latitude", Fact::Latitude),
+    ("viewer-longitude", Fact::Longitude),
+    ("viewer-metro-code", Fact::MetroCode),
+    ("viewer-postal-code", Fact::PostalCode),
+    ("viewer-time-zone", Fact::TimeZone),
+    ("viewer-header-order", Fact::HeaderOrder),
+    ("viewer-header-count", Fact::HeaderCount),
+    ("viewer-ja3-fingerprint", Fact::Ja3),
+    ("viewer-ja4-fingerprint", Fact::Ja4),
+    ("viewer-tls", Fact::Tls),
+    ("viewer-http-version", Fact::HttpVersion),
+    ("forwarded-proto", Fact::ForwardedProto),
+    ("error-uri", Fact::ErrorUri),
+    ("error-args", Fact::ErrorArgs),
 ];
 
 /// Which fields a behavior's policies ask for.
@@ -95,10 +100,17 @@ const FACTS: [(HeaderName, Fact); 25] = [
 pub struct Asked(Vec<(HeaderName, Fact)>);
 
 impl Asked {
-    /// Those of `names`, in lower case, that are fields of the edge.
-    pub fn among<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        let names: Vec<&str> = names.into_iter().filter(|name| name.starts_with(PREFIX)).collect();
-        Self(FACTS.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect())
+    /// Those of `names`, in lower case, that are fields of the edge under this prefix.
+    pub fn among<'n>(prefix: &str, names: impl IntoIterator<Item = &'n str>) -> Self {
+        let rests: Vec<&str> = names.into_iter().filter_map(|name| name.strip_prefix(prefix)).collect();
+        let asked = FACTS.iter().filter(|(rest, _)| rests.contains(rest));
+        Self(asked.filter_map(|(rest, fact)| Some((format!("{prefix}{rest}").parse().ok()?, *fact))).collect())
+    }
+
+    /// Whether `name` is one of them.
+    #[must_use]
+    pub fn has(&self, name: &HeaderName) -> bool {
+        self.0.iter().any(|(asked, _)| asked == name)
     }
 
     /// Whether the names of a request's fields must be kept for it.
@@ -119,6 +131,8 @@ pub struct Arrival {
     version: Version,
     /// Names of its fields, and how many lines they had; where some behavior asks.
     order: Option<(String, usize)>,
+    /// Path and query of the request that ended in an error, where this one is for its page.
+    failed: Option<(String, Option<String>)>,
 }
 
 impl Arrival {
@@ -127,7 +141,7 @@ impl Arrival {
     pub fn of<B>(connection: &Arc<Connection>, request: &Request<B>, keep_order: bool) -> Self {
         let order = keep_order.then(|| (order(request), request.headers().len()));
         let first = connection.begin_request();
-        Self { connection: connection.clone(), first, version: request.version(), order }
+        Self { connection: connection.clone(), first, version: request.version(), order, failed: None }
     }
 
     /// Cleartext or TLS.
@@ -143,6 +157,17 @@ impl Arrival {
             Version::HTTP_3 => "HTTP/3.0",
             _ => "HTTP/1.1",
         }
+    }
+
+    /// Notes that what follows is for the page of an error that a request for this path and query ended in.
+    pub(crate) fn failed(&mut self, path: &str, query: Option<&str>) {
+        let query = query.map(|query| {
+            let pairs = query
+                .split('&')
+                .filter(|pair| !signed::PARAMETERS.iter().any(|name| pair.split('=').next() == Some(name)));
+            pairs.collect::<Vec<_>>().join("&")
+        });
+        self.failed = Some((path.to_owned(), query));
     }
 }
 
@@ -178,6 +203,18 @@ pub fn add(site: &Site, behavior: &Behavior, moment: Moment, arrival: &Arrival, 
         return;
     }
     write(asked, site.geo.as_ref(), arrival, request);
+}
+
+/// Removes what a viewer sent under a prefix that is not Amazon's, whose fields the gate removes; `_` and `-` are one to many origins.
+pub fn strip(prefix: &str, headers: &mut HeaderMap) {
+    if prefix == PREFIX {
+        return;
+    }
+    let owned = |name: &&HeaderName| name.as_str().replace('_', "-").starts_with(prefix);
+    let names: Vec<HeaderName> = headers.keys().filter(owned).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
 }
 
 fn write(asked: &Asked, geo: Option<&GeoDatabases>, arrival: &Arrival, request: &mut Received) {
@@ -238,6 +275,8 @@ impl Known<'_> {
             }),
             Fact::HttpVersion => Some(version(request.version).to_owned()),
             Fact::ForwardedProto => Some(request.scheme.as_str().to_owned()),
+            Fact::ErrorUri => self.arrival.failed.as_ref().map(|(path, _)| path.clone()),
+            Fact::ErrorArgs => self.arrival.failed.as_ref().and_then(|(_, query)| query.clone()),
         }
     }
 }

@@ -68,7 +68,8 @@ fn request(headers: &[(&'static str, &str)]) -> Request<()> {
 fn all(geo: Option<&GeoDatabases>, peer: &str, tls: Option<TlsInfo>, request: &Request<()>) -> Vec<(String, String)> {
     let arrival = arrival(peer, tls, request);
     let mut received = received(&arrival, request);
-    write(&Asked(FACTS.to_vec()), geo, &arrival, &mut received);
+    let names: Vec<String> = FACTS.iter().map(|(rest, _)| format!("{PREFIX}{rest}")).collect();
+    write(&Asked::among(PREFIX, names.iter().map(String::as_str)), geo, &arrival, &mut received);
     let added = received.headers.iter().filter(|(name, _)| name.as_str().starts_with(PREFIX));
     added.map(|(name, value)| (name.as_str()[PREFIX.len()..].to_owned(), value.to_str().unwrap().to_owned())).collect()
 }
@@ -157,7 +158,12 @@ fn connections() {
     let first = arrival("192.0.2.9:1", Some(tls(true)), &asked);
     let second = Arrival::of(&first.connection, &asked, false);
     let mut again = received(&second, &asked);
-    write(&Asked::among(["cloudfront-viewer-tls", "cloudfront-viewer-header-count"]), None, &second, &mut again);
+    write(
+        &Asked::among(PREFIX, ["cloudfront-viewer-tls", "cloudfront-viewer-header-count"]),
+        None,
+        &second,
+        &mut again,
+    );
     assert_eq!(again.headers["cloudfront-viewer-tls"], "TLSv1.3:TLS_AES_128_GCM_SHA256:connectionReused");
     assert!(!again.headers.contains_key("cloudfront-viewer-header-count"), "its order was not kept");
 }
@@ -198,7 +204,7 @@ fn a_long_order_is_cut_behind_a_name() {
 
 #[test]
 fn only_what_is_asked_for_is_added() {
-    let asked = Asked::among(["accept-language", "cloudfront-is-mobile-viewer", "cloudfront-no-such-field"]);
+    let asked = Asked::among(PREFIX, ["accept-language", "cloudfront-is-mobile-viewer", "cloudfront-no-such-field"]);
     assert_eq!(asked.0.len(), 1);
     let request = request(&[("user-agent", "Mozilla/5.0 (iPhone) Mobile")]);
     let arrival = arrival("192.0.2.9:1", None, &request);

@@ -52,14 +52,16 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
     if headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(Refusal::BadField.into());
     }
-    for name in headers.keys() {
+    for name in headers.keys().filter(|name| name.as_str().contains('_')) {
         // `Content_Length` and `Content-Length` are one variable to many origins (security.md S03).
         let folded = name.as_str().replace('_', "-");
-        if folded != name.as_str() && (PROTECTED.contains(&folded.as_str()) || is_edge_owned(&folded)) {
+        if PROTECTED.contains(&folded.as_str()) || is_edge_owned(&folded) {
             return Err(Refusal::BadField.into());
         }
     }
-    if nominated(headers).any(|name| PROTECTED.contains(&name.as_str())) {
+    let protected =
+        |name: &str| PROTECTED.contains(&name) || EDGE_OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    if nominated(headers).any(|name| protected(name.as_str())) {
         return Err(Refusal::BadField.into());
     }
     Ok(())
@@ -68,11 +70,9 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
 /// Removes hop-by-hop fields, fields that `Connection` names, and fields that only the edge may set.
 pub(super) fn strip(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = nominated(headers).collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-    let owned: Vec<HeaderName> = headers.keys().filter(|name| is_edge_owned(name.as_str())).cloned().collect();
-    for name in owned {
+    let goes = |name: &&HeaderName| HOP_BY_HOP.contains(name) || is_edge_owned(name.as_str());
+    let own: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
+    for name in named.iter().chain(&own) {
         headers.remove(name);
     }
 }

@@ -4,9 +4,10 @@ use super::ReplacedHeaders;
 use crate::{
     body::{self, Body},
     gate::Received,
+    listener::Reason,
 };
 use bytes::Bytes;
-use edgehook_contract::{Header, RequestMessage, ResponseMessage};
+use edgehook_contract::{Header, RequestMessage, ResponseMessage, standard_phrase};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
 
 /// A body after a response hook.
@@ -106,6 +107,11 @@ pub(super) fn apply_to_response(
     }
     set_length(&mut head.headers, bytes.len());
     Replaced::Yes(bytes.into())
+}
+
+/// The reason phrase of a response that a function at a viewer hook left; it is never stored, like all else of that hook.
+pub(super) fn reason(message: &ResponseMessage) -> Option<Reason> {
+    message.reason.clone().filter(|text| text != standard_phrase(message.status)).map(Reason)
 }
 
 fn status(message: &ResponseMessage) -> StatusCode {

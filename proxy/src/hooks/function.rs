@@ -115,12 +115,6 @@ impl FunctionCounts {
     }
 }
 
-/// Share of the budget that a run used, in whole percent, at most 100 (cloudfront-functions.md 8).
-pub(crate) fn compute_utilization(cpu: Duration, budget: Duration) -> u8 {
-    let (cpu, budget) = (cpu.as_micros(), budget.as_micros().max(1));
-    u8::try_from((cpu * 200 / budget).div_ceil(2).min(100)).unwrap_or(100)
-}
-
 /// What every event says about the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -229,16 +223,5 @@ impl Drop for Deployed {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { hosts.remove(id).await });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn utilization_is_rounded_and_bounded() {
-        let percent = |micros| compute_utilization(Duration::from_micros(micros), Duration::from_millis(1));
-        assert_eq!([0, 4, 5, 300, 994, 995, 1000, 2000].map(percent), [0, 0, 1, 30, 99, 100, 100, 100]);
     }
 }

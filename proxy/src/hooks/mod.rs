@@ -15,7 +15,6 @@ mod request_body;
 mod run;
 
 pub use breaker::Breaker;
-pub(crate) use function::compute_utilization;
 pub use function::{Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said};
 
 use crate::{
@@ -119,7 +118,13 @@ pub async fn viewer_request(
             }
             Ok(Flow::Continue(ViewerBound { request, origin: choice }))
         }
-        Outcome::Response { message, body } => Ok(Flow::Answer(convert::generated(&message, body.unwrap_or_default()))),
+        Outcome::Response { message, body } => {
+            let mut response = convert::generated(&message, body.unwrap_or_default());
+            if let Some(reason) = convert::reason(&message) {
+                response.extensions_mut().insert(reason);
+            }
+            Ok(Flow::Answer(response))
+        }
     }
 }
 
@@ -266,6 +271,9 @@ pub async fn viewer_response(
                 Replaced::No(body) => body,
                 Replaced::Yes(bytes) => crate::body::full(bytes),
             };
+            if let Some(reason) = convert::reason(&message) {
+                head.extensions.insert(reason);
+            }
             Ok(Response::from_parts(head, body))
         }
     }
@@ -274,4 +282,3 @@ pub async fn viewer_response(
 pub use convert::{Replaced as BodyAfterHook, request as request_message};
 pub(crate) use convert::{header_map, headers as contract_headers};
 pub(crate) use invoke::{Invoked, invoke};
-pub(crate) use run::shown as shown_problem;

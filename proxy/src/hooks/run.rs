@@ -1,18 +1,18 @@
 //! One run of a function at a hook point, for both families: event out, result in, failure classified, record written.
 
-use super::function::{Function, FunctionBody, OnError, compute_utilization};
+use super::function::{Function, FunctionBody, OnError};
 use crate::{
     fault::Fault,
     record::{HookEvent, HookRecord, HookResult, Purpose, Record},
 };
 use edgehook_contract::{
-    Fault as Class, HookPoint, RequestMessage, ResponseMessage, Violation,
+    Fault as Class, HookPoint, RequestMessage, ResponseMessage, Violation, Violations,
     lambda::{self, Applied, AppliedResponse},
-    viewer::{self, OriginChoice, Returned, Rules},
+    viewer::{self, Judged, OriginChoice, Returned, Rules},
 };
 use edgehook_lambda::InvokeError;
-use edgehook_protocol::viewer::{Outcome as Ran, Problem};
-use edgehook_viewer::supervisor::{CallError, Hosts};
+use edgehook_protocol::viewer::Outcome as Ran;
+use edgehook_viewer::supervisor::{CallError, Hosts, RunFailure};
 use std::{
     net::IpAddr,
     time::{Duration, Instant},
@@ -76,17 +76,35 @@ pub(super) type Moment = Option<(u64, [u8; 32])>;
 pub(super) struct Failure {
     pub(super) class: Class,
     pub(super) detail: String,
+    /// Each rule that its result broke.
+    violations: Vec<String>,
 }
 
 impl Failure {
     fn new(class: Class, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into() }
+        Self { class, detail: detail.into(), violations: Vec::new() }
+    }
+}
+
+impl From<Violations> for Failure {
+    fn from(found: Violations) -> Self {
+        let violations = found.listed().iter().map(ToString::to_string).collect();
+        Self { class: Class::Validation, detail: found.to_string(), violations }
     }
 }
 
 impl From<Violation> for Failure {
     fn from(violation: Violation) -> Self {
-        Self::new(Class::Validation, violation.to_string())
+        Violations::from(violation).into()
+    }
+}
+
+impl From<RunFailure> for Failure {
+    fn from(failure: RunFailure) -> Self {
+        match failure {
+            RunFailure::Invalid(found) => found.into(),
+            RunFailure::Failed(problem) => Self::new(Class::Execution, problem.to_string()),
+        }
     }
 }
 
@@ -130,6 +148,7 @@ pub(super) async fn run(
         Err(failure) => failure,
     };
     hook_record.failure = Some(failure.detail.clone());
+    hook_record.violations = failure.violations;
     record.hooks.push(hook_record);
     if function.on_error == OnError::Bypass {
         return Ok(Outcome::Untouched);
@@ -200,56 +219,34 @@ async fn run_viewer(
         CallError::NoHost => Failure::new(Class::Execution, error.to_string()),
     })?;
     measured.record.cpu = Some((run.cpu, measured.budget));
-    measured.record.logs = run.logs;
-    let counted = measured.record.counted;
-    if counted {
-        measured.function.counts.used(compute_utilization(run.cpu, measured.budget), run.reads);
+    let utilization = run.utilization(measured.budget);
+    measured.record.utilization = Some(utilization);
+    if measured.record.counted {
+        measured.function.counts.used(utilization, run.reads);
     }
-    let returned = match run.outcome {
-        Ran::Returned(returned) => returned,
-        Ran::Invalid(text) => return Err(Failure::new(Class::Validation, text)),
-        Ran::Failed(problem) => return Err(Failure::new(Class::Execution, shown(&problem))),
-    };
-    match (hook, returned) {
-        (HookPoint::ViewerRequest, Returned::Request(returned)) => {
-            let request = viewer::apply_request(message.request, &returned, rules)?;
-            let choice = returned.origin.as_ref().map(|origin| origin.checked(message.request)).transpose()?;
+    let judged = run.judged(&event, rules);
+    measured.record.logs = run.logs;
+    match judged? {
+        Judged::Request { request, origin: choice } => {
             if let (Some(judge), Some(choice)) = (message.judge, &choice) {
                 judge(choice)?;
             }
-            let in_vain = choice.as_ref().map(OriginChoice::without_effect).unwrap_or_default();
+            let in_vain = choice.as_ref().map(|choice| choice.without_effect()).unwrap_or_default();
             if !in_vain.is_empty() && measured.function.said.first_without_effect() {
                 let names = in_vain.join(", ");
                 measured.record.warnings.push(format!("the chosen origin: {names} has no effect on this edge"));
             }
-            Ok(Outcome::Request { request, origin: None, body: None, choice: choice.map(Box::new) })
+            Ok(Outcome::Request { request, origin: None, body: None, choice })
         }
-        (HookPoint::ViewerRequest, Returned::Response(returned)) => {
-            let (message, body) = viewer::apply_generated(&returned, rules)?;
-            measured.record.generated = true;
-            Ok(Outcome::Response { message, body: Some(body) })
-        }
-        (_, Returned::Response(returned)) => {
-            if returned.request_changed && measured.function.said.first_request_change() {
+        Judged::Response { response, body } => {
+            measured.record.generated = hook.is_request();
+            let in_vain = matches!(&run.outcome, Ran::Returned(Returned::Response(made)) if made.request_changed);
+            if in_vain && measured.function.said.first_request_change() {
                 let text = "an edit of event.request has no effect at viewer-response";
                 measured.record.warnings.push(text.to_owned());
             }
-            let empty = ResponseMessage::default();
-            let (message, body) = viewer::apply_response(message.response.unwrap_or(&empty), &returned, rules)?;
-            Ok(Outcome::Response { message, body })
+            Ok(Outcome::Response { message: response, body })
         }
-        (_, Returned::Request(_)) => {
-            Err(Failure::new(Class::Validation, "kind.wrong-hook: viewer-response accepts only a response"))
-        }
-    }
-}
-
-/// `message (line 3, column 7)`.
-pub(crate) fn shown(problem: &Problem) -> String {
-    match (problem.line, problem.column) {
-        (Some(line), Some(column)) => format!("{} (line {line}, column {column})", problem.message),
-        (Some(line), None) => format!("{} (line {line})", problem.message),
-        _ => problem.message.clone(),
     }
 }
 

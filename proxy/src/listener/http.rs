@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -29,7 +30,7 @@ use super::hints::{HintedStream, Hints};
 use super::io::ViewerSocket;
 use super::strict::{Found, StrictStream};
 use super::timeouts::{CloseReason, Pulse, Verdict};
-use super::{Answer, Connection, Handler, Limits, TlsInfo, hello, tls};
+use super::{Answer, Connection, Handler, Limits, Reason, TlsInfo, hello, tls};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -301,7 +302,12 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let response = std::task::ready!(this.answer.as_mut().poll(cx));
+        let mut response = std::task::ready!(this.answer.as_mut().poll(cx));
+        // One that HTTP/1.1 does not allow is as good as none.
+        let phrase = response.extensions_mut().remove().and_then(|Reason(text)| ReasonPhrase::try_from(text).ok());
+        if let Some(phrase) = phrase {
+            response.extensions_mut().insert(phrase);
+        }
         this.hints.iter().for_each(Hints::end);
         let in_flight = this.in_flight.take().expect("a future is not polled again after it is ready");
         Poll::Ready(Ok(response.map(|body| Delivery::new(body, this.framing, in_flight))))

@@ -46,6 +46,10 @@ pub use tls::{Identity, TlsIdentities, TlsLoadError};
 /// Connections that the kernel holds ready for `accept`.
 const BACKLOG: u32 = 4096;
 
+/// A response's own reason phrase, among its extensions; only HTTP/1.1 shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(pub String);
+
 /// The scheme a connection speaks, as it appears in URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {

@@ -76,6 +76,12 @@ impl Connector {
         Ok(Self { resolver: Resolver::new(bare, port), authority, tls, policy: None })
     }
 
+    /// Another one to the same place, under the same rules.
+    pub(crate) fn again(&self) -> Self {
+        let (authority, tls, policy) = (self.authority.clone(), self.tls.clone(), self.policy.clone());
+        Self { resolver: self.resolver.again(), authority, tls, policy }
+    }
+
     /// Asks TLS for `server` instead of the host's name.
     ///
     /// # Errors

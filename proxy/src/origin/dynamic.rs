@@ -1,7 +1,8 @@
 //! Origins that functions choose at run time: any public server, and what `allow_private_origins` adds.
 //!
 //! [`DynamicOrigins::origin`] gives an [`Origin`] whose connections go only to addresses that were judged. Origins with
-//! the same scheme, host and port share a pool. Deliberately absent: `ca` files, folders and sockets in the file system.
+//! the same scheme, host and port share a pool. [`DynamicOrigins::renamed`] gives a configured origin under another server name; where
+//! it is and whom it trusts stays its configuration's to say. Deliberately absent: `ca` files, folders and sockets in the file system.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use super::address::{AddressPolicy, plain_name};
 use super::connect::Connector;
 use super::http::Endpoint;
-use super::{Origin, OriginBuildError, OriginError, OriginSettings, Stage, Target, Waits, tls};
+use super::{Origin, OriginBuildError, OriginError, OriginSettings, Source, Stage, Target, Waits, tls};
 
 /// Pools kept at a time. A function that makes up hosts must not fill the memory.
 const MAX_ENDPOINTS: usize = 256;
@@ -27,11 +28,11 @@ pub struct DynamicOrigins {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    https: bool,
-    host: String,
-    port: u16,
-    server_name: Option<String>,
+enum Key {
+    /// A place that a function chose.
+    Chosen { https: bool, host: String, port: u16, server_name: Option<String> },
+    /// A configured origin, by its name, and the server name that is asked for there.
+    Renamed { origin: String, server_name: String },
 }
 
 #[derive(Debug)]
@@ -74,6 +75,22 @@ impl DynamicOrigins {
         Ok(Origin::of_endpoint(endpoint, Waits::of(settings), path_prefix))
     }
 
+    /// The configured `origin` of this `name`, which is asked for as `server_name` when its TLS begins. An origin without TLS is what it
+    /// was.
+    ///
+    /// # Errors
+    /// [`OriginError::Blocked`]: `server_name` is none.
+    pub fn renamed(&self, name: &str, origin: &Origin, settings: &OriginSettings) -> Result<Origin, OriginError> {
+        let (Source::Server { endpoint, path_prefix, .. }, Some(server)) = (&origin.source, &settings.server_name)
+        else {
+            return Ok(origin.with_waits(Waits::of(settings)));
+        };
+        let key = Key::Renamed { origin: name.to_owned(), server_name: plain_name(server) };
+        let endpoint =
+            self.kept(key, settings.max_connections, || named(endpoint.connector().again(), name, server))?;
+        Ok(Origin::of_endpoint(endpoint, Waits::of(settings), path_prefix))
+    }
+
     fn endpoint(
         &self,
         https: bool,
@@ -83,14 +100,25 @@ impl DynamicOrigins {
         max_connections: usize,
     ) -> Result<Arc<Endpoint>, OriginError> {
         let server_name = server_name.filter(|_| https).map(plain_name);
-        let key = Key { https, host: plain_name(host), port, server_name };
+        let host = plain_name(host);
+        let key = Key::Chosen { https, host: host.clone(), port, server_name: server_name.clone() };
+        self.kept(key, max_connections, || self.connector(https, &host, port, server_name.as_deref()))
+    }
+
+    /// The endpoint of a key; made where there is none yet.
+    fn kept(
+        &self,
+        key: Key,
+        max_connections: usize,
+        make: impl FnOnce() -> Result<Connector, OriginError>,
+    ) -> Result<Arc<Endpoint>, OriginError> {
         let now = Instant::now();
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = endpoints.get_mut(&key) {
             entry.last_used = now;
             return Ok(Arc::clone(&entry.endpoint));
         }
-        let connector = self.connector(&key)?;
+        let connector = make()?;
         if endpoints.len() >= MAX_ENDPOINTS
             && let Some(oldest) = endpoints.iter().min_by_key(|(_, entry)| entry.last_used).map(|(key, _)| key.clone())
         {
@@ -101,23 +129,28 @@ impl DynamicOrigins {
         Ok(endpoint)
     }
 
-    fn connector(&self, key: &Key) -> Result<Connector, OriginError> {
+    fn connector(
+        &self,
+        https: bool,
+        host: &str,
+        port: u16,
+        server_name: Option<&str>,
+    ) -> Result<Connector, OriginError> {
         const NAME: &str = "chosen by a function";
-        let roots = key
-            .https
-            .then(|| tls::roots(NAME, None))
-            .transpose()
-            .map_err(|error| OriginError::Tls(error.to_string()))?;
-        let connector = Connector::build(NAME, &key.host, key.port, roots)
-            .map_err(|_| OriginError::Blocked(format!("{:?} is not a host", key.host)))?;
-        let connector = match &key.server_name {
+        let roots =
+            https.then(|| tls::roots(NAME, None)).transpose().map_err(|error| OriginError::Tls(error.to_string()))?;
+        let connector = Connector::build(NAME, host, port, roots)
+            .map_err(|_| OriginError::Blocked(format!("{host:?} is not a host")))?;
+        let connector = match server_name {
             None => connector,
-            Some(server) => connector
-                .named(NAME, server)
-                .map_err(|_| OriginError::Blocked(format!("{server:?} is not a server's name")))?,
+            Some(server) => named(connector, NAME, server)?,
         };
         Ok(connector.guarded(Arc::clone(&self.policy)))
     }
+}
+
+fn named(connector: Connector, name: &str, server: &str) -> Result<Connector, OriginError> {
+    connector.named(name, server).map_err(|_| OriginError::Blocked(format!("{server:?} is not a server's name")))
 }
 
 #[cfg(test)]
@@ -129,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::body;
-    use crate::origin::{BodyLength, OriginRequest, OriginResponse, Source};
+    use crate::origin::{BodyLength, OriginRequest, OriginResponse};
 
     fn settings(host: &str, port: u16) -> OriginSettings {
         OriginSettings::new(Target::Url { https: false, host: host.to_owned(), port, path_prefix: String::new() })

@@ -86,8 +86,7 @@ impl Endpoint {
         self.received(response, &method, connection, permit, upload, timing)
     }
 
-    /// The resolver, to script it.
-    #[cfg(test)]
+    /// How it is reached.
     pub(crate) fn connector(&self) -> &Connector {
         &self.connector
     }
@@ -139,6 +138,8 @@ impl Endpoint {
         timing: Waits,
     ) -> Result<OriginResponse, OriginError> {
         let (mut head, incoming) = response.into_parts();
+        // The phrase is not stored, so a miss has none either: it would differ from the hits after it.
+        head.extensions.remove::<hyper::ext::ReasonPhrase>();
         let keepalive = kept_for(&head.headers, timing.keepalive);
         let delimited = settle_response(&mut head, method)?;
         let pool = Arc::clone(&self.pool);

@@ -46,6 +46,11 @@ impl Resolver {
         }
     }
 
+    /// Another one of the same host and port.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(&self.host, self.port)
+    }
+
     /// The name that is resolved.
     pub(crate) fn host(&self) -> &str {
         &self.host

@@ -400,7 +400,7 @@ fn hook_part(hook: &HookRecord, mask: &Mask) -> HookPart {
         function: hook.function.clone(),
         took_us: micros(hook.time),
         cpu_us: hook.cpu.map(|(cpu, _)| micros(cpu)),
-        utilization: hook.utilization(),
+        utilization: hook.utilization,
         cold_start_us: hook.cold_start.map(micros),
         generated: hook.generated,
         console: hook.logs.clone(),

@@ -185,7 +185,7 @@ fn note_run(played: &mut Played, invoked: &Invoked) {
     played.runs.push(Ran {
         function: invoked.record.function.clone(),
         cpu: invoked.record.cpu.map(|(cpu, _)| cpu),
-        utilization: invoked.record.utilization(),
+        utilization: invoked.record.utilization,
     });
 }
 
@@ -368,7 +368,7 @@ fn note_runs(played: &mut Played, scene: &Scene) {
     let run = |hook: &crate::record::HookRecord| Ran {
         function: hook.function.clone(),
         cpu: hook.cpu.map(|(cpu, _)| cpu),
-        utilization: hook.utilization(),
+        utilization: hook.utilization,
     };
     played.runs.extend(scene.record.hooks.iter().map(run));
 }

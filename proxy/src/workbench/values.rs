@@ -251,7 +251,7 @@ pub(crate) fn of_function(subject: &Subject, invoked: &Invoked) -> Result<Option
         Subject::Uri => request.map(|message| message.uri.clone().into()),
         Subject::Query => request.and_then(|message| message.query.clone()).map(Value::from),
         Subject::Method => request.map(|message| message.method.clone().into()),
-        Subject::Utilization => invoked.record.utilization().map(Value::from),
+        Subject::Utilization => invoked.record.utilization.map(Value::from),
         Subject::Logs => Some(invoked.record.logs.clone().into()),
         Subject::Error => invoked.record.failure.clone().map(Value::from),
         other => {

@@ -216,6 +216,14 @@ fn validation_of_what_is_stale() {
                 "GET | 200 ~ cache-control: no-cache ~ etag: \"a\" | 200 1 miss\nGET | 304 ~ etag: \"a\" | 200 1 miss\nGET | 304 ~ etag: \"a\" | 200 1 miss | if-none-match: \"a\"",
             ),
             (
+                "a 304 about two that would do",
+                "GET ~ x: 1 | 200 ~ cache-control: max-age=1 ~ age: 9 ~ etag: \"a\" ~ vary: x | 200 1 miss\nGET ~ x: 2 | 200 ~ cache-control: max-age=1 ~ age: 9 ~ etag: \"a\" | 200 2 miss\nGET ~ x: 1 | 304 ~ cache-control: max-age=60 ~ etag: \"a\" ~ x-new: 1 | 200 1 miss\nGET ~ x: 3 | 200 | 200 2 hit ~ x-new: 1\nGET ~ x: 1 | 200 | 200 1 hit",
+            ),
+            (
+                "a 304 about weak ones",
+                "GET ~ x: 1 | 200 ~ cache-control: max-age=1 ~ age: 9 ~ etag: W/\"a\" ~ vary: x | 200 1 miss\nGET ~ x: 2 | 200 ~ cache-control: max-age=1 ~ age: 9 ~ etag: W/\"a\" | 200 2 miss\nGET ~ x: 1 | 304 ~ cache-control: max-age=60 ~ etag: W/\"a\" | 200 1 miss\nGET ~ x: 3 | 200 | 200 4 miss",
+            ),
+            (
                 "immutable means nothing when stale",
                 "GET | 200 ~ cache-control: max-age=1, immutable ~ age: 9 ~ etag: \"a\" | 200 1 miss\nGET | 304 | 200 1 miss | if-none-match: \"a\"",
             ),

@@ -2,12 +2,16 @@
 //!
 //! A [`Row`] is a request, what the function does with it, and what is expected; its number is the vector's. All rows of a hook
 //! are one function, which picks the row by the request header `x-row`; [`check`] runs them. Vectors that need a configuration or a
-//! sequence of their own are tests in [`apart`]. Not here: the vectors on the compatibility lint and on `TestFunction`.
+//! sequence of their own are tests in the other modules, named by the numbers. Not here: the lint's own vectors, which are its unit
+//! tests and those of `check`.
 
 mod apart;
 mod origins;
+mod outside;
 mod requests;
 mod responses;
+mod stores;
+mod tested;
 
 use crate::harness::{Answer, Client, Edge, Origin, Reply, origin::Seen};
 use std::fmt::Write as _;

@@ -1,7 +1,12 @@
 //! Vectors on origins that functions choose, and what becomes of the choice.
 
 use super::{Expect::*, PRELUDE, Row, check};
-use crate::harness::{Answer, Edge, Origin};
+use crate::harness::{Answer, Edge, Origin, folder};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    sync::Arc,
+};
 
 const fn row(number: u16, run: &'static str, expect: &'static [super::Expect]) -> Row {
     Row { number, target: "/", head: &[b"X-A: 1"], run, answer: &[], status: 0, expect }
@@ -70,7 +75,7 @@ fn chosen_origins_are_asked_and_their_answers_kept_apart() {
     });
     let second = Origin::start(|_| Answer::cached("second"));
     let port = second.authority().rsplit_once(':').unwrap().1.to_owned();
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = format!(
         "[origin.first]\nurl = \"{}\"\nheaders = {{ x-own = \"1\" }}\n[origin.second]\nurl = \"{}\"\n[origin.nowhere]\nurl = \"http://{dead}\"\nconnection_attempts = 1\n\
          [function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\nbudget = \"50ms\"\n\
@@ -113,4 +118,78 @@ fn private_addresses_need_leave() {
          [[behavior]]\npath = \"*\"\norigin = \"first\"\nviewer_request = \"f\"\n";
     let edge = Edge::start(config, &[("f.js", &format!("{PRELUDE}{MORE}"))]);
     assert_eq!((edge.get(&format!("/elsewhere/{port}")).status, second.count()), (502, 0));
+}
+
+/// A server over TLS that notes which name it was asked for, and tells it with the `Host` of the request.
+fn over_tls(names: &[&str]) -> (u16, String) {
+    let made =
+        rcgen::generate_simple_self_signed(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            let (mut head, mut piece) = (Vec::new(), [0; 4096]);
+            while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(length) if length > 0 => head.extend_from_slice(&piece[..length]),
+                    _ => break,
+                }
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let host = head.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or_default();
+            let body = format!("{} {host}", stream.conn.server_name().unwrap_or("none"));
+            let length = body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes());
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    (port, made.cert.pem())
+}
+
+#[test]
+fn the_server_name_is_the_one_that_the_function_chose() {
+    let (port, authority) = over_tls(&["sni.example", "host.example", "localhost"]);
+    let source = format!(
+        "{PRELUDE}function handler(event) {{ const what = event.request.uri.slice(1);
+        const custom = {{ port: {port}, protocol: 'https' }};
+        if (what === 'sni') {{ cf.updateRequestOrigin({{ domainName: 'localhost', customOriginConfig: custom, hostHeader: 'host.example', sni: 'sni.example' }}); }}
+        if (what === 'host') {{ cf.updateRequestOrigin({{ domainName: 'localhost', customOriginConfig: custom, hostHeader: 'host.example' }}); }}
+        if (what === 'other') {{ cf.updateRequestOrigin({{ domainName: 'localhost', customOriginConfig: custom, sni: 'other.example' }}); }}
+        if (what === 'renamed') {{ cf.selectRequestOriginById('secure', {{ sni: 'sni.example' }}); }}
+        if (what === 'own') {{ cf.selectRequestOriginById('secure'); }}
+        return event.request; }}"
+    );
+    // The configured origin has an authority of its own and a private address: both stay good under another name.
+    let config = format!(
+        "[origin.site]\ndir = \".\"\n[origin.secure]\nurl = \"https://localhost:{port}\"\nca = \"ca.pem\"\n\
+         [function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\nbudget = \"50ms\"\n\
+         [[behavior]]\npath = \"*\"\norigin = \"site\"\nviewer_request = \"f\"\n"
+    );
+    let server = "listen = [\"http://127.0.0.1:0\"]\nallow_private_origins = [\"localhost\"]";
+    let folder = folder(&[("f.js", &source), ("ca.pem", &authority)]);
+    let trusted = folder.path().join("ca.pem").display().to_string();
+    let edge = Edge::start_in(folder, server, &config, &[("SSL_CERT_FILE", &trusted)]);
+    let authority = format!("localhost:{port}");
+    for (path, body) in [
+        ("/sni", "sni.example host.example".to_owned()),
+        ("/host", "host.example host.example".to_owned()),
+        ("/renamed", format!("sni.example {authority}")),
+        ("/own", format!("localhost {authority}")),
+    ] {
+        let reply = edge.get(path);
+        assert_eq!((reply.status, reply.text()), (200, body), "{path}");
+    }
+    assert_eq!(edge.get("/other").status, 502, "the certificate is not good for that name");
 }

@@ -45,7 +45,7 @@ fn edited_uri(uri: &str) -> Result<String, String> {
     let returned = ReturnedRequest { uri: Some(uri.to_owned()), ..ReturnedRequest::default() };
     apply_request(&request(None, &[]), &returned, &RULES)
         .map(|request| request.uri)
-        .map_err(|violation| violation.code.as_str().to_owned())
+        .map_err(|violation| violation.listed()[0].code.as_str().to_owned())
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn raw_query_is_checked() {
         let returned = ReturnedRequest { query: Some(Query::Raw(raw.to_owned())), ..ReturnedRequest::default() };
         apply_request(&request(Some("z=1&a=2"), &[]), &returned, &RULES)
             .map(|request| request.query)
-            .map_err(|violation| violation.code.as_str())
+            .map_err(|violation| violation.listed()[0].code.as_str())
     };
     assert_eq!(set("a=2&z=1"), Ok(Some("a=2&z=1".to_owned())));
     assert_eq!(set("a b"), Err("query.format"));
@@ -88,7 +88,7 @@ fn uri_rules() {
 fn method_may_not_change() {
     let returned = ReturnedRequest { method: Some("POST".to_owned()), ..ReturnedRequest::default() };
     let violation = apply_request(&request(None, &[]), &returned, &RULES).unwrap_err();
-    assert_eq!(violation.code, ViolationCode::RequestReadOnly);
+    assert_eq!(violation.listed()[0].code, ViolationCode::RequestReadOnly);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn read_only_headers() {
 fn returned_request_without_headers_lacks_its_host() {
     let returned = ReturnedRequest { headers: Some(Vec::new()), ..ReturnedRequest::default() };
     let violation = apply_request(&request(None, &[]), &returned, &RULES).unwrap_err();
-    assert_eq!(violation.code, ViolationCode::HeaderReadOnly);
+    assert_eq!(violation.listed()[0].code, ViolationCode::HeaderReadOnly);
 }
 
 #[test]
@@ -194,16 +194,18 @@ fn head_limit_is_enforced_at_the_byte() {
     assert!(fill(1).unwrap_err().starts_with("header.size"));
 }
 
+const OK: ReturnedResponse = ReturnedResponse {
+    status_code: 200.0,
+    status_description: None,
+    headers: None,
+    cookies: None,
+    body: None,
+    request_changed: false,
+};
+
 fn generated(status_code: f64, body: Option<Body>) -> Result<(ResponseMessage, Vec<u8>), String> {
-    let returned = ReturnedResponse {
-        status_code,
-        status_description: None,
-        headers: None,
-        cookies: None,
-        body,
-        request_changed: false,
-    };
-    apply_generated(&returned, &RULES).map_err(|violation| violation.code.as_str().to_owned())
+    let returned = ReturnedResponse { status_code, body, ..OK };
+    apply_generated(&returned, &RULES).map_err(|violation| violation.listed()[0].code.as_str().to_owned())
 }
 
 #[test]
@@ -265,5 +267,71 @@ fn viewer_response_may_not_touch_via() {
         body: None,
         request_changed: false,
     };
-    assert_eq!(apply_response(&given, &returned, &RULES).unwrap_err().code, ViolationCode::HeaderReadOnly);
+    assert_eq!(apply_response(&given, &returned, &RULES).unwrap_err().listed()[0].code, ViolationCode::HeaderReadOnly);
+}
+
+#[test]
+fn every_violation_is_named_once() {
+    let given = request(None, &[("via", b"1.1 x"), ("x-t", b"1")]);
+    let returned = ReturnedRequest {
+        method: Some("POST".to_owned()),
+        uri: Some("a\u{1}".to_owned()),
+        query: Some(Query::Raw("a b".to_owned())),
+        headers: Some(vec![
+            one("host", "other"),
+            one("X-Up", "1"),
+            one("x-cache", "1"),
+            one("x-a", "1\r\n2"),
+            one("a b", "1"),
+            one("cookie", "a=1"),
+        ]),
+        cookies: Some(vec![one("c", "1\n2"), one("d", "ok")]),
+        origin: None,
+    };
+    let found = apply_request(&given, &returned, &RULES).unwrap_err();
+    let texts: Vec<String> = found.listed().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "request.read-only: request.method may not change",
+            "uri.format: request.uri must begin with \"/\"",
+            "uri.format: request.uri holds the forbidden character %01",
+            "query.format: request.querystring holds the forbidden character %20",
+            "header.name: headers[\"X-Up\"] must be in lower case",
+            "header.disallowed: headers[\"cookie\"] is not allowed in a result; use request.cookies",
+            "header.read-only: read-only header \"host\" was added, changed or deleted at viewer-request",
+            "header.read-only: read-only header \"via\" was added, changed or deleted at viewer-request",
+            "header.disallowed: header \"x-cache\" is not allowed in a result",
+            "header.character: the value of header \"x-a\" holds the forbidden character %0D",
+            "header.name: headers[\"a b\"] is not a header name",
+            "header.character: request.cookies[\"c\"] holds the forbidden character %0A",
+        ]
+    );
+    assert_eq!(found.to_string(), texts.join("\n"));
+}
+
+#[test]
+fn violations_of_a_result_are_bounded() {
+    let fields = |count: usize| Some((0..count).map(|number| one(&format!("X-{number}"), "1")).collect::<Vec<_>>());
+    for (count, listed) in [(15, 15), (16, 16), (17, 16), (900, 16)] {
+        let returned = ReturnedResponse { headers: fields(count), ..OK };
+        let found = apply_generated(&returned, &RULES).unwrap_err();
+        assert_eq!(found.listed().len(), listed, "{count}");
+    }
+    let long = ReturnedResponse { headers: Some(vec![one(&"\u{e9}".repeat(10_000), "1")]), ..OK };
+    assert!(apply_generated(&long, &RULES).unwrap_err().to_string().len() < 400, "names are cut");
+}
+
+#[test]
+fn two_spellings_of_one_name_are_refused() {
+    let given = request(None, &[]);
+    let lenient = Rules { lenient: true, ..RULES };
+    for second in ["Host", "HOST"] {
+        let headers = vec![one("host", "h.example"), one(second, "other")];
+        for headers in [headers.clone(), headers.into_iter().rev().collect()] {
+            let returned = ReturnedRequest { headers: Some(headers), ..ReturnedRequest::default() };
+            let found = apply_request(&given, &returned, &lenient).unwrap_err();
+            assert!(found.to_string().contains("another spelling"), "{found}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! The isolate host records an [`OriginDirective`], whose types are right and whose values are not yet checked;
 //! [`OriginDirective::checked`] makes an [`OriginChoice`] of it, which the proxy can apply. Which origins exist is the proxy's to know.
 
-use crate::{RequestMessage, Violation, ViolationCode, header_rules};
+use crate::{RequestMessage, Violation, ViolationCode, Violations, header_rules, text};
 use std::net::IpAddr;
 
 /// The last origin call of a run.
@@ -190,26 +190,30 @@ impl OriginDirective {
     /// The directive with every value checked. `given` is the request that the viewer sent.
     ///
     /// # Errors
-    /// The first value that breaks a rule, by its name.
-    pub fn checked(&self, given: &RequestMessage) -> Result<OriginChoice, Violation> {
+    /// Every value that breaks a rule, by its name.
+    pub fn checked(&self, given: &RequestMessage) -> Result<OriginChoice, Violations> {
+        let mut found = Violations::default();
         match self {
-            Self::Update(properties) => properties.checked(given).map(OriginChoice::Update),
+            Self::Update(properties) => {
+                let update = properties.checked(given, &mut found);
+                found.none_or(OriginChoice::Update(update))
+            }
             Self::Select(member) => {
-                member.overrides.check()?;
-                Ok(OriginChoice::Select(member.clone()))
+                member.overrides.check("", &mut found);
+                found.none_or(OriginChoice::Select(member.clone()))
             }
             Self::Group { members, selection, status_codes } => {
+                for (index, member) in members.iter().enumerate().take(2) {
+                    member.overrides.check(&format!("originIds[{index}].originOverrides."), &mut found);
+                }
+                found.take(one_of("selectionCriteria", selection.as_deref(), &["default", "media-quality-score"]));
+                let failover = found.take(failover(status_codes)).unwrap_or_default();
                 let [primary, secondary] = members.as_slice() else {
-                    return Err(bad("originIds", format!("must hold exactly two origins, got {}", members.len())));
+                    found.add(bad("originIds", format!("must hold exactly two origins, got {}", members.len())));
+                    return Err(found);
                 };
-                primary.overrides.check()?;
-                secondary.overrides.check()?;
-                one_of("selectionCriteria", selection.as_deref(), &["default", "media-quality-score"])?;
-                Ok(OriginChoice::Group {
-                    primary: primary.clone(),
-                    secondary: secondary.clone(),
-                    failover: failover(status_codes)?,
-                })
+                let (primary, secondary) = (primary.clone(), secondary.clone());
+                found.none_or(OriginChoice::Group { primary, secondary, failover })
             }
         }
     }
@@ -228,57 +232,68 @@ fn failover(codes: &[f64]) -> Result<Vec<u16>, Violation> {
 }
 
 impl OriginOverrides {
-    fn check(&self) -> Result<(), Violation> {
+    /// `place`: where they stand, with a dot at its end, or nothing.
+    fn check(&self, place: &str, found: &mut Violations) {
         if self.host_header.as_deref().is_some_and(|host| !is_name(host, NAME)) {
-            return Err(bad(
-                "hostHeader",
-                "must be a DNS name of at most 253 characters, without port, and no IP address",
-            ));
+            let rule = "must be a DNS name of at most 253 characters, without port, and no IP address";
+            found.add(bad(&format!("{place}hostHeader"), rule));
         }
         if self.sni.as_deref().is_some_and(|name| !is_name(name, NAME)) {
-            return Err(bad("sni", "must be a DNS name of at most 253 characters"));
+            found.add(bad(&format!("{place}sni"), "must be a DNS name of at most 253 characters"));
         }
         let names = self.allowed_certificate_names.as_deref().unwrap_or_default();
         let fits = |name: &String| is_name(name.strip_prefix("*.").unwrap_or(name), 64) && name.len() <= 64;
         if names.len() > 20 || !names.iter().all(fits) {
-            return Err(bad("allowedCertificateNames", "must list at most 20 names of at most 64 characters"));
+            let rule = "must list at most 20 names of at most 64 characters";
+            found.add(bad(&format!("{place}allowedCertificateNames"), rule));
         }
-        Ok(())
+    }
+}
+
+impl CustomOriginConfig {
+    fn check(&self, with_domain: bool, found: &mut Violations) {
+        found.take(one_of("customOriginConfig.protocol", self.protocol.as_deref(), &["http", "https"]));
+        for name in self.ssl_protocols.iter().flatten() {
+            let known = ["SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"];
+            found.take(one_of("customOriginConfig.sslProtocols", Some(name), &known));
+        }
+        let addresses = self.ip_address_type.as_deref();
+        found.take(one_of("customOriginConfig.ipAddressType", addresses, &["ipv4", "ipv6", "dualstack"]));
+        if addresses.is_some() && !with_domain {
+            found.add(bad("customOriginConfig.ipAddressType", "needs domainName beside it"));
+        }
     }
 }
 
 impl OriginProperties {
-    fn checked(&self, given: &RequestMessage) -> Result<OriginUpdate, Violation> {
-        self.overrides.check()?;
-        self.check_access()?;
-        self.check_shield()?;
-        one_of("mTLSConfig", self.mtls.as_deref(), &["off"])?;
-        let read_timeout = whole("timeouts.readTimeout", self.timeouts.read, 1..=120)?;
-        whole("timeouts.responseCompletionTimeout", self.timeouts.completion, read_timeout.unwrap_or(1)..=86_400)?;
+    fn checked(&self, given: &RequestMessage, found: &mut Violations) -> OriginUpdate {
+        self.overrides.check("", found);
+        self.check_access(found);
+        found.take(self.check_shield());
+        found.take(one_of("mTLSConfig", self.mtls.as_deref(), &["off"]));
         let custom = self.custom.clone().unwrap_or_default();
-        let protocol = custom.protocol.as_deref();
-        one_of("customOriginConfig.protocol", protocol, &["http", "https"])?;
-        for name in custom.ssl_protocols.iter().flatten() {
-            one_of("customOriginConfig.sslProtocols", Some(name), &["SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"])?;
-        }
-        one_of("customOriginConfig.ipAddressType", custom.ip_address_type.as_deref(), &["ipv4", "ipv6", "dualstack"])?;
-        if custom.ip_address_type.is_some() && self.domain_name.is_none() {
-            return Err(bad("customOriginConfig.ipAddressType", "needs domainName beside it"));
-        }
-        let port = whole("customOriginConfig.port", custom.port, 1..=65_535)?;
-        Ok(OriginUpdate {
-            domain_name: self.domain_name.as_deref().map(|name| self.checked_name(name)).transpose()?,
-            path: self.origin_path.as_deref().map(checked_path).transpose()?,
-            headers: self.custom_headers.as_deref().map(|headers| checked_headers(headers, given)).transpose()?,
-            attempts: whole("connectionAttempts", self.connection_attempts, 1..=3)?.and_then(|n| u8::try_from(n).ok()),
+        custom.check(self.domain_name.is_some(), found);
+        let OriginTimeouts { read, completion, keepalive, connection } = self.timeouts;
+        let mut number = |field, value, range| found.take(whole(field, value, range)).flatten();
+        let read_timeout = number("timeouts.readTimeout", read, 1..=120);
+        number("timeouts.responseCompletionTimeout", completion, read_timeout.unwrap_or(1)..=86_400);
+        let keepalive_timeout = number("timeouts.keepAliveTimeout", keepalive, 1..=120);
+        let connection_timeout = number("timeouts.connectionTimeout", connection, 1..=10);
+        let attempts = number("connectionAttempts", self.connection_attempts, 1..=3);
+        let port = number("customOriginConfig.port", custom.port, 1..=65_535);
+        OriginUpdate {
+            domain_name: self.domain_name.as_deref().and_then(|name| found.take(self.checked_name(name))),
+            path: self.origin_path.as_deref().and_then(|path| found.take(checked_path(path))),
+            headers: self.custom_headers.as_deref().map(|headers| checked_headers(headers, given, found)),
+            attempts: attempts.and_then(|attempts| u8::try_from(attempts).ok()),
             overrides: self.overrides.clone(),
             port: port.and_then(|port| u16::try_from(port).ok()),
-            https: protocol.map(|protocol| protocol == "https"),
+            https: custom.protocol.as_deref().map(|protocol| protocol == "https"),
             read_timeout,
-            keepalive_timeout: whole("timeouts.keepAliveTimeout", self.timeouts.keepalive, 1..=120)?,
-            connection_timeout: whole("timeouts.connectionTimeout", self.timeouts.connection, 1..=10)?,
+            keepalive_timeout,
+            connection_timeout,
             without_effect: self.without_effect(),
-        })
+        }
     }
 
     fn is_s3(&self) -> bool {
@@ -302,24 +317,21 @@ impl OriginProperties {
         Ok(name.to_ascii_lowercase())
     }
 
-    fn check_access(&self) -> Result<(), Violation> {
-        let Some(access) = self.access_control.as_ref().filter(|access| access.enabled) else { return Ok(()) };
-        let place = "originAccessControlConfig";
+    fn check_access(&self, found: &mut Violations) {
+        let Some(access) = self.access_control.as_ref().filter(|access| access.enabled) else { return };
         let needed = |name: &str, value: &Option<String>, known: &[&str]| {
-            let field = format!("{place}.{name}");
-            if value.is_none() {
-                Err(bad(&field, "is needed when enabled"))
-            } else {
-                one_of(&field, value.as_deref(), known)
+            let field = format!("originAccessControlConfig.{name}");
+            match value.as_deref() {
+                None => Err(bad(&field, "is needed when enabled")),
+                value => one_of(&field, value, known),
             }
         };
-        needed("signingBehavior", &access.signing_behavior, &["always", "never", "no-override"])?;
-        needed("signingProtocol", &access.signing_protocol, &["sigv4"])?;
-        needed("originType", &access.origin_type, &["s3", "mediapackagev2", "mediastore", "lambda"])?;
+        found.take(needed("signingBehavior", &access.signing_behavior, &["always", "never", "no-override"]));
+        found.take(needed("signingProtocol", &access.signing_protocol, &["sigv4"]));
+        found.take(needed("originType", &access.origin_type, &["s3", "mediapackagev2", "mediastore", "lambda"]));
         if self.overrides.host_header.is_some() {
-            return Err(bad("hostHeader", "cannot be set where originAccessControlConfig is enabled"));
+            found.add(bad("hostHeader", "cannot be set where originAccessControlConfig is enabled"));
         }
-        Ok(())
     }
 
     fn check_shield(&self) -> Result<(), Violation> {
@@ -388,24 +400,30 @@ fn checked_path(path: &str) -> Result<String, Violation> {
     }
 }
 
-fn checked_headers(headers: &[(String, String)], given: &RequestMessage) -> Result<Vec<(String, String)>, Violation> {
+fn checked_headers(
+    headers: &[(String, String)],
+    given: &RequestMessage,
+    found: &mut Violations,
+) -> Vec<(String, String)> {
     for (name, value) in headers {
-        let shown: String = name.escape_default().take(256).collect();
-        let refused =
-            |why: &str| Violation::new(ViolationCode::OriginHeader, format!("customHeaders[\"{shown}\"] {why}"));
+        let refused = |why: &str| {
+            let text = format!("origin.customHeaders[\"{}\"] {why}", text::named(name));
+            Violation::new(ViolationCode::OriginHeader, text)
+        };
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(refused("must be in lower case"));
+            found.add(refused("must be in lower case"));
+        } else if !header_rules::is_token(name) {
+            found.add(refused("is not a header name"));
+        } else if header_rules::is_hidden(name) || header_rules::read_only_at_viewer_request(name) || name == "cookie" {
+            found.add(refused("is not allowed"));
+        } else if given.headers.iter().any(|header| header.name == *name) {
+            found.add(refused("is also in the request"));
         }
-        header_rules::check_name(name)?;
-        if header_rules::read_only_at_viewer_request(name) || name == "cookie" {
-            return Err(refused("is not allowed"));
+        if let Some(character) = text::forbidden_in_value(value) {
+            found.add(refused(&format!("holds the forbidden character {}", text::escaped(character))));
         }
-        if given.headers.iter().any(|header| header.name == *name) {
-            return Err(refused("is also in the request"));
-        }
-        header_rules::check_value(name, value)?;
     }
-    Ok(headers.to_vec())
+    headers.to_vec()
 }
 
 fn one_of(field: &str, value: Option<&str>, known: &[&str]) -> Result<(), Violation> {

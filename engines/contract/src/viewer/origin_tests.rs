@@ -18,7 +18,7 @@ fn update(edit: impl FnOnce(&mut OriginProperties)) -> Result<OriginUpdate, Stri
     match OriginDirective::Update(Box::new(properties)).checked(&request()) {
         Ok(OriginChoice::Update(update)) => Ok(update),
         Ok(other) => panic!("{other:?}"),
-        Err(violation) => Err(violation.text),
+        Err(found) => Err(found.to_string()),
     }
 }
 
@@ -201,4 +201,49 @@ fn what_has_no_effect_is_named() {
     let names = OriginChoice::Update(all.unwrap()).without_effect();
     assert_eq!(names, ["originShield", "timeouts.responseCompletionTimeout", "mTLSConfig", "allowedCertificateNames"]);
     assert_eq!(OriginChoice::Select(GroupMember::default()).without_effect(), [""; 0]);
+}
+
+#[test]
+fn every_wrong_value_is_named() {
+    let text = update(|p| {
+        p.domain_name = text("192.0.2.1");
+        p.origin_path = text("/a/");
+        p.timeouts.read = Some(121.0);
+        p.connection_attempts = Some(4.0);
+        p.overrides.host_header = text("a:80");
+        p.custom_headers = Some(vec![("x-a".to_owned(), "1".to_owned()), ("X-B".to_owned(), "a\nb".to_owned())]);
+        p.access_control = Some(OriginAccessControl { enabled: true, ..OriginAccessControl::default() });
+    });
+    let text = text.unwrap_err();
+    let fields: Vec<&str> = text.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(
+        fields,
+        [
+            "origin.hostHeader",
+            "origin.originAccessControlConfig.signingBehavior",
+            "origin.originAccessControlConfig.signingProtocol",
+            "origin.originAccessControlConfig.originType",
+            "origin.hostHeader",
+            "origin.timeouts.readTimeout",
+            "origin.connectionAttempts",
+            "origin.domainName",
+            "origin.originPath",
+            "origin.customHeaders[\"x-a\"]",
+            "origin.customHeaders[\"X-B\"]",
+            "origin.customHeaders[\"X-B\"]",
+        ],
+        "{text}"
+    );
+    let member = |host: &str| GroupMember {
+        id: "a".to_owned(),
+        overrides: OriginOverrides { host_header: Some(host.to_owned()), ..OriginOverrides::default() },
+    };
+    let group = OriginDirective::Group {
+        members: vec![member("a.example"), member("[::1]")],
+        selection: Some("fastest".to_owned()),
+        status_codes: vec![500.0, 200.0],
+    };
+    let text = group.checked(&request()).unwrap_err().to_string();
+    assert!(text.contains("origin.originIds[1].originOverrides.hostHeader"), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
 }

@@ -30,7 +30,7 @@ use edgehook_contract::{
 use edgehook_isolate::{Refused, Turn};
 use edgehook_protocol::{
     event::EventRef,
-    viewer::{KvsReads, Outcome, Problem, ProblemKind, Program},
+    viewer::{KvsReads, Misread, Outcome, Problem, ProblemKind, Program},
     wire::Wire as _,
 };
 use std::{
@@ -109,14 +109,7 @@ impl Guest {
             settle(&self.handler, argument.into(), store, &mut self.context).map_err(|error| self.failed(&error));
         let cpu = turn.loose_stage(stages[1]);
         let outcome = match &settled {
-            Ok(Some(value)) => match outcome::read(value, Given { event: &event, form: &self.form }) {
-                Ok(Returned::Request(mut request)) => {
-                    request.origin = modules::directive(&mut self.context).map(Box::new);
-                    Outcome::Returned(Returned::Request(request))
-                }
-                Ok(returned) => Outcome::Returned(returned),
-                Err(text) => Outcome::Invalid(text),
-            },
+            Ok(Some(value)) => self.returned(value, &event),
             Ok(None) => Outcome::Failed(Problem {
                 kind: ProblemKind::NeverSettled,
                 message: "the promise that handler returned can never settle".to_owned(),
@@ -156,6 +149,17 @@ impl Guest {
         random::seed(&mut self.context, entropy);
         modules::begin(event.hook, &mut self.context);
         self.form.fill(event, &mut self.context)
+    }
+
+    /// What came out of a run that ended well. An origin that it asked for belongs to a request, be that right or not.
+    fn returned(&mut self, value: &JsValue, event: &EventRef<'_>) -> Outcome {
+        let mut outcome = outcome::read(value, Given { event, form: &self.form });
+        if let Outcome::Returned(Returned::Request(request))
+        | Outcome::Invalid(Misread { rest: Some(Returned::Request(request)), .. }) = &mut outcome
+        {
+            request.origin = modules::directive(&mut self.context).map(Box::new);
+        }
+        outcome
     }
 
     fn failed(&mut self, error: &JsError) -> Problem {

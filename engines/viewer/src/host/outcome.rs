@@ -1,9 +1,13 @@
 //! Reads what a handler returned (cloudfront-functions.md 2 and 5.1). Types are checked here, values by the contract.
 //!
+//! All that is wrong is told at once: a part that cannot be read is noted, and stands in the result as it was given.
+//!
 //! Only own data properties are looked at, and no proxy (security.md V07): reading runs no code of the function, so it ends, whatever
 //! was returned. Parts that are what the function was given, unchanged, are not read at all.
 
-use super::{event::Form, map::Map};
+mod members;
+
+use super::event::Form;
 use boa_engine::{
     JsObject, JsString, JsValue,
     builtins::proxy::Proxy,
@@ -12,23 +16,28 @@ use boa_engine::{
     value::Type,
 };
 use edgehook_contract::{
-    Header, HookPoint,
-    viewer::{
-        Body, BodyEncoding, Query, Returned, ReturnedRequest, ReturnedResponse,
-        fields::{self, Field, Item},
-    },
+    Header, HookPoint, Violation, ViolationCode, Violations,
+    viewer::{Body, BodyEncoding, Query, Returned, ReturnedRequest, ReturnedResponse, fields},
 };
-use edgehook_protocol::event::EventRef;
+use edgehook_protocol::{
+    event::EventRef,
+    viewer::{Misread, Outcome},
+};
+use members::{Kind, part};
 use std::fmt;
 
 /// Most members of one of the maps, and most values of one field (security.md V07).
 const MEMBERS: usize = 1000;
 
-/// What came out: the result, or which place in it has a wrong type and what was expected there.
-type Read<T> = Result<T, String>;
+/// A part, or which place in it is wrong and what was expected there.
+type Read<T> = Result<T, Violation>;
+
+fn wrong(code: ViolationCode, text: impl Into<String>) -> Violation {
+    Violation { code, text: text.into() }
+}
 
 fn invalid<T>(text: impl Into<String>) -> Read<T> {
-    Err(text.into())
+    Err(wrong(ViolationCode::FieldType, text))
 }
 
 /// What the function was given.
@@ -38,14 +47,28 @@ pub(super) struct Given<'a> {
     pub(super) form: &'a Form,
 }
 
-/// Reads the value that a handler returned.
-pub(super) fn read(value: &JsValue, given: Given<'_>) -> Read<Returned> {
+/// Reads the value that a handler returned: as a result, or as what is wrong with it.
+pub(super) fn read(value: &JsValue, given: Given<'_>) -> Outcome {
+    let mut found = Violations::default();
+    let rest = found.take(object(value)).map(|object| {
+        let status = found.take(own(&object, js_string!("statusCode"), &"response.statusCode"));
+        match status {
+            Some(status) if status.is_undefined() => request(&object, given, &mut found),
+            status => Returned::Response(response(&object, status.as_ref(), given, &mut found)),
+        }
+    });
+    match rest {
+        Some(returned) if found.is_empty() => Outcome::Returned(returned),
+        rest => Outcome::Invalid(Misread { violations: found.listed().to_vec(), rest }),
+    }
+}
+
+fn object(value: &JsValue) -> Read<JsObject> {
     let Some(object) = value.as_object() else {
-        return invalid(format!("handler must return a request or a response object, got {}", type_name(value)));
+        let text = format!("handler must return a request or a response object, got {}", type_name(value));
+        return Err(wrong(ViolationCode::JsonNotObject, text));
     };
-    check_plain(&object, &"the result")?;
-    let status = own(&object, js_string!("statusCode"), &"response.statusCode")?;
-    if status.is_undefined() { request(&object, given) } else { response(&object, &status, given) }
+    check_plain(&object, &"the result").map(|()| object)
 }
 
 fn type_name(value: &JsValue) -> &'static str {
@@ -90,34 +113,42 @@ fn data_value(descriptor: &PropertyDescriptor, place: Place<'_>) -> Read<JsValue
     }
 }
 
-fn request(object: &JsObject, given: Given<'_>) -> Read<Returned> {
+fn request(object: &JsObject, given: Given<'_>, found: &mut Violations) -> Returned {
     // The whole event is a frequent slip, and would otherwise read as a request without anything.
-    if !own(object, js_string!("request"), &"request")?.is_undefined() {
-        return invalid("handler must return event.request or event.response, not the whole event");
+    if own(object, js_string!("request"), &"request").is_ok_and(|value| !value.is_undefined()) {
+        let text = "handler must return event.request or event.response, not the whole event";
+        found.add(wrong(ViolationCode::KindUnknown, text));
+        return Returned::Request(ReturnedRequest::default());
     }
-    let query = own(object, js_string!("querystring"), &"request.querystring")?;
-    let query = match query.as_string() {
-        Some(text) => Some(Query::Raw(owned(&text))),
-        None => part(&query, &given.form.request.query, "request.querystring", false)?.map(Query::Fields),
+    let (form, known) = (&given.form.request, given.event.request);
+    let mut text = |name: JsString, place: &str, known: &str| {
+        found.take(string(object, name, &place)).flatten().and_then(|text| changed(&text, known))
     };
-    let headers = own(object, js_string!("headers"), &"request.headers")?;
-    let cookies = own(object, js_string!("cookies"), &"request.cookies")?;
-    let known = given.event.request;
-    Ok(Returned::Request(ReturnedRequest {
-        method: string(object, js_string!("method"), &"request.method")?.and_then(|text| changed(&text, known.method)),
-        uri: string(object, js_string!("uri"), &"request.uri")?.and_then(|text| changed(&text, known.uri)),
+    let method = text(js_string!("method"), "request.method", known.method);
+    let uri = text(js_string!("uri"), "request.uri", known.uri);
+    let query = found.take(own(object, js_string!("querystring"), &"request.querystring"));
+    let query = query.and_then(|query| match query.as_string() {
+        Some(text) => Some(Query::Raw(owned(&text))),
+        None => part(&query, &form.query, &Kind::Query(given), found).map(Query::Fields),
+    });
+    let headers = found.take(own(object, js_string!("headers"), &"request.headers"));
+    let cookies = found.take(own(object, js_string!("cookies"), &"request.cookies"));
+    Returned::Request(ReturnedRequest {
+        method,
+        uri,
         query,
-        headers: part(&headers, &given.form.request.headers, "request.headers", false)?,
-        cookies: part(&cookies, &given.form.request.cookies, "request.cookies", false)?,
+        headers: headers.and_then(|headers| part(&headers, &form.headers, &Kind::Headers(given), found)),
+        cookies: cookies.and_then(|cookies| part(&cookies, &form.cookies, &Kind::Cookies(given), found)),
         origin: None,
-    }))
+    })
 }
 
 /// Whether the function edited the request that it was given. For viewer-response, where that is in vain.
 fn request_changed(given: Given<'_>) -> bool {
-    let Ok(Returned::Request(read)) = request(&given.form.request.object, given) else { return true };
+    let mut found = Violations::default();
+    let Returned::Request(read) = request(&given.form.request.object, given, &mut found) else { return true };
     let known = given.event.request;
-    if read.method.is_some() || read.uri.is_some() {
+    if !found.is_empty() || read.method.is_some() || read.uri.is_some() {
         return true;
     }
     let query = match read.query {
@@ -129,29 +160,43 @@ fn request_changed(given: Given<'_>) -> bool {
         return query;
     }
     // What could not be told at a glance is compared.
-    let lines: Vec<Header> = known.headers.iter().map(|(name, value)| Header::new(name, value)).collect();
+    let lines = request_lines(given);
     query
         || read.headers.is_some_and(|found| !fields::same(&found, &fields::from_headers(&lines, false)))
         || read.cookies.is_some_and(|found| !fields::same(&found, &fields::from_cookies(&lines)))
 }
 
-fn response(object: &JsObject, status: &JsValue, given: Given<'_>) -> Read<Returned> {
-    let Some(status_code) = status.as_number() else {
-        return invalid(format!("response.statusCode must be an integer, got {}", type_name(status)));
-    };
-    let description = string(object, js_string!("statusDescription"), &"response.statusDescription")?;
-    let headers = own(object, js_string!("headers"), &"response.headers")?;
-    let cookies = own(object, js_string!("cookies"), &"response.cookies")?;
+fn request_lines(given: Given<'_>) -> Vec<Header> {
+    given.event.request.headers.iter().map(|(name, value)| Header::new(name, value)).collect()
+}
+
+/// `status` is absent where it cannot be read.
+fn response(object: &JsObject, status: Option<&JsValue>, given: Given<'_>, found: &mut Violations) -> ReturnedResponse {
+    let status_code = status.and_then(|status| found.take(number(status)));
+    let description = found.take(string(object, js_string!("statusDescription"), &"response.statusDescription"));
+    let headers = found.take(own(object, js_string!("headers"), &"response.headers"));
+    let cookies = found.take(own(object, js_string!("cookies"), &"response.cookies"));
+    let form = &given.form.response;
     // At viewer-request the maps of the response are in nobody's hands, so nothing equals them.
-    debug_assert!(given.event.hook == HookPoint::ViewerResponse || !given.form.response.headers.untouched(&headers));
-    Ok(Returned::Response(ReturnedResponse {
-        status_code,
-        status_description: description.map(|text| owned(&text)),
-        headers: part(&headers, &given.form.response.headers, "response.headers", false)?,
-        cookies: part(&cookies, &given.form.response.cookies, "response.cookies", true)?,
-        body: body(object)?,
+    debug_assert!(
+        given.event.hook == HookPoint::ViewerResponse
+            || !headers.as_ref().is_some_and(|map| form.headers.untouched(map))
+    );
+    ReturnedResponse {
+        status_code: status_code.unwrap_or(200.0),
+        status_description: description.flatten().map(|text| owned(&text)),
+        headers: headers.and_then(|headers| part(&headers, &form.headers, &Kind::ResponseHeaders(given), found)),
+        cookies: cookies.and_then(|cookies| part(&cookies, &form.cookies, &Kind::ResponseCookies(given), found)),
+        body: found.take(body(object)).flatten(),
         request_changed: given.event.hook == HookPoint::ViewerResponse && request_changed(given),
-    }))
+    }
+}
+
+fn number(status: &JsValue) -> Read<f64> {
+    status.as_number().ok_or_else(|| {
+        let text = format!("response.statusCode must be an integer, got {}", type_name(status));
+        wrong(ViolationCode::StatusRange, text)
+    })
 }
 
 /// `None` if the text is what the function was given.
@@ -169,7 +214,9 @@ fn owned(text: &JsString) -> String {
 }
 
 fn body(response: &JsObject) -> Read<Option<Body>> {
-    let value = own(response, js_string!("body"), &"response.body")?;
+    let as_body = |violation: Violation| wrong(ViolationCode::BodyType, violation.text);
+    let refused = |text: String| Err(wrong(ViolationCode::BodyType, text));
+    let value = own(response, js_string!("body"), &"response.body").map_err(as_body)?;
     if value.is_undefined() {
         return Ok(None);
     }
@@ -177,18 +224,18 @@ fn body(response: &JsObject) -> Read<Option<Body>> {
         return Ok(Some(Body { encoding: BodyEncoding::Text, data: owned(&text) }));
     }
     let Some(object) = value.as_object() else {
-        return invalid(format!("response.body must be a string or an object, got {}", type_name(&value)));
+        return refused(format!("response.body must be a string or an object, got {}", type_name(&value)));
     };
-    check_plain(&object, &"response.body")?;
-    let encoding = string(&object, js_string!("encoding"), &"response.body.encoding")?;
+    check_plain(&object, &"response.body").map_err(as_body)?;
+    let encoding = string(&object, js_string!("encoding"), &"response.body.encoding").map_err(as_body)?;
     let encoding = match encoding.as_ref().map(owned).as_deref() {
         Some("text") => BodyEncoding::Text,
         Some("base64") => BodyEncoding::Base64,
-        _ => return invalid("response.body.encoding must be \"text\" or \"base64\""),
+        _ => return refused("response.body.encoding must be \"text\" or \"base64\"".to_owned()),
     };
-    match string(&object, js_string!("data"), &"response.body.data")? {
+    match string(&object, js_string!("data"), &"response.body.data").map_err(as_body)? {
         Some(data) => Ok(Some(Body { encoding, data: owned(&data) })),
-        None => invalid("response.body.data must be a string"),
+        None => refused("response.body.data must be a string".to_owned()),
     }
 }
 
@@ -202,123 +249,4 @@ fn string(object: &JsObject, name: JsString, place: Place<'_>) -> Read<Option<Js
         Some(text) => Ok(Some(text)),
         None => invalid(format!("{place} must be a string, got {}", type_name(&value))),
     }
-}
-
-/// One of the maps; `None` if it is the one that the function was given, unchanged.
-fn part(value: &JsValue, given: &Map, place: &str, attributes: bool) -> Read<Option<Vec<Field>>> {
-    if given.untouched(value) { Ok(None) } else { field_map(value, place, attributes).map(Some) }
-}
-
-fn field_map(value: &JsValue, place: &str, attributes: bool) -> Read<Vec<Field>> {
-    if value.is_undefined() {
-        return Ok(Vec::new());
-    }
-    let Some(map) = value.as_object() else {
-        return invalid(format!("{place} must be an object, got {}", type_name(value)));
-    };
-    check_plain(&map, &place)?;
-    let keys = own_keys(&map);
-    if keys.len() > MEMBERS {
-        return invalid(format!("{place} has more than {MEMBERS} members"));
-    }
-    let mut fields = Vec::with_capacity(keys.len());
-    for key in keys {
-        let name = match &key {
-            PropertyKey::String(name) => owned(name),
-            PropertyKey::Index(index) => index.get().to_string(),
-            PropertyKey::Symbol(_) => continue,
-        };
-        let place = Member { map: place, name: &name };
-        // What enumeration does not show is no member: the `length` of an array.
-        let Some(descriptor) = descriptor(&map, &key).filter(|found| !is_hidden_value(found)) else { continue };
-        let value = data_value(&descriptor, &place)?;
-        if !value.is_undefined() {
-            let (first, multi) = field(&value, &place, attributes)?;
-            fields.push(Field { name, first, multi });
-        }
-    }
-    Ok(fields)
-}
-
-fn is_hidden_value(property: &PropertyDescriptor) -> bool {
-    property.enumerable() == Some(false) && !property.is_accessor_descriptor()
-}
-
-/// All own names in the order of the language: indices ascending, then the others as they were made.
-fn own_keys(object: &JsObject) -> Vec<PropertyKey> {
-    let object = object.borrow();
-    let mut indices: Vec<u32> = object.properties().index_property_keys().collect();
-    let keys = object.shape().keys();
-    if indices.is_empty() {
-        return keys;
-    }
-    indices.sort_unstable();
-    indices.into_iter().map(PropertyKey::from).chain(keys).collect()
-}
-
-/// `headers["name"]`.
-#[derive(Clone, Copy)]
-struct Member<'a> {
-    map: &'a str,
-    name: &'a str,
-}
-
-impl fmt::Display for Member<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self.name.escape_default().take(256).collect();
-        write!(formatter, "{}[\"{shown}\"]", self.map)
-    }
-}
-
-/// A property of a place.
-struct Inner<'a>(Place<'a>, &'static str);
-
-impl fmt::Display for Inner<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}", self.0, self.1)
-    }
-}
-
-fn field(value: &JsValue, place: Place<'_>, attributes: bool) -> Read<(Item, Option<Vec<Item>>)> {
-    let first = item(value, place, attributes)?;
-    let multi = match value.as_object() {
-        None => JsValue::undefined(),
-        Some(object) => own(&object, js_string!("multiValue"), &Inner(place, "multiValue"))?,
-    };
-    Ok((first, if multi.is_undefined() { None } else { Some(items(&multi, place, attributes)?) }))
-}
-
-fn items(value: &JsValue, place: Place<'_>, attributes: bool) -> Read<Vec<Item>> {
-    let Some(array) = value.as_object().filter(JsObject::is_array) else {
-        return invalid(format!("{place}.multiValue must be an array, got {}", type_name(value)));
-    };
-    let length = own(&array, js_string!("length"), &Inner(place, "multiValue.length"))?.as_number().unwrap_or_default();
-    #[allow(clippy::cast_precision_loss, reason = "the limit is a small number")]
-    if length > MEMBERS as f64 {
-        return invalid(format!("{place}.multiValue has more than {MEMBERS} members"));
-    }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to MEMBERS, checked above")]
-    (0..length as u32)
-        .map(|index| {
-            let place = format!("{place}.multiValue[{index}]");
-            let value = property(&array, &PropertyKey::from(index), &place)?;
-            item(&value, &place, attributes)
-        })
-        .collect()
-}
-
-fn item(value: &JsValue, place: Place<'_>, attributes: bool) -> Read<Item> {
-    let Some(object) = value.as_object() else {
-        return invalid(format!("{place} must be an object with a string \"value\", got {}", type_name(value)));
-    };
-    check_plain(&object, place)?;
-    let Some(value) = string(&object, js_string!("value"), &Inner(place, "value"))? else {
-        return invalid(format!("{place}.value must be a string, got undefined"));
-    };
-    // Only the cookies of a response have attributes; elsewhere it is an unknown key like any other.
-    let attributes = match attributes {
-        false => None,
-        true => string(&object, js_string!("attributes"), &Inner(place, "attributes"))?,
-    };
-    Ok(Item { value: owned(&value), attributes: attributes.as_ref().map(owned) })
 }

@@ -15,8 +15,11 @@ mod growth;
 mod host;
 mod outgoing;
 mod pending;
+mod run;
 mod source;
 mod stopped;
+
+pub use run::{Run, RunFailure};
 
 use crashes::Crashes;
 use edgehook_contract::viewer::{EdgeLocation, Event, Runtime};
@@ -120,19 +123,6 @@ pub struct FunctionId(u32);
 /// The number of a key value store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreId(u32);
-
-/// What one run produced.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Run {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// CPU time of handler and microtasks.
-    pub cpu: Duration,
-    /// Reads of its key value store.
-    pub reads: KvsReads,
-    /// Console output.
-    pub logs: Vec<String>,
-}
 
 /// Why a function was not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

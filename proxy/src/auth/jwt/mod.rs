@@ -14,7 +14,7 @@ mod matcher;
 pub mod mint;
 mod problem;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 mod verdicts;
 

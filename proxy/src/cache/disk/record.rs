@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cache::{Now, entry::Meta, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
+use crate::cache::{Now, entry::Meta, fields::Fields, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
 
 /// A file of the tier. No number is ever used twice: the upper half is random for every run.
 pub(super) type FileId = u64;
@@ -74,7 +74,7 @@ pub(super) fn encode(key: &[u8], body: Stored, meta: &Meta) -> Option<Vec<u8>> {
         key,
         body,
         status: meta.status.as_u16(),
-        headers: meta.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
+        headers: meta.headers.iter().map(|(name, value)| (name.as_str(), value)).collect(),
         freshness: meta.freshness,
         variant: meta.variant.clone(),
         received: u64::try_from(received.as_millis()).unwrap_or(u64::MAX),
@@ -102,7 +102,7 @@ pub(super) fn decode(text: &[u8], now: Now) -> Option<Record> {
     freshness.initial_age = freshness.initial_age.saturating_add(passed);
     let meta = Meta {
         status: StatusCode::from_u16(raw.status).ok()?,
-        headers,
+        headers: Fields::from(&headers),
         freshness,
         variant: raw.variant,
         received: Now { wall, mono: now.mono },

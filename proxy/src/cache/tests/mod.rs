@@ -1,6 +1,7 @@
 //! Tests of the whole cache: a scripted viewer and a scripted origin around it, with time as an argument.
 
 mod collapse;
+mod footprint;
 mod invalidation;
 pub(super) mod model;
 mod negotiation;
@@ -89,6 +90,7 @@ impl Viewer {
             keyed: &self.keyed,
             policy: &self.policy,
             unkeyed_cookies: false,
+            whole: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use boa_engine::{Context, JsObject, JsResult, JsString, JsValue, js_string};
 
 /// Adds the methods to `String` and its prototype.
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
+    bytes::remember_made(context);
     let string = context.intrinsics().constructors().string();
     let (constructor, prototype): (JsObject, JsObject) = (string.constructor(), string.prototype());
     define::method(&constructor, "bytesFrom", 2, bytes_from, context)?;
@@ -32,7 +33,7 @@ fn bytes_from(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsRe
     let value = arguments.first().cloned().unwrap_or_default();
     if let Some(text) = value.as_string() {
         let encoding = encoding(arguments.get(1).unwrap_or(&JsValue::undefined()))?;
-        return Ok(bytes::latin1(&encoding.decode(&text)).into());
+        return Ok(bytes::made(&encoding.decode(&text), context).into());
     }
     let Some(list) = value.as_object() else { return Err(type_error("value must be a string or an array")) };
     let length = list.get(js_string!("length"), context)?;
@@ -44,7 +45,7 @@ fn bytes_from(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsRe
         let number = list.get(index, context)?.to_u32(context)?;
         octets.push((number & 0xff) as u8);
     }
-    Ok(bytes::latin1(&octets).into())
+    Ok(bytes::made(&octets, context).into())
 }
 
 /// The part of `this` that the arguments `start` and `end` name.
@@ -66,14 +67,13 @@ fn part(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResul
 fn from_bytes(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let part = part(this, arguments, context)?;
     // A byte string is its own text already; what is no byte string is taken as its UTF-8.
-    Ok(bytes::byte_string(&part)
-        .map_or_else(|| bytes::latin1(&bytes::utf8(&part)), |octets| bytes::latin1(&octets))
-        .into())
+    let octets = bytes::byte_string(&part).unwrap_or_else(|| bytes::utf8(&part));
+    Ok(bytes::made(&octets, context).into())
 }
 
 fn to_bytes(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let part = part(this, arguments, context)?;
-    Ok(bytes::byte_string(&part).map_or_else(JsValue::null, |octets| bytes::latin1(&octets).into()))
+    Ok(bytes::byte_string(&part).map_or_else(JsValue::null, |octets| bytes::made(&octets, context).into()))
 }
 
 fn from_utf8(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
@@ -84,7 +84,7 @@ fn from_utf8(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> Js
 
 fn to_utf8(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let part = part(this, arguments, context)?;
-    Ok(bytes::latin1(&bytes::utf8(&part)).into())
+    Ok(bytes::made(&bytes::utf8(&part), context).into())
 }
 
 /// `String.prototype.toString`, with an encoding for the bytes.

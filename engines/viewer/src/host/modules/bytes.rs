@@ -6,6 +6,7 @@ use boa_engine::{
     object::builtins::{JsArrayBuffer, JsTypedArray},
     string::JsStrVariant,
 };
+use std::collections::VecDeque;
 
 /// The encodings that this runtime knows (cloudfront-functions.md 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,13 +186,41 @@ impl View {
     }
 }
 
-/// The bytes of a string (UTF-8), a typed array or an array buffer.
+/// Byte strings that were made lately under runtime 1.0, kept beside the context. There a string knows whether it is bytes or text;
+/// here both are strings of the same characters, and only where one came from tells what `createHmac` is to make of it.
+#[derive(Default)]
+struct Made(VecDeque<JsString>);
+
+/// How many of them are remembered.
+const MADE: usize = 64;
+
+/// From now on [`made`] remembers.
+pub(super) fn remember_made(context: &mut Context) {
+    context.insert_data(Made::default());
+}
+
+/// A byte string with these bytes.
+pub(super) fn made(bytes: &[u8], context: &mut Context) -> JsString {
+    let text = latin1(bytes);
+    // For ASCII there is no difference.
+    if let Some(mut made) = context.remove_data::<Made>() {
+        if !bytes.is_ascii() {
+            made.0.truncate(MADE - 1);
+            made.0.push_front(text.clone());
+        }
+        context.insert_data(*made);
+    }
+    text
+}
+
+/// The bytes of a string (those of a byte string as they are, UTF-8 of any other), a typed array or an array buffer.
 ///
 /// # Errors
 /// `what` is anything else.
 pub(super) fn data(value: &JsValue, what: &str, context: &mut Context) -> JsResult<Vec<u8>> {
     if let Some(text) = value.as_string() {
-        return Ok(utf8(&text));
+        let made = context.get_data::<Made>().is_some_and(|made| made.0.contains(&text));
+        return Ok(byte_string(&text).filter(|_| made).unwrap_or_else(|| utf8(&text)));
     }
     match View::of(value, context)? {
         Some(view) => view.read(<[u8]>::to_vec),

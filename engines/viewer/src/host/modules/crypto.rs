@@ -145,7 +145,10 @@ fn update(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsRes
 
 fn digest_1(this: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     match encoding(arguments, context)? {
-        None => Ok(bytes::latin1(&with_hasher(this, |state| state.take().map(State::finish))?).into()),
+        None => {
+            let digest = with_hasher(this, |state| state.take().map(State::finish))?;
+            Ok(bytes::made(&digest, context).into())
+        }
         Some(name) => encoded(this, &name),
     }
 }

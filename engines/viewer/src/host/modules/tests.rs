@@ -98,12 +98,42 @@ fn hashes() {
             ("typeof crypto.randomBytes + typeof crypto.timingSafeEqual", "undefinedundefined"),
         ],
     );
+}
+
+#[test]
+fn hashes_of_byte_strings() {
     check(
         Runtime::Js1,
         &[
             ("typeof crypto.createHash('md5').update('abc').digest()", "string"),
             ("crypto.createHash('md5').update('abc').digest().length", "16"),
             ("crypto.createHash('md5').update('abc').digest().toString('hex')", "900150983cd24fb0d6963f7d28e17f72"),
+            // A digest is bytes, also as a key: the example of Amazon's guide to signing keys (Signature Version 4).
+            (
+                "const mac = (key, text) => crypto.createHmac('sha256', key).update(text).digest(); \
+                 return mac(mac(mac(mac('AWS4wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', '20150830'), 'us-east-1'), 'iam'), 'aws4_request').toString('hex')",
+                "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9",
+            ),
+            (
+                "const hash = (data) => crypto.createHash('sha1').update(data).digest('hex'); \
+                 return [hash(String.bytesFrom([195, 169])) === hash('é'), hash('é'.toUTF8()) === hash('é')].join()",
+                "true,true",
+            ),
+        ],
+    );
+    // The same characters as text are hashed as UTF-8, and what is remembered of byte strings is bounded.
+    check(
+        Runtime::Js1,
+        &[
+            (
+                "crypto.createHash('sha1').update('Ã©').digest('hex') === crypto.createHash('sha1').update('é').digest('hex')",
+                "false",
+            ),
+            (
+                "const first = String.bytesFrom([255]); const hash = () => crypto.createHash('md5').update(first).digest('hex'); const before = hash(); \
+                 for (let i = 0; i < 64; i++) { String.bytesFrom([254, i]); } return before !== hash()",
+                "true",
+            ),
         ],
     );
 }

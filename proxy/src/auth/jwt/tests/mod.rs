@@ -3,7 +3,7 @@
 mod attacks;
 mod claims;
 mod keys;
-mod timing;
+pub(crate) mod timing;
 mod wycheproof;
 
 use super::{Algorithm, Key, KeySet, Rules};

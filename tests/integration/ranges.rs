@@ -1,0 +1,209 @@
+//! Requests for ranges of what is not stored yet: slices of large objects, the whole of small ones.
+
+use crate::harness::{Answer, Edge, Origin, Seen, eventually};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+        mpsc,
+    },
+    thread,
+};
+
+const MIB: usize = 1 << 20;
+
+/// The byte at a position, in a version of the object.
+fn byte(version: u64, at: usize) -> u8 {
+    ((at / 7 + at / MIB * 13) as u64 + version * 31) as u8
+}
+
+fn bytes(version: u64, start: usize, end: usize) -> Vec<u8> {
+    (start..end).map(|at| byte(version, at)).collect()
+}
+
+/// What the test can change about the origin.
+struct Object {
+    length: usize,
+    ranges: bool,
+    version: AtomicU64,
+}
+
+fn answer(object: &Object, seen: &Seen) -> Answer {
+    let version = object.version.load(SeqCst);
+    let common = format!("cache-control: max-age=600\r\netag: \"v{version}\"\r\n");
+    let wanted = seen.header("range").filter(|_| object.ranges).and_then(|range| {
+        let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+        let last = last.parse().map_or(object.length, |last: usize| last + 1).min(object.length);
+        Some((first.parse().ok()?, last))
+    });
+    let total = object.length;
+    match wanted {
+        Some((start, _)) if start >= total => {
+            Answer::head_only(&format!("HTTP/1.1 416 X\r\ncontent-range: bytes */{total}\r\ncontent-length: 0\r\n\r\n"))
+        }
+        Some((start, end)) => Answer::head_only(&format!(
+            "HTTP/1.1 206 X\r\n{common}content-range: bytes {start}-{}/{total}\r\ncontent-length: {}\r\n\r\n",
+            end - 1,
+            end - start
+        ))
+        .then(bytes(version, start, end)),
+        None => Answer::head_only(&format!("HTTP/1.1 200 X\r\n{common}content-length: {total}\r\n\r\n"))
+            .then(bytes(version, 0, total)),
+    }
+}
+
+fn start(length: usize, ranges: bool) -> (Arc<Object>, Origin, Edge) {
+    let object = Arc::new(Object { length, ranges, version: AtomicU64::new(1) });
+    let told = object.clone();
+    let origin = Origin::start(move |seen| answer(&told, seen));
+    let edge = edge(&origin);
+    (object, origin, edge)
+}
+
+fn edge(origin: &Origin) -> Edge {
+    let config = "[cache]\nmemory = \"1GiB\"\nmax_object = \"64MiB\"\n";
+    Edge::start(
+        &format!("{config}[origin.app]\nurl = \"{}\"\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n", origin.url()),
+        &[],
+    )
+}
+
+/// The ranges that the origin was asked for.
+fn asked(origin: &Origin) -> Vec<String> {
+    origin.seen().iter().map(|seen| seen.header("range").unwrap_or("all").to_owned()).collect()
+}
+
+#[track_caller]
+fn check(edge: &Edge, range: &str, version: u64, (start, end): (usize, usize), total: usize) {
+    let reply = edge.get_with("/film", &[("range", range)]);
+    assert_eq!(reply.status, 206, "{range}");
+    assert_eq!(reply.header("content-range"), format!("bytes {start}-{}/{total}", end - 1), "{range}");
+    assert_eq!(reply.header("content-length"), (end - start).to_string(), "{range}");
+    assert!(reply.complete && reply.body == bytes(version, start, end), "{range}");
+}
+
+#[test]
+fn a_far_range_of_a_large_object_costs_one_slice_and_no_byte_before_it() {
+    let (_, origin, edge) = start(20 * MIB, true);
+    let (from, to) = (15 * MIB + 100, 15 * MIB + 1100);
+    check(&edge, &format!("bytes={from}-{}", to - 1), 1, (from, to), 20 * MIB);
+    assert_eq!(asked(&origin), [format!("bytes={}-{}", 15 * MIB, 16 * MIB - 1)]);
+    check(&edge, &format!("bytes={}-{}", from + 5000, to + 5000 - 1), 1, (from + 5000, to + 5000), 20 * MIB);
+    assert_eq!(origin.count(), 1, "its neighbourhood is stored");
+    let again = || edge.get_with("/film", &[("range", &format!("bytes={from}-{to}"))]);
+    eventually("it is stored", || (again().x_cache() == "Hit").then_some(()));
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn a_hundred_viewers_of_the_same_range_make_one_request_for_each_slice() {
+    let (open, gate) = mpsc::channel();
+    let gate = Mutex::new(Some(gate));
+    let object = Object { length: 20 * MIB, ranges: true, version: AtomicU64::new(1) };
+    let origin = Origin::start(move |seen| {
+        let answer = answer(&object, seen);
+        match gate.lock().unwrap().take() {
+            Some(gate) => answer.after(gate),
+            None => answer,
+        }
+    });
+    let edge = edge(&origin);
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..100)
+            .map(|_| {
+                let mut client = edge.client();
+                client.send(b"GET /film HTTP/1.1\r\nhost: a\r\nrange: bytes=0-2999999\r\n\r\n");
+                scope.spawn(move || client.reply(false))
+            })
+            .collect();
+        eventually("the origin is asked", || (origin.count() == 1).then_some(()));
+        drop(open);
+        for reply in waiting {
+            let reply = reply.join().unwrap();
+            assert_eq!(reply.status, 206);
+            assert!(reply.complete && reply.body == bytes(1, 0, 3_000_000));
+        }
+    });
+    let mut asked = asked(&origin);
+    asked.sort();
+    asked.dedup();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert_eq!(origin.count(), 3, "each slice once");
+}
+
+#[test]
+fn an_open_range_goes_on_to_the_end_slice_by_slice() {
+    let (_, origin, edge) = start(9 * MIB + 5, true);
+    check(&edge, "bytes=5242881-", 1, (5 * MIB + 1, 9 * MIB + 5), 9 * MIB + 5);
+    assert_eq!(origin.count(), 5);
+    check(&edge, "bytes=9437184-99999999", 1, (9 * MIB, 9 * MIB + 5), 9 * MIB + 5);
+    assert_eq!(origin.count(), 5, "the last slice is a short one, and stored");
+}
+
+#[test]
+fn an_object_of_a_few_slices_is_fetched_whole() {
+    let (_, origin, edge) = start(3 * MIB, true);
+    check(&edge, "bytes=1048577-1048586", 1, (MIB + 1, MIB + 11), 3 * MIB);
+    eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
+    assert_eq!(asked(&origin), ["bytes=1048576-2097151", "all"]);
+    check(&edge, "bytes=5-9", 1, (5, 10), 3 * MIB);
+    assert_eq!(origin.count(), 2);
+}
+
+#[test]
+fn a_small_object_costs_one_request() {
+    let (_, origin, edge) = start(1000, true);
+    check(&edge, "bytes=10-19", 1, (10, 20), 1000);
+    check(&edge, "bytes=990-2000", 1, (990, 1000), 1000);
+    assert_eq!(asked(&origin), ["bytes=0-1048575"]);
+}
+
+#[test]
+fn an_origin_without_ranges_is_asked_for_the_whole_and_once_for_everybody() {
+    let (_, origin, edge) = start(10 * MIB, false);
+    check(&edge, "bytes=7340032-7340041", 1, (7 * MIB, 7 * MIB + 10), 10 * MIB);
+    assert!(origin.count() <= 2);
+    eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
+    let asked = origin.count();
+    check(&edge, "bytes=0-9", 1, (0, 10), 10 * MIB);
+    assert_eq!(origin.count(), asked);
+}
+
+#[test]
+fn an_object_that_changes_is_never_put_together_from_two_versions() {
+    let (object, _origin, edge) = start(20 * MIB, true);
+    check(&edge, "bytes=0-9", 1, (0, 10), 20 * MIB);
+    object.version.store(2, SeqCst);
+    let reply = edge.get_with("/film", &[("range", "bytes=1048570-1048589")]);
+    assert!(!reply.complete, "the second slice is of another version: {:?}", reply.body);
+    assert_eq!(reply.body, bytes(1, MIB - 6, MIB), "what there was of the first one");
+    check(&edge, "bytes=1048570-1048589", 2, (MIB - 6, MIB + 14), 20 * MIB);
+}
+
+#[test]
+fn what_lies_beyond_the_end_is_the_origins_to_say() {
+    let (_, _origin, edge) = start(9 * MIB, true);
+    let reply = edge.get_with("/film", &[("range", "bytes=99999999-")]);
+    assert_eq!((reply.status, reply.header("content-range")), (416, "bytes */9437184"));
+}
+
+#[test]
+fn if_range_that_does_not_hold_gets_the_whole() {
+    let (_, _origin, edge) = start(9 * MIB, true);
+    let reply = edge.get_with("/film", &[("range", "bytes=0-9"), ("if-range", "\"old\"")]);
+    assert_eq!((reply.status, reply.body.len()), (200, 9 * MIB));
+    let reply = edge.get_with("/film", &[("range", "bytes=0-9"), ("if-range", "\"v1\"")]);
+    assert_eq!((reply.status, reply.body), (206, bytes(1, 0, 10)));
+}
+
+#[test]
+fn a_purge_of_the_url_takes_its_slices() {
+    let (object, origin, edge) = start(20 * MIB, true);
+    check(&edge, "bytes=0-9", 1, (0, 10), 20 * MIB);
+    object.version.store(2, SeqCst);
+    check(&edge, "bytes=0-9", 1, (0, 10), 20 * MIB);
+    assert_eq!(edge.client().request("DELETE", "/film", &[], b"").status, 200, "an unsafe method invalidates");
+    let asked = origin.count();
+    check(&edge, "bytes=0-9", 2, (0, 10), 20 * MIB);
+    assert_eq!(origin.count(), asked + 1);
+}
