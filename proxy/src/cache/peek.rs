@@ -1,7 +1,8 @@
 //! What a lookup would say, without its effects: nothing is fetched, waited for, kept longer or counted.
 //!
 //! The decisions are those of `lookup`, in its order; a property test over whole edges holds the two together. Deliberately absent:
-//! fetches that are under way, which a moment later are over, and the disk tier, which would have to be read.
+//! fetches that are under way, which a moment later are over; the disk tier, which would have to be read; and slices of large objects, by
+//! which a range may be answered.
 
 use super::Key;
 use super::{
