@@ -88,6 +88,7 @@ codes! {
     SharedVariants = "W206": "variants that change the answer but share cache entries",
     Unreachable = "W207": "a behavior that can never match",
     NoGeoDatabase = "W208": "a location header without a database that knows locations",
+    StoreQuota = "W210": "more key value stores, or functions of one, than CloudFront allows",
 }
 
 impl Code {

@@ -90,12 +90,13 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let mut response_headers_policies = collect(&sections, response_headers_policy::read);
     let response_policy_names = names(&sections);
 
-    let sections = named(&root, "kvs", Table::Kvs);
-    let kvs = collect(&sections, kvs::read);
-    let store_names = names(&sections);
+    let stores = named(&root, "kvs", Table::Kvs);
+    let kvs = collect(&stores, kvs::read);
+    let store_names = names(&stores);
 
     let sections = named(&root, "function", Table::Function);
     let (functions, families) = functions(&sections, &store_names);
+    kvs::check_quotas(&stores, &sections, &functions);
 
     let group_sections = named(&root, "key_group", Table::KeyGroup);
     let key_groups = collect(&group_sections, key_group::read);

@@ -3,12 +3,15 @@
 //! The form of the data file and its limits are the store's own (crate `edgehook-kvs`); here they become problems with a place.
 
 use edgehook_kvs::{Entries, FileError, file, limits::MAX_FILE};
+use indexmap::IndexMap;
 
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::context::Expect;
 use crate::diagnostic::{Code, Problem};
+use crate::function::{Function, FunctionKind};
 use crate::section::{Section, Value};
 
 /// A key value store.
@@ -44,6 +47,34 @@ pub(crate) fn read(name: &str, section: &Section<'_>) -> Option<Kvs> {
         }
     };
     Some(Kvs { name: name.to_owned(), id, seed })
+}
+
+/// Stores of one account, and functions of one store, that CloudFront allows (cloudfront-functions.md 6.4).
+const STORES: usize = 50;
+const FUNCTIONS: usize = 10;
+
+/// Warns where CloudFront would take fewer.
+pub(crate) fn check_quotas(
+    stores: &IndexMap<String, Section<'_>>,
+    sections: &IndexMap<String, Section<'_>>,
+    functions: &IndexMap<String, Function>,
+) {
+    let warn = |section: &Section<'_>, span: Range<usize>, message: String| {
+        let problem = Problem::new(Code::StoreQuota, span, message);
+        section.cx.report(problem.label("one too many for CloudFront").help("works here; edgehook has no such limit"));
+    };
+    if let Some((_, section)) = stores.get_index(STORES) {
+        warn(section, section.span.clone(), format!("{} key value stores", stores.len()));
+    }
+    for store in stores.keys() {
+        let reads = |(_, function): &(&String, &Function)| matches!(&function.kind, FunctionKind::Viewer { kvs, .. } if kvs.as_ref() == Some(store));
+        let readers: Vec<&String> = functions.iter().filter(reads).map(|(name, _)| name).collect();
+        if let Some(section) = readers.get(FUNCTIONS).and_then(|name| sections.get(name.as_str()))
+            && let Some(value) = section.value("kvs")
+        {
+            warn(section, value.span.clone(), format!("{} functions read the store `{store}`", readers.len()));
+        }
+    }
 }
 
 fn load(written: &Value<'_>, path: PathBuf) -> Option<Seed> {

@@ -131,6 +131,7 @@ fn updated(site: &Site, given: &SiteOrigin, update: &OriginUpdate) -> Result<Sit
         name: if moved { format!("{domain}:{port}") } else { given.name.clone() },
         namespace: format!("{}>{update:?}", given.namespace),
         origin,
+        host_is_chosen: given.host_is_chosen || update.overrides.host_header.is_some(),
         host: host(given, update, moved.then_some((&domain, port, https))),
         path_prefix: path,
         headers,

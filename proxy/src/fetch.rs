@@ -18,12 +18,14 @@ use crate::{
     invalidate::{self, changes_state},
     origin::{BodyLength, Origin, OriginError, OriginRequest, OriginSettings, Target},
     record::{self, OriginMessages, OriginRecord, Record, shown},
+    resume::{self, Missing, Rest},
     site::{Behavior, Failover, Site, SiteOrigin},
     slices::Slice,
     trace_context::Trace,
 };
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, response::Parts};
+use http_body_util::BodyExt as _;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -168,6 +170,9 @@ impl Fetch {
                 }
             }
             let mut answer = exchanged.answer;
+            if self.slice.is_none() {
+                resume::resuming(&mut answer, self.rest_of(request, keyed, extent, record));
+            }
             if let Some(slice) = self.slice.as_ref().filter(|_| answer.head.status != StatusCode::NOT_MODIFIED)
                 && !slice.take(&mut answer)
             {
@@ -187,6 +192,34 @@ impl Fetch {
                     return Ok(Answer::settled(*settled, exchanged.generated));
                 }
             }
+        }
+    }
+
+    /// How the rest of a body that breaks off is asked for.
+    fn rest_of(
+        &self,
+        request: &Received,
+        keyed: &KeyedRequest,
+        extent: Extent,
+        record: &Record,
+    ) -> impl Fn(Missing) -> Rest + Send + 'static {
+        let request = Received { interim: None, ..request.clone() };
+        let own = Arc::new((self.clone(), request, keyed.clone(), record.fork()));
+        move |missing| {
+            let own = Arc::clone(&own);
+            Box::pin(async move {
+                let (fetch, request, keyed, record) = &*own;
+                let mut record = record.fork();
+                let prepare = |outgoing: &mut Outgoing| {
+                    outgoing.method = Method::GET;
+                    forward::CONDITIONS.iter().for_each(|name| drop(outgoing.headers.remove(name)));
+                    missing.ask(&mut outgoing.headers);
+                };
+                let payload = (body::empty(), BodyLength::None);
+                let rest = fetch.attempt(request, keyed, extent, &prepare, payload, &mut record).await;
+                record.log_hooks();
+                rest.ok().map(|exchanged| exchanged.answer)
+            })
         }
     }
 
@@ -276,9 +309,14 @@ impl Fetch {
         let mut record = record.fork();
         let request = Received { interim: None, ..request };
         tokio::spawn(async move {
-            log_unheard(&self.id, self.settle(ticket, &request, &keyed, &mut record).await.err());
+            let result = self.settle(ticket, &request, &keyed, &mut record).await;
             self.site.metrics.worked(&record);
             record.log_hooks();
+            match result {
+                // As long as somebody reads, a fill goes on.
+                Ok(mut answer) => while let Some(Ok(_)) = answer.body.frame().await {},
+                Err(fault) => log_unheard(&self.id, Some(fault)),
+            }
             drop(permit);
         });
     }

@@ -47,7 +47,8 @@ pub enum Extent {
     All,
 }
 
-const CONDITIONS: [HeaderName; 6] = [
+/// Fields that make an answer depend on what the viewer has.
+pub(crate) const CONDITIONS: [HeaderName; 6] = [
     header::RANGE,
     header::IF_RANGE,
     header::IF_MATCH,
@@ -92,7 +93,7 @@ pub fn outgoing(
         headers.remove(name);
     }
     let passes_host = chosen.is_some_and(|policy| policy.headers.takes_ignoring_case("host"));
-    if !keyed.headers.contains(&header::HOST) && !passes_host {
+    if origin.host_is_chosen || (!keyed.headers.contains(&header::HOST) && !passes_host) {
         headers.insert(header::HOST, origin.host.clone());
     }
     if !headers.contains_key(header::USER_AGENT) {

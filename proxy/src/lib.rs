@@ -36,6 +36,7 @@ pub mod origin;
 pub mod purging;
 pub mod record;
 pub mod response_headers;
+mod resume;
 pub mod routing;
 mod server_timing;
 pub mod shadow;

@@ -211,6 +211,8 @@ pub struct SiteOrigin {
     pub origin: Origin,
     /// `Host` for it.
     pub host: HeaderValue,
+    /// Whether a function named `host`: then it is sent also where a policy would send on the viewer's.
+    pub host_is_chosen: bool,
     /// Put in front of every path; empty or `/x`.
     pub path_prefix: String,
     /// Headers that every request to it gets.

@@ -1,4 +1,4 @@
-//! Requests for ranges of what is not stored yet: slices of large objects, the whole of small ones.
+//! Requests for ranges of what is not stored yet: slices of large objects, the whole of small ones; and the rest of what broke off.
 
 use crate::harness::{Answer, Edge, Origin, Seen, eventually};
 use std::{
@@ -206,4 +206,38 @@ fn a_purge_of_the_url_takes_its_slices() {
     let asked = origin.count();
     check(&edge, "bytes=0-9", 2, (0, 10), 20 * MIB);
     assert_eq!(origin.count(), asked + 1);
+}
+
+/// An origin that breaks off in the middle unless it is asked for a range.
+fn broken_off(object: Arc<Object>) -> Origin {
+    Origin::start(move |seen| {
+        if seen.header("range").is_some() {
+            return answer(&object, seen);
+        }
+        let head = "HTTP/1.1 200 X\r\ncache-control: max-age=600\r\netag: \"v1\"\r\ncontent-length: 300000\r\n\r\n";
+        Answer::raw([head.as_bytes(), &bytes(1, 0, 100_000)].concat())
+    })
+}
+
+#[test]
+fn a_fill_that_breaks_off_is_resumed_and_stored() {
+    let object = Arc::new(Object { length: 300_000, ranges: true, version: AtomicU64::new(1) });
+    let origin = broken_off(object);
+    let edge = edge(&origin);
+    let reply = edge.get("/film");
+    assert!(reply.complete && reply.body == bytes(1, 0, 300_000));
+    assert_eq!(asked(&origin), ["all", "bytes=100000-"]);
+    assert_eq!(origin.seen()[1].header("if-range"), Some("\"v1\""));
+    eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
+    assert_eq!(origin.count(), 2);
+}
+
+#[test]
+fn the_rest_of_another_version_is_not_put_behind_what_there_was() {
+    let object = Arc::new(Object { length: 300_000, ranges: true, version: AtomicU64::new(2) });
+    let origin = broken_off(object);
+    let edge = edge(&origin);
+    let reply = edge.get("/film");
+    assert!(!reply.complete && reply.body == bytes(1, 0, 100_000));
+    assert_eq!(edge.get("/film").x_cache(), "Miss", "nothing was stored");
 }

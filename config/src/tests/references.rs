@@ -248,3 +248,20 @@ fn secrets_stay_secret() {
     let debug = format!("{:?}", run(&input, Mode::Serve).unwrap());
     assert!(debug.contains("x-a") && !debug.contains("hunter2"), "{debug}");
 }
+
+#[test]
+fn more_of_stores_than_cloudfront_allows() {
+    let warned = |stores: usize, functions: usize| {
+        let stores: String = (0..stores).map(|number| format!("[kvs.s{number}]\n")).collect();
+        let read = |number| {
+            format!(
+                "[function.f{number}]\nruntime = \"cloudfront-js-2.0\"\nfile = \"functions/rewrite.js\"\nkvs = \"s0\"\n"
+            )
+        };
+        let functions: String = (0..functions).map(read).collect();
+        codes(&format!("{stores}{functions}{REST}"), Mode::Serve)
+    };
+    assert_eq!(warned(50, 10), [""; 0]);
+    assert_eq!(warned(51, 10), ["W210"]);
+    assert_eq!(warned(50, 11), ["W210"]);
+}

@@ -132,6 +132,9 @@ pub(crate) fn lacks_static(runtime: Runtime, object: &str, member: &str) -> bool
         let known = ["fromCharCode", "fromCodePoint"].contains(&member);
         return !known && (member != "bytesFrom" || runtime == Runtime::Js2);
     }
+    if object == "Symbol" {
+        return runtime == Runtime::Js1 && ["for", "keyFor"].contains(&member);
+    }
     let known = STATICS.iter().find(|(name, ..)| *name == object);
     known.is_some_and(|(_, both, later)| {
         !both.contains(&member) && (runtime == Runtime::Js1 || !later.contains(&member))

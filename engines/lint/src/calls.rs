@@ -67,12 +67,15 @@ impl Lint<'_> {
             Expression::Identifier(name) if self.is_global(*name, "RegExp") => self.regexp(*name, call.args()),
             Expression::PropertyAccess(PropertyAccess::Simple(access)) => {
                 let PropertyAccessField::Const(method) = access.field() else { return };
-                if let Expression::Identifier(object) = access.target()
-                    && self.is_global(*object, "console")
-                {
-                    return self.console(*method, call.args());
+                match access.target() {
+                    Expression::Identifier(object) if self.is_global(*object, "console") => {
+                        self.console(*method, call.args());
+                    }
+                    Expression::Identifier(object) if self.is_global(*object, "Object") => {
+                        self.create(*method, call.args());
+                    }
+                    _ => self.method(*method),
                 }
-                self.method(*method);
             }
             _ => {}
         }
@@ -119,6 +122,16 @@ impl Lint<'_> {
         } else if arguments.len() > 1 {
             let message = "`console.log` takes one argument in CloudFront Functions".to_owned();
             self.found(Code::Console, start, &name, message, format!("{} arguments", arguments.len()));
+        }
+    }
+
+    /// `Object.create` knows no list of properties there; other members of `Object` are looked at where they are named.
+    fn create(&mut self, method: Identifier, arguments: &[Expression]) {
+        let name = self.resolve(method.sym());
+        if name == "create" && arguments.len() > 1 {
+            let message = "`Object.create` takes no list of properties in CloudFront Functions".to_owned();
+            let label = "use Object.defineProperties".to_owned();
+            self.found(Code::Builtin, self.text.offset(method.span().start()), "create", message, label);
         }
     }
 

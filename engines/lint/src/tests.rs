@@ -179,6 +179,8 @@ fn members_that_do_not_exist() {
     );
     found("'x'.replaceAll('x', 'y');", &["C004 1:5 replaceAll"], &[]);
     found("'x'.toUTF8();", &[], &["C004 1:5 toUTF8"]);
+    found("Symbol.for('a'); Symbol.keyFor(x); var x;", &["C004 1:8 for", "C004 1:25 keyFor"], &[]);
+    both("Object.create(null, {}); Object.create(null);", &["C004 1:8 create"]);
     nothing("var o = { flat: function () {}, at() {} }; o.flat(); o.at(1); Array.prototype.slice.call([]);");
     nothing("var Object = { fromEntries: 1 }; Object.fromEntries;");
 }

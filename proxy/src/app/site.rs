@@ -252,6 +252,7 @@ fn site_origin(
     Ok(SiteOrigin {
         name: origin.name.clone(),
         namespace: origin.name.clone(),
+        host_is_chosen: false,
         host: HeaderValue::from_str(&place.host).map_err(|_| unusable("host"))?,
         path_prefix: place.path,
         headers,

@@ -26,6 +26,9 @@ use crate::body::BodyError;
 /// Bytes that the writer may be ahead of the pace-setting reader, and another reader behind it, once nothing is stored.
 pub(crate) const WINDOW: u64 = 2 << 20;
 
+/// Bytes that are still read when nobody wants them any more (http-cache.md 4.2).
+pub(crate) const WORTH_FINISHING: u64 = 16 << 20;
+
 /// Smaller chunks are gathered in the tail until it has this many bytes.
 const TAIL: usize = 64 << 10;
 /// Chunks of this size or more become a piece of their own.
@@ -49,6 +52,10 @@ struct State {
     written: u64,
     end: Option<Result<(), BodyError>>,
     windowed: bool,
+    /// The writer has given up: nobody can begin to read any more.
+    closed: bool,
+    /// How much there was when the last reader left.
+    deserted_at: Option<u64>,
     readers: BTreeMap<u64, Reader>,
     next_reader: u64,
     writer: Option<Waker>,
@@ -122,6 +129,17 @@ impl State {
         }
     }
 
+    /// Whether to go on for nobody but the store: if little is left, or half is done.
+    fn is_worth_finishing(&self, length: Option<u64>) -> bool {
+        match (self.deserted_at, length) {
+            (None, _) => true,
+            (Some(_), Some(length)) => {
+                self.written.saturating_mul(2) >= length || length.saturating_sub(self.written) <= WORTH_FINISHING
+            }
+            (Some(since), None) => self.written - since <= WORTH_FINISHING,
+        }
+    }
+
     fn take_wakers(&mut self) -> Vec<Waker> {
         self.readers.values_mut().filter_map(|reader| reader.waker.take()).collect()
     }
@@ -141,11 +159,15 @@ impl Buffer {
     /// A reader from the first byte on; none if that is gone already.
     pub(crate) fn reader(self: &Arc<Self>) -> Option<FillReader> {
         let mut state = self.lock();
+        if state.closed {
+            return None;
+        }
         if state.base() > 0 && self.spool.get().is_none_or(|spool| spool.written() < state.base()) {
             return None;
         }
         let id = state.next_reader;
         state.next_reader += 1;
+        state.deserted_at = None;
         state.readers.insert(id, Reader::default());
         drop(state);
         Some(FillReader { buffer: Arc::clone(self), id, reading: None })
@@ -185,17 +207,20 @@ impl Buffer {
         state.trim();
     }
 
-    /// Waits until the writer may write. False: nobody reads and nothing is stored, so there is nothing to go on for.
+    /// Waits until the writer may write, and wakes it when readers leave. False: nobody reads and nothing is stored, or too
+    /// much is left to read for the store alone, so there is nothing to go on for.
     pub(crate) fn poll_pace(&self, context: &mut Context<'_>) -> Poll<bool> {
         let mut state = self.lock();
+        if state.writer.as_ref().is_none_or(|writer| !writer.will_wake(context.waker())) {
+            state.writer = Some(context.waker().clone());
+        }
         match state.pace() {
-            _ if !state.windowed => Poll::Ready(true),
-            None => Poll::Ready(false),
-            Some(position) if state.written - position < WINDOW => Poll::Ready(true),
-            Some(_) => {
-                state.writer = Some(context.waker().clone());
-                Poll::Pending
+            None if state.windowed || !state.is_worth_finishing(self.length) => {
+                state.closed = true;
+                Poll::Ready(false)
             }
+            Some(position) if state.windowed && state.written - position >= WINDOW => Poll::Pending,
+            _ => Poll::Ready(true),
         }
     }
 
@@ -319,6 +344,9 @@ impl Drop for FillReader {
     fn drop(&mut self) {
         let mut state = self.buffer.lock();
         state.readers.remove(&self.id);
+        if state.readers.is_empty() {
+            state.deserted_at = Some(state.written);
+        }
         let writer = state.writer.take(); // the pace may be another's now
         drop(state);
         writer.into_iter().for_each(Waker::wake);

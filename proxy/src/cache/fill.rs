@@ -1,14 +1,21 @@
 //! The streaming fill: a task that reads the origin's body, lets readers follow, and stores it when it is complete.
 //!
-//! The task owns the origin's body, so a fill goes on when the viewer who caused it leaves. Complete means that the
+//! The task owns the origin's body, so a fill goes on when the viewer who caused it leaves; when all have left, if at most
+//! 16 MiB are left or half is done. Complete means that the
 //! promised length was met, or that the body's framing ended cleanly; anything else is an error to every reader and
 //! stores nothing. Deliberately absent: the decision to store (`policy`), trailers (dropped; they are not stored yet),
 //! and time-outs, which belong to the origin's body.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Poll, ready},
+};
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use http_body_util::BodyExt;
+use http_body::{Body as _, Frame};
 
 use super::{
     Inner,
@@ -95,8 +102,8 @@ impl Fill {
         let promised = self.length;
         let mut storing = Some((Keeping::new(&self), self));
         let mut written = 0;
-        while poll_fn(|context| buffer.poll_pace(context)).await {
-            let chunk = match body.frame().await {
+        while let Some(frame) = next_frame(&buffer, body).await {
+            let chunk = match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(error)) => return Copied::Unstored(Err(error)),
                 None if promised.is_some_and(|length| length != written) => {
@@ -139,6 +146,15 @@ impl Fill {
         licence.commit(entry, replaced.as_ref());
         filling.buffer.finish(Ok(()));
     }
+}
+
+/// The next frame, when the readers are ready for it; none if there is nobody to go on for.
+async fn next_frame(buffer: &Buffer, body: &mut Body) -> Option<Option<Result<Frame<Bytes>, BodyError>>> {
+    poll_fn(|context| match ready!(buffer.poll_pace(context)) {
+        true => Pin::new(&mut *body).poll_frame(context).map(Some),
+        false => Poll::Ready(None),
+    })
+    .await
 }
 
 enum Copied {

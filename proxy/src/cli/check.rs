@@ -85,7 +85,8 @@ fn diagnostic(found: &Diagnostic) -> Value {
 
 /// How much of what is only a warning here would not pass there.
 fn refused_by_cloudfront(warnings: &Diagnostics, found: usize) -> usize {
-    found + warnings.iter().filter(|warning| warning.code == Code::MixedFamilies).count()
+    let refused = [Code::MixedFamilies, Code::StoreQuota];
+    found + warnings.iter().filter(|warning| refused.contains(&warning.code)).count()
 }
 
 /// Loads certificates and functions and builds the site, then lets all go. Returns what is wrong, and the functions that

@@ -65,6 +65,10 @@ pub(super) fn generated(message: &ResponseMessage, body: Vec<u8>) -> Response<Bo
     *response.status_mut() = status(message);
     *response.headers_mut() = header_map(&message.headers);
     set_length(response.headers_mut(), body.len());
+    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // A length would be told of the representation, which nobody here has seen (RFC 9110 section 8.6).
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
     *response.body_mut() = body::full(body);
     response
 }

@@ -51,6 +51,29 @@ fn origins() {
     check(ROWS, "viewer_request");
 }
 
+#[test]
+fn a_chosen_host_header_is_sent_where_the_policy_forwards_the_viewers() {
+    let origin = Origin::start(|seen| Answer::ok(seen.header("host").unwrap_or_default()));
+    let config = format!(
+        "[origin.app]\nurl = \"{}\"\n[function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\nbudget = \"50ms\"\n\
+         [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\norigin_request_policy = \"AllViewer\"\nviewer_request = \"f\"\n",
+        origin.url()
+    );
+    let source = format!(
+        "{PRELUDE}function handler(event) {{ const r = event.request;
+        if (r.uri === '/update') {{ cf.updateRequestOrigin({{ hostHeader: 'h.example' }}); }}
+        if (r.uri === '/select') {{ cf.selectRequestOriginById('app', {{ hostHeader: 's.example' }}); }}
+        if (r.uri === '/attempts') {{ cf.updateRequestOrigin({{ connectionAttempts: 2 }}); }}
+        return r; }}"
+    );
+    let edge = Edge::start(&config, &[("f.js", &source)]);
+    for (path, host) in
+        [("/update", "h.example"), ("/select", "s.example"), ("/attempts", "www.example.com"), ("/", "www.example.com")]
+    {
+        assert_eq!(edge.get(path).text(), host, "{path}");
+    }
+}
+
 const MORE: &str = r#"
 async function handler(event) {
     const r = event.request, [, what, port] = r.uri.split('/');

@@ -163,6 +163,13 @@ const RESULTS: &[Row] = &[
     ),
     row(64, "/", "return { statusCode: 200, headers: { 'x-cache': { value: 'Hit' } } }", &[Invalid]),
     row(64, "/", "return { statusCode: 200, headers: { via: { value: 'x' } } }", &[Generated]),
+    row(55, "/", "return { statusCode: 304 }", &[Generated, Status(304), NoLine("content-length")]),
+    row(
+        58,
+        "/",
+        "return { statusCode: 204, body: 'x' }",
+        &[Generated, Status(204), Body(""), NoLine("content-length")],
+    ),
     row(55, "/", "return { statusCode: 200, statusDescription: 7 }", &[Invalid]),
     row(55, "/", "return { statusCode: 200, cookies: [] }", &[Generated]),
     row(55, "/", "return { statusCode: 200, headers: 'x' }", &[Invalid]),

@@ -43,6 +43,52 @@ async fn the_fill_goes_on_when_its_viewer_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fill_that_everybody_has_left_goes_on_if_little_is_left_or_half_is_done() {
+    for (length, read, goes_on) in [
+        (Some(17 * MIB), MIB, true),
+        (Some(17 * MIB + 1), MIB, false),
+        (Some(40 * MIB), 20 * MIB, true),
+        (Some(40 * MIB), 20 * MIB - 1, false),
+        (None, MIB, false),
+    ] {
+        let limits = CacheLimits { memory: 256 * MIB, max_object: 64 * MIB, keep: Duration::from_secs(1) };
+        let edge = Edge { cache: Cache::new(limits), start: Instant::now() };
+        let (origin, body) = scripted();
+        let delimited = length.map_or(Delimited::Chunked, Delimited::Length);
+        let answer = edge.answer_of(200, STORABLE, body, delimited, 0);
+        let settled = settle(edge.ticket(&get("/"), 0).await, answer, edge.at(0));
+        let other = edge.hit(&get("/"), 0).await;
+        let block = |bytes: u64| Ok(Bytes::from(vec![7_u8; usize::try_from(bytes).unwrap()]));
+        origin.send(block(read)).unwrap();
+        settle_down().await;
+        drop(settled);
+        settle_down().await;
+        assert!(!origin.is_closed(), "one is left");
+        drop(other);
+        settle_down().await;
+        if let Some(length) = length {
+            assert_eq!(!origin.is_closed(), goes_on, "{read} of {length}");
+            if goes_on {
+                origin.send(block(length - read)).unwrap();
+                drop(origin);
+                settle_down().await;
+                assert_eq!(edge.hit(&get("/"), 0).await.length, Some(length));
+                continue;
+            }
+        } else {
+            // Whoever does not say how much there is to come gets as far as what could be left of one that does.
+            origin.send(block(16 * MIB)).unwrap();
+            settle_down().await;
+            assert!(!origin.is_closed());
+            origin.send(block(1)).unwrap();
+            settle_down().await;
+            assert!(origin.is_closed());
+        }
+        drop(edge.ticket(&get("/"), 0).await); // neither to be joined nor stored
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_breaks_off_is_an_error_to_all_and_stored_for_none() {
     let cases: [(Delimited, Option<BodyError>, BodyError); 4] = [
         (Delimited::Chunked, Some(BodyError::Origin), BodyError::Origin),
