@@ -82,7 +82,7 @@ impl Edge {
             match gate::receive(&connection, request) {
                 Ok((request, unread)) if site.public_purge.as_ref().is_some_and(|purge| purge.concerns(&request)) => {
                     body = Some(unread);
-                    purged(&site, &request).await
+                    Box::pin(purged(&site, &request)).await
                 }
                 Ok((mut request, unread)) => {
                     edge_fields::strip(&site.header_prefix, &mut request.headers);

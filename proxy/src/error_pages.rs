@@ -84,7 +84,7 @@ pub async fn replace(
     // The error's own body is not wanted; letting it go here ends an exchange that nobody else shares.
     drop(result);
     record.arrival.failed(&asked.path, asked.query.as_deref());
-    let mut answer = lifecycle::page(site, request_for(page, asked), record).await?;
+    let mut answer = Box::pin(lifecycle::page(site, request_for(page, asked), record)).await?;
     if answer.head.status.is_success() {
         answer.head.status = page.shown_as;
     }

@@ -7,6 +7,9 @@
 //!                                     fetch = origin-request → origin → origin-response
 //! ```
 //!
+//! Steps that a hit does not take are boxed: a future is as large as its largest branch, and ten thousand requests that wait for one
+//! answer hold ten thousand of them.
+//!
 //! [`run`] is the whole of it, top to bottom; each step lives in its own module and special cases are variants handled there.
 //! `Edge::serve` stands around it: request id, record, and the one place where faults become responses.
 
@@ -118,7 +121,7 @@ pub(crate) async fn question(
     if let Some(function) = behavior.viewer_request.clone().filter(runs) {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
         let judge = |choice: &OriginChoice| directed::check(site, choice);
-        match hooks::viewer_request(&function, include, &id, request, body, &judge, record).await? {
+        match Box::pin(hooks::viewer_request(&function, include, &id, request, body, &judge, record)).await? {
             Flow::Answer(response) => {
                 return Ok(Asked::Answered(Box::new(Delivery::Generated(response, hooks::Maker::of(&function)))));
             }
@@ -184,7 +187,7 @@ async fn answer(
             }
             Answer::from(*served)
         }
-        Lookup::Miss(ticket) => fetch.fill(ticket, request, &keyed, record).await?,
+        Lookup::Miss(ticket) => Box::pin(fetch.fill(ticket, request, &keyed, record)).await?,
         Lookup::Bypass(BypassReason::Range)
             if let Some(answer) = Box::pin(slices::serve(&fetch, request, &keyed, record)).await? =>
         {
@@ -192,7 +195,7 @@ async fn answer(
         }
         Lookup::Bypass(reason) => {
             let body = std::mem::replace(body, body::empty());
-            fetch.pass(reason, request, body, &keyed, record).await?
+            Box::pin(fetch.pass(reason, request, body, &keyed, record)).await?
         }
         Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
         Lookup::NotCached => return Err(Refusal::NotCached.into()),
@@ -259,7 +262,8 @@ async fn viewer_response(
     let response = Response::from_parts(head, body);
     let id = record.id.clone();
     let response =
-        hooks::viewer_response(function, &id, (request.viewer, request.version), &message, response, record).await?;
+        Box::pin(hooks::viewer_response(function, &id, (request.viewer, request.version), &message, response, record))
+            .await?;
     let length = hooks::length_after(&response, length);
     let (head, body) = response.into_parts();
     Ok(Answer { head, body, length, report, generated, stored_for })

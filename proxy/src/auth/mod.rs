@@ -160,12 +160,12 @@ pub async fn admit(
         Signers::remove(request);
     }
     if let Some(passwords) = &admission.passwords {
-        passwords.check(&request.headers).await.map_err(Denial::password)?;
+        Box::pin(passwords.check(&request.headers)).await.map_err(Denial::password)?;
         // The password is for the edge.
         request.headers.remove(header::AUTHORIZATION);
     }
     let identity = match &admission.tokens {
-        Some(tokens) => check_tokens(tokens, request, now).await?,
+        Some(tokens) => Box::pin(check_tokens(tokens, request, now)).await?,
         None => Identity::default(),
     };
     if let Some(limit) = limit

@@ -31,7 +31,7 @@ impl Inner {
     ) -> Option<Arc<Entry>> {
         let key = &ask.keyed.key;
         if chosen.is_none() && self.store.group(key).is_none() {
-            self.promote(disk, key, now).await;
+            Box::pin(self.promote(disk, key, now)).await;
             chosen = self.chosen(ask);
         }
         if let Some(file) = chosen.as_ref().and_then(|entry| entry.body.file()) {
