@@ -92,11 +92,12 @@ enum Runtime {
     Lambda(Language),
 }
 
-const RUNTIMES: [(&str, Runtime); 4] = [
+const RUNTIMES: [(&str, Runtime); 5] = [
     ("cloudfront-js-1.0", Runtime::Viewer(ViewerRuntime::Js1)),
     ("cloudfront-js-2.0", Runtime::Viewer(ViewerRuntime::Js2)),
     ("nodejs", Runtime::Lambda(Language::JavaScript)),
     ("python", Runtime::Lambda(Language::Python)),
+    ("provided", Runtime::Lambda(Language::Provided)),
 ];
 
 const MIN_MEMORY: u64 = 1 << 20;
@@ -126,8 +127,8 @@ pub(crate) fn read(name: &str, section: &Section<'_>, stores: &[&str]) -> (Optio
 }
 
 fn runtime(section: &Section<'_>) -> Option<Runtime> {
-    let help = "runtime = \"cloudfront-js-2.0\", \"nodejs\" or \"python\"";
-    section.required("runtime", help)?.text()?.choice(section.cx, &RUNTIMES, &["provided"])
+    let help = "runtime = \"cloudfront-js-2.0\", \"nodejs\", \"python\" or \"provided\"";
+    section.required("runtime", help)?.text()?.choice(section.cx, &RUNTIMES, &[])
 }
 
 fn on_error(section: &Section<'_>) -> OnError {

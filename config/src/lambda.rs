@@ -15,8 +15,24 @@ use crate::section::Section;
 pub enum Language {
     /// JavaScript on the built-in engine.
     JavaScript,
+    /// JavaScript in a process of Node.js.
+    Node,
     /// Python.
     Python,
+    /// Whatever the executable is written in: it speaks the Lambda Runtime API itself.
+    Provided,
+}
+
+impl Language {
+    /// The word for `runtime` in the file.
+    #[must_use]
+    pub fn runtime(self) -> &'static str {
+        match self {
+            Self::JavaScript | Self::Node => "nodejs",
+            Self::Python => "python",
+            Self::Provided => "provided",
+        }
+    }
 }
 
 /// The settings of a Lambda function.
@@ -144,25 +160,23 @@ const RESERVED_ENV: [&str; 16] = [
 ];
 
 /// Reads them.
-pub(crate) fn read(section: &Section<'_>, language: Language) -> LambdaSettings {
-    if let Some(engine) = section.value("engine") {
-        if language == Language::Python {
-            let problem = Problem::new(Code::Conflict, engine.key_span, "`engine` belongs to runtime nodejs");
-            section.cx.report(problem.label("the runtime is python").help("remove it"));
-        } else if let Some(text) = engine.text() {
-            text.choice(section.cx, &[("boa", ())], &["node"]);
-        }
-    }
+pub(crate) fn read(section: &Section<'_>, runtime: Language) -> LambdaSettings {
+    let language = engine(section, runtime);
     let default_handler = match language {
-        Language::JavaScript => "handler",
+        Language::JavaScript | Language::Node | Language::Provided => "handler",
         Language::Python => "lambda_handler",
+    };
+    let checked_handler = match language {
+        Language::JavaScript | Language::Node => property_path,
+        Language::Python => handler,
+        Language::Provided => any_handler,
     };
     let rules = [("aws", OriginRules::Aws), ("relaxed", OriginRules::Relaxed)];
     let networks = [Network::None, Network::Public, Network::All].map(|network| (network.as_str(), network));
     let kept = [("drop", ReplacedBodyHeaders::Drop), ("keep", ReplacedBodyHeaders::Keep)];
     LambdaSettings {
         language,
-        handler: section.parsed("handler", handler).unwrap_or_else(|| default_handler.to_owned()),
+        handler: section.parsed("handler", checked_handler).unwrap_or_else(|| default_handler.to_owned()),
         timeout: section
             .duration("timeout", Duration::from_secs(1)..=Duration::from_secs(30))
             .unwrap_or(Duration::from_secs(10)),
@@ -186,14 +200,29 @@ pub(crate) fn read(section: &Section<'_>, language: Language) -> LambdaSettings 
     }
 }
 
+/// The language with its engine, where it has a choice.
+fn engine(section: &Section<'_>, language: Language) -> Language {
+    if language != Language::JavaScript {
+        only_for_nodejs(section, "engine", language);
+        return language;
+    }
+    let engines = [("boa", Language::JavaScript), ("node", Language::Node)];
+    section.choice("engine", &engines, &[]).unwrap_or(language)
+}
+
+fn only_for_nodejs(section: &Section<'_>, key: &'static str, language: Language) {
+    if let Some(value) = section.value(key) {
+        let problem = Problem::new(Code::Conflict, value.key_span, format!("`{key}` belongs to runtime nodejs"));
+        let label = format!("the runtime is {}", language.runtime());
+        section.cx.report(problem.label(label).help("remove it"));
+    }
+}
+
 fn compat(section: &Section<'_>, language: Language) -> Compat {
     let words = [Compat::Any, Compat::NodeJs22, Compat::NodeJs24].map(|compat| (compat.as_str(), compat));
     let chosen = section.choice("compat", &words, &[]);
-    if language == Language::Python
-        && let Some(value) = section.value("compat")
-    {
-        let problem = Problem::new(Code::Conflict, value.key_span, "`compat` belongs to runtime nodejs");
-        section.cx.report(problem.label("the runtime is python").help("remove it"));
+    if language.runtime() != "nodejs" {
+        only_for_nodejs(section, "compat", language);
     }
     chosen.unwrap_or(Compat::Any)
 }
@@ -220,6 +249,17 @@ fn handler(text: &str) -> Result<String, String> {
     } else {
         Err("the name of one export, without the file's name".to_owned())
     }
+}
+
+/// An export, or a property of one.
+fn property_path(text: &str) -> Result<String, String> {
+    if text.split('.').all(|part| handler(part).is_ok()) { Ok(text.to_owned()) } else { handler(text) }
+}
+
+/// An executable takes its handler's name as it likes.
+fn any_handler(text: &str) -> Result<String, String> {
+    let fits = (1..=128).contains(&text.len()) && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    if fits { Ok(text.to_owned()) } else { Err("1 to 128 characters without spaces".to_owned()) }
 }
 
 fn env(section: &Section<'_>) -> IndexMap<String, Secret> {

@@ -44,6 +44,8 @@ pub struct HookRecord {
     pub cpu: Option<(Duration, Duration)>,
     /// How long INIT took, if a Lambda environment had to be started.
     pub cold_start: Option<Duration>,
+    /// The id of a Lambda function's invocation, which the lines that it wrote name.
+    pub invocation: Option<String>,
     /// Whether the function answered in place of cache and origin.
     pub generated: bool,
     /// Console output of a viewer function.
@@ -72,6 +74,7 @@ impl HookRecord {
             time: Duration::ZERO,
             cpu: None,
             cold_start: None,
+            invocation: None,
             generated: false,
             logs: Vec::new(),
             distribution: String::new(),
@@ -344,6 +347,10 @@ impl Record {
     pub fn log_hooks(&self) {
         for hook in &self.hooks {
             hook.log_console(&self.id);
+            if let Some(invocation) = &hook.invocation {
+                let at = hook.hook.as_str();
+                tracing::info!(target: "function", function = hook.function, hook = at, request = self.id, "RequestId: {invocation}");
+            }
             for warning in &hook.warnings {
                 tracing::warn!(function = hook.function, request = self.id, "{}", shown(warning));
             }

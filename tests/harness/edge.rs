@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -16,6 +17,8 @@ use tempfile::TempDir;
 pub(crate) struct Edge {
     child: Child,
     folder: Option<TempDir>,
+    /// Where it puts what is temporary.
+    scratch: TempDir,
     output: Arc<Mutex<String>>,
     proxies: Vec<(String, SocketAddr)>,
 }
@@ -80,11 +83,16 @@ impl Edge {
     }
 
     fn run_with(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::run_in(folder, tempfile::tempdir().unwrap(), arguments, variables)
+    }
+
+    fn run_in(folder: TempDir, scratch: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(binary())
             .args(arguments)
             .envs(variables.iter().copied())
             .current_dir(folder.path())
             .env("NO_COLOR", "1")
+            .env("TMPDIR", scratch.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -93,7 +101,7 @@ impl Edge {
         let output = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
-        let mut edge = Self { child, folder: Some(folder), output, proxies: Vec::new() };
+        let mut edge = Self { child, folder: Some(folder), scratch, output, proxies: Vec::new() };
         edge.proxies = eventually("the edge serves", || {
             let text = edge.output();
             if let Some(status) = edge.child.try_wait().unwrap() {
@@ -166,9 +174,15 @@ impl Edge {
         self.folder.as_ref().unwrap().path()
     }
 
+    /// Its folder for what is temporary.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// Starts `edgehook serve` once more in the folder of one that has ended.
     pub(crate) fn again(mut self) -> Self {
-        Self::run(self.folder.take().unwrap(), &["serve", "--config", "edge.toml"])
+        let scratch = std::mem::replace(&mut self.scratch, tempfile::tempdir().unwrap());
+        Self::run_in(self.folder.take().unwrap(), scratch, &["serve", "--config", "edge.toml"], &[])
     }
 
     /// Writes a file in its folder, as an editor does: a new file in the place of the old one.
@@ -216,7 +230,10 @@ pub(crate) fn folder(files: &[(&str, &str)]) -> TempDir {
     for (name, text) in files {
         let file: PathBuf = folder.path().join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, text).unwrap();
+        fs::write(&file, text).unwrap();
+        if text.starts_with("#!") {
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
     }
     folder
 }

@@ -3,12 +3,14 @@
 
 pub(crate) mod client;
 pub(crate) mod edge;
+pub(crate) mod engine;
 pub(crate) mod jwks;
 pub(crate) mod mmdb;
 pub(crate) mod origin;
 
 pub(crate) use client::{Client, Reply};
 pub(crate) use edge::{Edge, binary, folder, has_python};
+pub(crate) use engine::{engines, javascript_engines, python, python_engines};
 pub(crate) use jwks::{JwksServer, TlsJwksServer, key_set, now, pem, token};
 pub(crate) use origin::{Answer, Origin, Seen};
 

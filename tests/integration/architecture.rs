@@ -60,6 +60,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("engines/lambda", &["edgehook-contract", "edgehook-protocol", "edgehook-sandbox"]),
         ("engines/lambda-js", &["edgehook-contract", "edgehook-protocol", "edgehook-sandbox"]),
         ("engines/lint", &[]),
+        ("engines/provided", &["edgehook-protocol", "edgehook-sandbox"]),
         ("engines/python", &["edgehook-protocol", "edgehook-sandbox"]),
         ("config", &["edgehook-kvs"]),
     ])

@@ -193,7 +193,7 @@ fn doctor_reports_every_layer() {
             .lines()
             .find(|line| line.trim_start().starts_with(layer))
             .unwrap_or_else(|| panic!("{layer}:\n{report}"));
-        assert!(line.contains("active") || line.contains("missing: ") || line.contains("edgehook-python"), "{line}");
+        assert!(["active", "missing: ", "starts"].iter().any(|state| line.contains(state)), "{line}");
     }
 }
 
@@ -300,6 +300,24 @@ fn what_cloudfront_would_reject_is_a_warning_with_line_and_caret() {
     std::fs::write(folder.path().join("f.js"), "function handler(event) { return event.request; }").unwrap();
     let (code, _, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront", "--deny", "warnings"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn row_128_what_only_this_edge_has_is_told_when_strict() {
+    let config = "version = 1\n[server]\nlisten = [\"http://127.0.0.1:0\"]\n[origin.site]\ndir = \".\"\n\
+                  [function.f]\nruntime = \"nodejs\"\nfile = \"f.js\"\nenv = { NAME = \"value\" }\nlayers = [\"layer\"]\n\
+                  provisioned_concurrency = 1\nreserved_concurrency = 2\norigin_rules = \"relaxed\"\n\
+                  [[behavior]]\npath = \"*\"\norigin = \"site\"\norigin_request = \"f\"\n";
+    let handler = "exports.handler = async (event) => event.Records[0].cf.request;";
+    let folder = folder(&[("edge.toml", config), ("f.js", handler), ("layer/nodejs/x.js", "")]);
+    assert_eq!(edgehook(folder.path(), &["check"]).0, Some(0), "no reason to refuse it here");
+    let (code, _, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront"]);
+    assert_eq!(code, Some(2));
+    for what in ["environment variables", "layers", "reserved concurrency", "provisioned concurrency", "relaxed rules"]
+    {
+        assert!(errors.contains(&format!("function \"f\": CloudFront's edge has no {what}")), "{what}: {errors}");
+    }
+    assert!(errors.contains("5 problems for CloudFront"), "{errors}");
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! Lambda environments: reused, one invocation at a time, bounded in number.
 
-use crate::harness::{Answer, Edge, Origin, has_python};
+use crate::harness::{Answer, Edge, Origin, engine, engines, has_python};
 
 pub(crate) fn edge(origin: &Origin, kind: &str, more: &str, source: &str) -> Edge {
-    let file = if kind == "python" { "f.py" } else { "f.js" };
     let config = format!(
-        "[origin.app]\nurl = \"{}\"\n[function.f]\nruntime = \"{kind}\"\nfile = \"{file}\"\n{more}\n\
+        "[origin.app]\nurl = \"{}\"\n{}\
          [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\norigin_request = \"f\"\n",
-        origin.url()
+        origin.url(),
+        engine::function(kind, more)
     );
-    Edge::start(&config, &[(file, source)])
+    Edge::start(&config, &[(engine::file(kind), &engine::code(kind, source))])
 }
 
 const COUNT_JS: &str = "let calls = 0; exports.handler = async (event) => ({ status: 200, body: String(++calls) });";
@@ -18,11 +18,8 @@ const COUNT_PYTHON: &str = "calls = 0\n\ndef lambda_handler(event, context):\n  
 #[test]
 fn an_environment_is_reused_and_keeps_its_state() {
     let origin = Origin::start(|_| Answer::ok("never"));
-    for (kind, source) in [("nodejs", COUNT_JS), ("python", COUNT_PYTHON)] {
-        if kind == "python" && !has_python() {
-            continue;
-        }
-        let edge = edge(&origin, kind, "", source);
+    for kind in engines() {
+        let edge = edge(&origin, kind, "", engine::of(kind, COUNT_JS, COUNT_PYTHON));
         for expected in ["1", "2", "3"] {
             assert_eq!(edge.get("/").text(), expected, "{kind}");
         }

@@ -1,7 +1,7 @@
 //! Request bodies that Lambda functions see and replace (lambda-edge.md 2.5, rows 45 to 49 of 13), and response bodies that
 //! they leave, empty or replace (3.5, rows 41 to 44).
 
-use crate::harness::{Answer, Edge, Origin, has_python};
+use crate::harness::{self, Answer, Edge, Origin, engine};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::sync::mpsc;
 
@@ -34,19 +34,15 @@ def lambda_handler(event, context):
 ";
 
 fn engines(check: impl Fn(&str, &str)) {
-    check("nodejs", SHOW_JS);
-    if has_python() {
-        check("python", SHOW_PYTHON);
+    for kind in harness::engines() {
+        check(kind, engine::of(kind, SHOW_JS, SHOW_PYTHON));
     }
 }
 
 /// An edge with the function at viewer-request below `/vq`, at origin-request below `/oq`, and at both without the body.
 fn edge(origin: &Origin, kind: &str, source: &str) -> Edge {
-    let file = if kind == "python" { "f.py" } else { "f.js" };
-    let mut config = format!(
-        "[origin.app]\nurl = \"{}\"\n[function.f]\nruntime = \"{kind}\"\nfile = \"{file}\"\ntimeout = \"30s\"\n",
-        origin.url()
-    );
+    let mut config =
+        format!("[origin.app]\nurl = \"{}\"\n{}", origin.url(), engine::function(kind, "timeout = \"30s\""));
     for (path, key, value) in [
         ("/vq", "viewer_request", "{ function = \"f\", include_body = true }"),
         ("/oq", "origin_request", "{ function = \"f\", include_body = true }"),
@@ -55,7 +51,7 @@ fn edge(origin: &Origin, kind: &str, source: &str) -> Edge {
         config.push_str(&format!("[[behavior]]\npath = \"{path}*\"\norigin = \"app\"\n{key} = {value}\n"));
     }
     config.push_str("[[behavior]]\npath = \"*\"\norigin = \"app\"\n");
-    Edge::start(&config, &[(file, source)])
+    Edge::start(&config, &[(engine::file(kind), &engine::code(kind, source))])
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How environments live and end (lambda-edge.md 7; rows 87 to 98, 104, 105 and 113 to 119 of 13).
 
 use crate::{
-    harness::{Answer, Client, Edge, Origin, Reply, eventually, has_python},
+    harness::{Answer, Client, Edge, Origin, Reply, engine, engines, eventually, has_python},
     lambda::{children_of, edge, is_environment, is_running},
 };
 
@@ -267,15 +267,19 @@ fn row_119_later_layers_go_first_and_the_package_before_all() {
             "import first\nimport lib\nimport own\n\n\ndef lambda_handler(event, context):\n    return {'status': '200', 'body': ','.join([lib.name, own.name, first.name])}\n",
         ),
     ];
-    for (kind, file) in [("nodejs", "code/f.js"), ("python", "code/f.py")] {
-        if kind == "python" && !has_python() {
-            continue;
-        }
+    let python = files[files.len() - 1].1;
+    for kind in engines() {
+        let file = format!("code/{}", engine::file(kind));
+        let function = engine::function(kind, "layers = [\"one\", \"two\"]").replace(engine::file(kind), &file);
         let config = format!(
-            "[origin.app]\nurl = \"{}\"\n[function.f]\nruntime = \"{kind}\"\nfile = \"{file}\"\nlayers = [\"one\", \"two\"]\n\
-             [[behavior]]\npath = \"*\"\norigin = \"app\"\norigin_request = \"f\"\n",
+            "[origin.app]\nurl = \"{}\"\n{function}[[behavior]]\npath = \"*\"\norigin = \"app\"\norigin_request = \"f\"\n",
             origin.url()
         );
+        let mut files = files.to_vec();
+        let source = engine::code(kind, python);
+        if kind == "provided" {
+            files.push((&file, &source));
+        }
         let edge = Edge::start(&config, &files);
         assert_eq!(edge.get("/").text(), "two,package,first layer", "{kind}");
     }

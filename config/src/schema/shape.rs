@@ -225,14 +225,14 @@ fn behavior(table: Table, name: &str) -> Option<Shape> {
 
 fn function(name: &str) -> Option<Shape> {
     Some(match name {
-        "runtime" => Words(&["cloudfront-js-1.0", "cloudfront-js-2.0", "nodejs", "python"]),
+        "runtime" => Words(&["cloudfront-js-1.0", "cloudfront-js-2.0", "nodejs", "python", "provided"]),
         "file" | "kvs" | "handler" => Text,
         "on_error" => Words(&["fail", "bypass"]),
         "budget" | "timeout" | "idle_timeout" | "max_age" => Duration,
         "state_memory" | "memory" | "body_limit" | "tmp" => Size,
         "validation" => Words(&["strict", "lenient"]),
         "circuit_breaker" | "freeze" => Bool,
-        "engine" => Words(&["boa"]),
+        "engine" => Words(&["boa", "node"]),
         "env" => Map(&Text),
         "layers" => TEXTS,
         "network" => Words(&["none", "public", "all"]),

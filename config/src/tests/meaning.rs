@@ -38,7 +38,8 @@ fn the_file_order_is_kept() {
     let source = std::fs::read_to_string(examples().join("full.toml")).unwrap();
     let config = config(&source);
     assert_eq!(config.origins.keys().collect::<Vec<_>>(), ["site", "app"]);
-    assert_eq!(config.functions.keys().collect::<Vec<_>>(), ["rewrite", "stamp", "add_headers", "pick_origin"]);
+    let functions: Vec<_> = config.functions.keys().collect();
+    assert_eq!(functions, ["rewrite", "stamp", "add_headers", "pick_origin", "greet", "hello"]);
     assert_eq!(config.cache_policies.keys().collect::<Vec<_>>(), ["pages", "search", "downloads", "CachingDisabled"]);
     assert_eq!(config.kvs["redirects"].seed.as_ref().unwrap().entries["/old"], "/new");
     assert_eq!(config.behaviors[4].origin_request.as_deref(), Some("pick_origin"));
@@ -107,6 +108,8 @@ fn handlers() {
     for (runtime, file, language, name) in [
         ("nodejs", "add_headers.js", Language::JavaScript, "handler"),
         ("python", "pick_origin.py", Language::Python, "lambda_handler"),
+        ("nodejs\"\nengine = \"node", "greet.js", Language::Node, "handler"),
+        ("provided", "hello", Language::Provided, "handler"),
     ] {
         let config = config(&format!("[function.f]\nruntime = \"{runtime}\"\nfile = \"functions/{file}\"{REST}"));
         let FunctionKind::Lambda(settings) = &config.functions["f"].kind else { panic!("not a Lambda function") };

@@ -311,10 +311,46 @@ fn a_key_value_store_of_the_largest_size_and_one_byte_more() {
 }
 
 #[test]
-fn engines_of_nodejs() {
+fn engines_handlers_and_variables_of_lambda_functions() {
     let function = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nengine =";
     assert_eq!(codes(&format!("{function} \"boa\"{REST}"), Mode::Serve), [""; 0]);
-    assert_eq!(codes(&format!("{function} \"node\"{REST}"), Mode::Serve), ["E104"]);
+    assert_eq!(codes(&format!("{function} \"node\"{REST}"), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&format!("{function} \"deno\"{REST}"), Mode::Serve), ["E107"]);
+    let provided = "[function.f]\nruntime = \"provided\"\nfile = \"functions/hello\"\n";
+    for (more, expected) in [
+        ("", &[][..]),
+        ("handler = \"app/main.run\"", &[]),
+        ("handler = \"two words\"", &["E107"]),
+        ("handler = \"\"", &["E107"]),
+        ("engine = \"boa\"", &["E113"]),
+        ("compat = \"any\"", &["E113"]),
+        ("budget = \"1ms\"", &["E113"]),
+    ] {
+        assert_eq!(codes(&format!("{provided}{more}{REST}"), Mode::Serve), expected, "{more}");
+    }
+    // Rows 84 and 117 of lambda-edge.md 13.
+    for (more, expected) in [
+        ("timeout = \"30s\"", &[][..]),
+        ("timeout = \"31s\"", &["E108"]),
+        ("env = { AWS_REGION = \"x\" }", &["E111"]),
+        ("env = { 1a = \"x\" }", &["E111"]),
+    ] {
+        assert_eq!(codes(&format!("{provided}{more}{REST}"), Mode::Serve), expected, "{more}");
+    }
+    let bytes = |length: usize| format!("{provided}env = {{ AB = \"{}\" }}{REST}", "x".repeat(length - 2));
+    assert_eq!(codes(&bytes(4_096), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&bytes(4_097), Mode::Serve), ["E108"]);
+    // Row 96: no other file than `file`.
+    let handler = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nhandler =";
+    for (value, expected) in [
+        ("handler", &[][..]),
+        ("app.handlers.first", &[]),
+        ("../a.b", &["E107"]),
+        ("a..b", &["E107"]),
+        ("a.", &["E107"]),
+    ] {
+        assert_eq!(codes(&format!("{handler} \"{value}\"{REST}"), Mode::Serve), expected, "{value}");
+    }
 }
 
 #[test]
@@ -328,7 +364,7 @@ fn functions() {
     2 | runtime = "cloudfront-js"
       |           ^^^^^^^^^^^^^^^ not one of its words
       |
-    help: did you mean "cloudfront-js-1.0" or "cloudfront-js-2.0"?   words: cloudfront-js-1.0, cloudfront-js-2.0, nodejs, python
+    help: did you mean "cloudfront-js-1.0" or "cloudfront-js-2.0"?   words: cloudfront-js-1.0, cloudfront-js-2.0, nodejs, python, provided
 
     error[E112]: `file` names a file that does not exist
      --> edge.toml:3:8
@@ -344,7 +380,7 @@ fn functions() {
     4 | [function.b]
       |           ^ no `runtime` here
       |
-    help: runtime = "cloudfront-js-2.0", "nodejs" or "python"
+    help: runtime = "cloudfront-js-2.0", "nodejs", "python" or "provided"
 
     error[E112]: `file` is not a file
      --> edge.toml:5:8

@@ -105,6 +105,7 @@ fn serve(channel: UnixStream, mut engine: Engine) -> io::Result<u8> {
 /// Sets the limits and gives up what the function will not need; which layers there are, and why others are missing.
 fn confine(function: &Function, temporary: &Path) -> Result<Vec<(String, String)>, Error> {
     let limits = edgehook_sandbox::set_open_file_limit(OPEN_FILES)
+        .and_then(|()| edgehook_sandbox::set_file_size_limit(function.tmp_quota))
         .and_then(|()| edgehook_sandbox::set_memory_limit(u64::from(function.memory) * MEBIBYTE));
     limits.map_err(|error| failure::platform(failure::Kind::Environment, format!("limits cannot be set: {error}")))?;
     let folders = [function.folder().to_owned()].into_iter().chain(function.layers.iter().cloned());

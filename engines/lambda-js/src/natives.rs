@@ -204,8 +204,9 @@ pub(crate) fn prepare(function: &Function, state: &Rc<State>, host: &JsObject, c
         "arn": function.arn,
         "compat": function.compat,
     });
+    let runtime = [("AWS_EXECUTION_ENV".to_owned(), "AWS_Lambda_nodejs22.x".to_owned())];
     let variables: serde_json::Map<String, serde_json::Value> =
-        function.all_variables().into_iter().map(|(name, value)| (name, value.into())).collect();
+        function.all_variables().into_iter().chain(runtime).map(|(name, value)| (name, value.into())).collect();
     let facts = [
         ("about", JsValue::from_json(&about, context)?),
         ("variables", JsValue::from_json(&variables.into(), context)?),

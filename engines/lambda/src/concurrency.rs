@@ -1,6 +1,11 @@
 //! Places for environments: those that all functions share, and those that a function has reserved (lambda-edge.md 7.2).
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use crate::scratch::Scratch;
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use tempfile::TempDir;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// A place, taken for as long as an environment lives.
@@ -25,6 +30,8 @@ struct Inner {
     functions: Mutex<Vec<Weak<dyn Evictable>>>,
     /// Told whenever a place or an environment may have become free.
     freed: Notify,
+    /// Where the `/tmp` of environments lie, once there is one.
+    scratch: Mutex<Option<Scratch>>,
 }
 
 impl Concurrency {
@@ -33,7 +40,8 @@ impl Concurrency {
     pub fn new(limit: usize) -> Self {
         let shared = Arc::new(Semaphore::new(limit));
         let (reserved, functions) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { limit, shared, reserved, functions, freed: Notify::new() }))
+        let (freed, scratch) = (Notify::new(), Mutex::default());
+        Self(Arc::new(Inner { limit, shared, reserved, functions, freed, scratch }))
     }
 
     /// Sets `sum` places aside for the functions that reserve their own. Places in use are taken away when they are free.
@@ -76,6 +84,23 @@ impl Concurrency {
         let functions = self.0.functions.lock().unwrap_or_else(PoisonError::into_inner);
         let others = functions.iter().filter(|known| !known.ptr_eq(wanting));
         others.filter_map(Weak::upgrade).any(|function| function.evict_one())
+    }
+
+    /// A folder that becomes the `/tmp` of an environment.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn temporary(&self) -> io::Result<TempDir> {
+        let mut scratch = self.0.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *scratch {
+            Some(scratch) => scratch.temporary(),
+            none => none.insert(Scratch::open(&std::env::temp_dir())?).temporary(),
+        }
+    }
+
+    /// Removes the folders of environments: for the end of the process, which does not wait for whoever uses them.
+    pub fn clear_away(&self) {
+        drop(self.0.scratch.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     pub(crate) fn freed(&self) -> &Notify {

@@ -1,12 +1,7 @@
 //! One environment: a process, its socket, and the state machine started → ready → running → ready.
 
 use crate::{
-    Engine, InvokeError,
-    child::Child,
-    concurrency::Place,
-    log::Output,
-    pool::Living,
-    settings::{FunctionSettings, Launch},
+    InvokeError, child::Child, concurrency::Place, log::Output, pool::Living, settings::FunctionSettings,
     template::Copy,
 };
 use edgehook_protocol::{
@@ -98,8 +93,8 @@ impl Environment {
         deadline: Instant,
     ) -> Result<Self, (InvokeError, Option<TempDir>)> {
         let begun = Instant::now();
-        let Launch::Engine(engine) = &settings.launch;
-        let mut environment = Self::born(settings, engine, birth).await.map_err(|error| (error, None))?;
+        let mut environment = Self::born(settings, birth).await.map_err(|error| (error, None))?;
+        environment.output.platform(&format!("INIT_START Runtime Version: edgehook:{}", env!("CARGO_PKG_VERSION")));
         let started = timeout_at(deadline, environment.init(settings)).await;
         let error = match started {
             Ok(Ok(())) => {
@@ -119,9 +114,9 @@ impl Environment {
         Err((error, environment.hand_over_tmp()))
     }
 
-    async fn born(settings: &FunctionSettings, engine: &Engine, birth: Birth) -> Result<Self, InvokeError> {
+    async fn born(settings: &FunctionSettings, birth: Birth) -> Result<Self, InvokeError> {
         let start = |error: io::Error| InvokeError::Start(error.to_string());
-        let Copy { child, socket, output, errors } = engine.copy().await.map_err(start)?;
+        let Copy { child, socket, output, errors } = settings.launch.engine().copy().await.map_err(start)?;
         let output = Output::new(settings.name.as_str().into(), [output, errors]).map_err(start)?;
         let now = Instant::now();
         Ok(Self {

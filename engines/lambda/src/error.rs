@@ -55,6 +55,16 @@ impl InvokeError {
         !matches!(self, Self::Failed(_) | Self::Throttled)
     }
 
+    /// Whether the same function may succeed another time, though nothing of it changes.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            // What is missing or misspelt stays so.
+            Self::Init(error) => !error.kind.starts_with("Runtime."),
+            _ => true,
+        }
+    }
+
     /// The platform's line about it, where it has one (lambda-edge.md 10.1).
     pub(crate) fn platform_line(&self, request: &str) -> Option<String> {
         match self {

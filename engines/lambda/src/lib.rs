@@ -19,6 +19,7 @@ mod function;
 mod log;
 mod metrics;
 mod pool;
+mod scratch;
 mod setbacks;
 mod settings;
 mod template;

@@ -221,7 +221,7 @@ impl Pool {
     async fn start_in(&self, place: Place, kept: bool) -> Result<Environment, InvokeError> {
         let _turn = self.starts.acquire().await;
         let tmp = locked(&self.tmp).pop();
-        let tmp = tmp.or_else(|| tempfile::Builder::new().prefix("edgehook-tmp-").tempdir().ok());
+        let tmp = tmp.or_else(|| self.concurrency.temporary().ok());
         let birth = Birth { place, tmp, kept, living: Living::begin(&self.living) };
         let started = Environment::start(&self.settings, birth, Instant::now() + INIT_LIMIT).await;
         started.map_err(|(error, tmp)| {

@@ -9,6 +9,16 @@ use std::{path::PathBuf, time::Duration};
 pub enum Launch {
     /// Copied from an engine's template.
     Engine(Engine),
+    /// The same, and the file is run by this executable of Node.js.
+    Node(Engine, PathBuf),
+}
+
+impl Launch {
+    pub(crate) fn engine(&self) -> &Engine {
+        match self {
+            Self::Engine(engine) | Self::Node(engine, _) => engine,
+        }
+    }
 }
 
 /// Everything about one version of a function.
@@ -81,6 +91,10 @@ impl FunctionSettings {
             layers: self.layers.iter().map(|layer| layer.to_string_lossy().into_owned()).collect(),
             network: self.network.clone(),
             compat: self.compat.clone(),
+            node: match &self.launch {
+                Launch::Engine(_) => String::new(),
+                Launch::Node(_, node) => node.to_string_lossy().into_owned(),
+            },
         }
     }
 }

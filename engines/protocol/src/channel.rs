@@ -42,6 +42,12 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
+    /// The stream, for another way of reading. What came and was not received is lost.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// Sends one message.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ pub struct Function {
     pub network: String,
     /// Handler styles: `any`, `nodejs22` or `nodejs24`.
     pub compat: String,
+    /// The executable of Node.js that runs the file; empty: the file's own engine does, or the file is itself an executable.
+    pub node: String,
 }
 
 impl Function {
@@ -171,7 +173,8 @@ wire_struct!(Function {
     tmp_quota,
     layers,
     network,
-    compat
+    compat,
+    node
 });
 wire_struct!(Invocation { call, request_id, deadline, event });
 wire_enum!(FromEnvironment {
@@ -196,6 +199,7 @@ mod tests {
                 name, version: "1".to_owned(), arn: String::new(), log_group: String::new(), log_stream: String::new(),
                 memory: 128, file: "/f.js".to_owned(), source: Blob(source.clone()), handler: "handler".to_owned(), variables,
                 tmp: String::new(), tmp_quota: 7, layers: vec!["/l".to_owned()], network: "public".to_owned(), compat: "any".to_owned(),
+                node: String::new(),
             }));
             let invoke = ToEnvironment::Invoke(Invocation {
                 call: 3, request_id: "r".to_owned(), deadline, event: Blob(source),

@@ -74,7 +74,7 @@ impl Process {
         self.signal_group(Signal::SIGKILL);
     }
 
-    /// How it ended, once it has; then it is no zombie any more.
+    /// How it ended, once it has; then it is no zombie any more, and nothing of its group is left.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.collect(WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)
     }
@@ -86,6 +86,11 @@ impl Process {
 
     fn collect(&mut self, flags: WaitPidFlag) -> Option<ExitStatus> {
         if self.status.is_none() {
+            let ended = waitid(Id::PIDFd(self.descriptor.as_fd()), flags | WaitPidFlag::WNOWAIT);
+            if matches!(ended, Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..))) {
+                // While it is a zombie the group's number is its own.
+                self.signal_group(Signal::SIGKILL);
+            }
             let waited = waitid(Id::PIDFd(self.descriptor.as_fd()), flags);
             self.status = match waited {
                 Ok(WaitStatus::Exited(_, code)) => Some(ExitStatus::from_raw((code & 0xff) << 8)),

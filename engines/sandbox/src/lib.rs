@@ -8,7 +8,8 @@
 //! on, [`SharedBytes`] is its view.
 //!
 //! A [`Template`] is such a process that makes copies of itself: environments, which are then confined by
-//! [`confine_environment`] as far as their language allows. [`Process`] holds a child by its descriptor.
+//! [`confine_environment`] as far as their language allows. [`Process`] holds a child by its descriptor. A [`Program`] is somebody
+//! else's, started and confined by the process that speaks for it.
 //!
 //! Absent on purpose: no protocol, no knowledge of what the processes run.
 
@@ -19,6 +20,7 @@ mod limits;
 mod mounts;
 mod pass;
 mod process;
+mod program;
 mod shared;
 mod template;
 
@@ -33,5 +35,6 @@ pub use mounts::private_tmp;
 pub use nix::sys::signal::Signal;
 pub use pass::{Receiver, send_with};
 pub use process::{Confined, channel, die_with_parent, has_exited, kill_group};
+pub use program::{Program, RECORDS, end_by, kill_own_group, parent, watch_over_group};
 pub use shared::{SharedBytes, sealed};
 pub use template::{ANSWER, Template, request_copy};

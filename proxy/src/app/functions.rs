@@ -11,12 +11,13 @@ use edgehook_contract::{
     lambda::OriginRules,
     viewer::{EdgeLocation, Rules, Runtime},
 };
-use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, InvokeError, Launch};
+use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, Launch};
 use edgehook_protocol::viewer::Problem;
 use edgehook_viewer::supervisor::{Hosts, StoreId, Surroundings, ViewerFunction};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -58,6 +59,20 @@ impl fmt::Display for FunctionProblem {
     }
 }
 
+/// Why a function could not be loaded.
+#[derive(Debug)]
+struct Unloaded {
+    problem: FunctionProblem,
+    /// Its environments, which are started again when they are asked for: what failed may succeed then (lambda-edge.md 7.3).
+    tries_again: Option<lambda::Function>,
+}
+
+impl From<FunctionProblem> for Unloaded {
+    fn from(problem: FunctionProblem) -> Self {
+        Self { problem, tries_again: None }
+    }
+}
+
 /// Loaded functions by name, and the processes that they run in.
 #[derive(Debug)]
 pub(super) struct Functions {
@@ -67,6 +82,12 @@ pub(super) struct Functions {
     loaded: Mutex<HashMap<String, (Fingerprint, Loaded)>>,
     /// Counters by name, which go on when a function changes.
     counts: Mutex<HashMap<String, Arc<FunctionCounts>>>,
+}
+
+impl Drop for Functions {
+    fn drop(&mut self) {
+        self.concurrency.clear_away();
+    }
 }
 
 /// A function in its processes.
@@ -158,10 +179,13 @@ impl Functions {
                     next.insert(function.name.clone(), (fingerprint, held.clone()));
                     self.attached(function, held)
                 }
-                Err(problem) => {
+                Err(Unloaded { problem, tries_again }) => {
                     let shown = problem.to_string();
                     set.broken.push(problem);
-                    FunctionBody::Broken { family: family(function), problem: shown }
+                    match tries_again {
+                        Some(environments) => self.attached(function, Loaded::Lambda(environments)),
+                        None => FunctionBody::Broken { family: family(function), problem: shown },
+                    }
                 }
             };
             let on_error = match function.on_error {
@@ -190,7 +214,7 @@ impl Functions {
         known: Option<&(Fingerprint, Loaded)>,
         config: &Config,
         stores: &BTreeMap<String, (StoreId, String)>,
-    ) -> Result<(Fingerprint, Loaded), FunctionProblem> {
+    ) -> Result<(Fingerprint, Loaded), Unloaded> {
         let mut fingerprint = fingerprint(function, config)?;
         if let FunctionKind::Viewer { kvs: Some(name), .. } = &function.kind {
             fingerprint.store = stores.get(name).cloned();
@@ -219,7 +243,10 @@ impl Functions {
             FunctionKind::Lambda(_) => {
                 let settings = self.lambda_settings(function, &fingerprint, config)?;
                 let lambda = lambda::Function::new(settings, &self.concurrency);
-                lambda.warm().await.map_err(|error| lambda_problem(function, &error))?;
+                if let Err(error) = lambda.warm().await {
+                    let tries_again = error.may_pass().then_some(lambda);
+                    return Err(Unloaded { problem: problem(function, &error.to_string()), tries_again });
+                }
                 Loaded::Lambda(lambda)
             }
         };
@@ -261,16 +288,24 @@ impl Functions {
         let FunctionKind::Lambda(own) = &function.kind else {
             return Err(problem(function, "not a Lambda function"));
         };
-        let engine = match own.language {
-            Language::JavaScript => self.engines.javascript.clone(),
-            Language::Python => self.engines.python.clone().map_err(|text| problem(function, &text))?,
+        let launch = match own.language {
+            Language::JavaScript => Launch::Engine(self.engines.javascript.clone()),
+            Language::Python => Launch::Engine(self.engines.python.clone().map_err(|text| problem(function, &text))?),
+            Language::Node => {
+                let node = super::find_node().map_err(|text| problem(function, &text))?;
+                Launch::Node(self.engines.provided.clone(), node)
+            }
+            Language::Provided => {
+                check_executable(&function.file).map_err(|text| problem(function, &text))?;
+                Launch::Engine(self.engines.provided.clone())
+            }
         };
         Ok(FunctionSettings {
             name: function.name.clone(),
             version: "1".to_owned(),
             account_id: config.server.account_id.clone(),
             log_stream: format!("[1]{}", id::hex32()),
-            launch: Launch::Engine(engine),
+            launch,
             file: function.file.clone(),
             source: fingerprint.source.clone(),
             handler: own.handler.clone(),
@@ -325,12 +360,15 @@ fn family(function: &config::Function) -> Family {
 
 fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerprint, FunctionProblem> {
     let unreadable = |error: std::io::Error| problem(function, &format!("cannot be read: {error}"));
-    let length = std::fs::metadata(&function.file).map_err(unreadable)?.len();
-    if length > SOURCE_LIMIT {
+    let metadata = std::fs::metadata(&function.file).map_err(unreadable)?;
+    let executable = matches!(&function.kind, FunctionKind::Lambda(own) if own.language == Language::Provided);
+    if metadata.len() > SOURCE_LIMIT && !executable {
+        let length = metadata.len();
         return Err(problem(function, &format!("{length} bytes of source, the limit is {SOURCE_LIMIT}")));
     }
-    let source = std::fs::read(&function.file).map_err(unreadable)?;
-    let (variables, neighbours) = match &function.kind {
+    // An executable is nobody's to read but the system's; its time and length tell that it changed.
+    let source = if executable { Vec::new() } else { std::fs::read(&function.file).map_err(unreadable)? };
+    let (variables, mut neighbours) = match &function.kind {
         FunctionKind::Viewer { .. } => (Vec::new(), Vec::new()),
         FunctionKind::Lambda(own) => {
             let variables = own.env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
@@ -341,6 +379,10 @@ fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerpri
             (variables, neighbours)
         }
     };
+    if executable {
+        let modified = metadata.modified().map_err(unreadable)?;
+        neighbours.push((function.file.clone(), modified, metadata.len()));
+    }
     // `Debug` of a function leaves out its secrets; those are compared as `variables`.
     Ok(Fingerprint {
         source,
@@ -373,6 +415,13 @@ fn neighbours(file: &Path) -> Vec<(PathBuf, SystemTime, u64)> {
     found
 }
 
+/// Whether the system would start it.
+fn check_executable(file: &Path) -> Result<(), String> {
+    let mode = std::fs::metadata(file).map_err(|error| format!("cannot be read: {error}"))?.permissions().mode();
+    let shown = file.display();
+    if mode & 0o111 == 0 { Err(format!("is not executable: chmod +x {shown}")) } else { Ok(()) }
+}
+
 fn file_name(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -390,8 +439,4 @@ fn viewer_problem(function: &config::Function, found: &Problem) -> FunctionProbl
     let place = found.line.map(|line| (line, found.column.unwrap_or(1)));
     let message = if place.is_some() { found.message.clone() } else { found.to_string() };
     FunctionProblem { place, ..problem(function, &message) }
-}
-
-fn lambda_problem(function: &config::Function, error: &InvokeError) -> FunctionProblem {
-    problem(function, &error.to_string())
 }

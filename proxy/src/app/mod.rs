@@ -22,7 +22,8 @@ pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
 pub(crate) use rehearsal::Rehearsal;
-pub use roles::{ENVIRONMENT_ROLE, Engines, HOST_ROLE, Roles};
+pub(crate) use roles::find_node;
+pub use roles::{ENVIRONMENT_ROLE, Engines, HOST_ROLE, PROVIDED_ROLE, Roles};
 pub use site::SiteError;
 pub(crate) use token::{path as token_path, read as read_token};
 

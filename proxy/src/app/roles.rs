@@ -12,6 +12,9 @@ pub const HOST_ROLE: &str = "__isolate-host";
 /// First argument that makes this executable an environment for JavaScript Lambda functions.
 pub const ENVIRONMENT_ROLE: &str = "__environment";
 
+/// First argument that makes this executable the environment of an executable that speaks the Lambda Runtime API.
+pub const PROVIDED_ROLE: &str = "__provided";
+
 const PYTHON: &str = "edgehook-python";
 
 /// The executables.
@@ -43,6 +46,8 @@ pub struct Engines {
     pub javascript: Engine,
     /// CPython, or what to do to get it.
     pub python: Result<Engine, String>,
+    /// Executables that speak the Lambda Runtime API, Node.js among them.
+    pub provided: Engine,
 }
 
 impl Roles {
@@ -54,7 +59,29 @@ impl Roles {
         // CPython reads the encoding of everything from this one variable, before any code of ours runs.
         let variables = vec![("LC_CTYPE".to_owned(), "C.UTF-8".to_owned())];
         let python = self.python.clone().map(|program| Engine::new(program, vec!["copies".into()], variables));
-        Engines { javascript, python }
+        let provided = Engine::new(self.edgehook.clone(), vec![PROVIDED_ROLE.into()], Vec::new());
+        Engines { javascript, python, provided }
+    }
+}
+
+/// Node.js in `PATH`, as functions with `engine = "node"` run it, or what to do to get it.
+///
+/// # Errors
+/// There is none, it does not start, or it is too old.
+pub(crate) fn find_node() -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let Some(program) = std::env::split_paths(&path).map(|folder| folder.join("node")).find(|file| file.is_file())
+    else {
+        return Err("`engine = \"node\"` needs Node.js 18 or newer; no `node` is in PATH".to_owned());
+    };
+    let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let major = shown.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match major {
+        Some(major) if major >= 18 => Ok(program),
+        Some(_) => Err(format!("{} is {}; Node.js 18 or newer is needed", program.display(), shown.trim())),
+        None => Err(format!("{} does not tell its version", program.display())),
     }
 }
 

@@ -23,11 +23,15 @@ pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
     for finding in &found {
         output.notice(&format!("{}\n", finding.rendered(strict, output.color())));
     }
+    let settings = if strict { findings::settings(&loaded.config) } else { Vec::new() };
+    for problem in &settings {
+        output.error(problem);
+    }
     if !problems.is_empty() {
         output.notice(&format!("{} problem{}", problems.len(), if problems.len() == 1 { "" } else { "s" }));
         return Exit::Invalid;
     }
-    let refused = refused_by_cloudfront(&loaded.warnings, found.len());
+    let refused = refused_by_cloudfront(&loaded.warnings, found.len() + settings.len());
     if strict && refused > 0 {
         let plural = if refused == 1 { "" } else { "s" };
         output.notice(&format!("{refused} problem{plural} for CloudFront"));
@@ -53,6 +57,8 @@ async fn as_json(file: &Path, arguments: &CheckArguments, output: &Output) -> Ex
             problems.extend(broken.iter().map(|message| json!({ "severity": "error", "message": message })));
             let found = findings::all(&loaded.config, &names);
             problems.extend(found.iter().map(|finding| finding.as_json(strict)));
+            let settings = if strict { findings::settings(&loaded.config) } else { Vec::new() };
+            problems.extend(settings.iter().map(|message| json!({ "severity": "error", "message": message })));
             (problems, json!(summary(&loaded.config)))
         }
     };

@@ -4,7 +4,7 @@
 //! authorities; and at the configuration, where there is one. Nothing is changed, and nothing is served.
 
 use super::{DoctorArguments, Exit, find_config, output::Output};
-use crate::app::{HOST_ROLE, Roles, Runtime};
+use crate::app::{HOST_ROLE, Roles, Runtime, find_node};
 use edgehook_config::{Config, Mode};
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
 use nix::sys::resource::{Resource, getrlimit};
@@ -131,6 +131,12 @@ async fn environments(roles: &Roles) -> Vec<Chapter> {
         Ok(program) => findings.push(("python program".to_owned(), Finding::Fine(program.display().to_string()))),
         Err(why) => findings.push(("python".to_owned(), Finding::Missing(why.clone()))),
     }
+    findings.push(match find_node() {
+        Ok(program) => ("node".to_owned(), Finding::Fine(program.display().to_string())),
+        Err(why) => ("node".to_owned(), Finding::Missing(why)),
+    });
+    let public = "public addresses are told from others for javascript alone; python, node and provided reach all";
+    findings.push(("network".to_owned(), Finding::Fine(public.to_owned())));
     chapters.insert(0, Chapter { title: "environments (Lambda functions)", findings });
     chapters
 }

@@ -1,7 +1,7 @@
 //! What the compatibility lint finds, in the form of all problems: line, caret, code (experience.md 3.4).
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use edgehook_config::{Config, Function, FunctionKind, ViewerRuntime};
+use edgehook_config::{Config, Function, FunctionKind, Language, OriginRules, ViewerRuntime};
 use edgehook_lint::{Finding, Runtime};
 use serde_json::{Value, json};
 use std::{
@@ -52,6 +52,25 @@ impl Found {
             "help": null,
         })
     }
+}
+
+/// What Lambda functions have here and not at CloudFront's edge (lambda-edge.md 12).
+pub(super) fn settings(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    for function in config.functions.values() {
+        let FunctionKind::Lambda(own) = &function.kind else { continue };
+        let used = [
+            ("environment variables", !own.env.is_empty()),
+            ("layers", !own.layers.is_empty()),
+            ("reserved concurrency", own.reserved_concurrency.is_some()),
+            ("provisioned concurrency", own.provisioned_concurrency > 0),
+            ("runtime \"provided\"", own.language == Language::Provided),
+            ("relaxed rules for origins", own.origin_rules == OriginRules::Relaxed),
+        ];
+        let used = used.into_iter().filter(|(_, used)| *used);
+        found.extend(used.map(|(what, _)| format!("function \"{}\": CloudFront's edge has no {what}", function.name)));
+    }
+    found
 }
 
 fn runtime(function: &Function) -> Option<Runtime> {

@@ -29,7 +29,7 @@ mod watch;
 
 pub(crate) use watch::{folders_below, is_source};
 
-use crate::app::{ENVIRONMENT_ROLE, HOST_ROLE};
+use crate::app::{ENVIRONMENT_ROLE, HOST_ROLE, PROVIDED_ROLE};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use edgehook_config::{Loaded, Mode};
 use output::Output;
@@ -227,6 +227,7 @@ pub fn main() -> ExitCode {
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
         Some(HOST_ROLE) => return edgehook_viewer::host::run(),
         Some(ENVIRONMENT_ROLE) => return edgehook_lambda_js::run(std::env::args().nth(2).as_deref() == Some("copies")),
+        Some(PROVIDED_ROLE) => return edgehook_provided::run(),
         _ => {}
     }
     let arguments = Arguments::parse();

@@ -273,7 +273,9 @@ async fn run_lambda(
     origin_rules: lambda::OriginRules,
     record: &mut HookRecord,
 ) -> Result<Outcome, Failure> {
-    let invoked = environments.invoke(event.to_json(), crate::id::uuid()).await.map_err(|error| match error {
+    let id = crate::id::uuid();
+    record.invocation = Some(id.clone());
+    let invoked = environments.invoke(event.to_json(), id).await.map_err(|error| match error {
         InvokeError::Throttled => Failure::new(Class::Throttled, error.to_string()),
         error => Failure::new(Class::Execution, error.to_string()),
     })?;

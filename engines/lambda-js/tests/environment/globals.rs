@@ -22,12 +22,20 @@ fn the_context() {
 }
 
 #[test]
+fn row_93_time_that_has_run_out_is_negative() {
+    let source = "exports.handler = async (event, context) => context.getRemainingTimeInMillis() < -1000";
+    let mut environment = Code::js(source).ready();
+    assert_eq!(environment.invoke_until("{}", 1_000).unwrap(), "true");
+}
+
+#[test]
 fn the_process() {
     assert_eq!(value("process.env.GREETING"), "\"hällo\"");
     assert_eq!(
         value("[process.env.AWS_REGION, process.env._HANDLER, process.env.TZ]"),
         r#"["us-east-1","handler","UTC"]"#
     );
+    assert_eq!(value("[process.env.AWS_EXECUTION_ENV]"), r#"["AWS_Lambda_nodejs22.x"]"#);
     assert_eq!(
         value("[typeof globalThis.host, global === globalThis, process.env.HOME ?? null]"),
         r#"["undefined",true,null]"#

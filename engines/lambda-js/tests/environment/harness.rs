@@ -24,6 +24,8 @@ pub(crate) const REQUEST: &str = "8f5c3a1e-0000-4000-8000-000000000001";
 /// A folder with a function in it.
 pub(crate) struct Code {
     folder: TempDir,
+    /// Where the environment makes its own folders: one that is killed leaves them.
+    scratch: TempDir,
     main: String,
     handler: String,
     memory: u32,
@@ -33,8 +35,10 @@ pub(crate) struct Code {
 impl Code {
     pub(crate) fn new(main: &str, source: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let code = Self { folder, main: main.to_owned(), handler: "handler".to_owned(), memory: 256, network: "none" };
-        code.file(main, source)
+        let (main, handler, scratch) = (main.to_owned(), "handler".to_owned(), TempDir::new().unwrap());
+        let code = Self { folder, scratch, main, handler, memory: 256, network: "none" };
+        let main = code.main.clone();
+        code.file(&main, source)
     }
 
     /// A CommonJS function.
@@ -88,6 +92,7 @@ impl Code {
             layers: Vec::new(),
             network: self.network.to_owned(),
             compat: "any".to_owned(),
+            node: String::new(),
         }
     }
 
@@ -95,7 +100,7 @@ impl Code {
         let confined = Confined {
             program: env!("CARGO_BIN_EXE_edgehook-lambda-js").into(),
             arguments: Vec::new(),
-            variables: Vec::new(),
+            variables: vec![("TMPDIR".to_owned(), self.scratch.path().to_str().unwrap().to_owned())],
             address_space: None,
             capture_output: true,
         };
@@ -167,9 +172,12 @@ impl Environment {
     }
 
     pub(crate) fn begin(&mut self, event: &str) {
-        self.calls += 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let deadline = u64::try_from((now + Duration::from_secs(10)).as_millis()).unwrap();
+        self.begin_until(event, u64::try_from((now + Duration::from_secs(10)).as_millis()).unwrap());
+    }
+
+    fn begin_until(&mut self, event: &str, deadline: u64) {
+        self.calls += 1;
         self.send(&ToEnvironment::Invoke(Invocation {
             call: self.calls,
             request_id: REQUEST.to_owned(),
@@ -181,6 +189,16 @@ impl Environment {
     /// Runs the handler once.
     pub(crate) fn invoke(&mut self, event: &str) -> Result<String, Error> {
         self.begin(event);
+        self.answer()
+    }
+
+    /// Runs the handler once, with a deadline in milliseconds since 1970.
+    pub(crate) fn invoke_until(&mut self, event: &str, deadline: u64) -> Result<String, Error> {
+        self.begin_until(event, deadline);
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<String, Error> {
         match self.receive() {
             Some(FromEnvironment::Done { call, result, .. }) if call == self.calls => {
                 Ok(String::from_utf8(result.0).unwrap())

@@ -90,6 +90,7 @@ impl Code {
             layers: Vec::new(),
             network: "public".to_owned(),
             compat: "any".to_owned(),
+            node: String::new(),
         }
     }
 
@@ -175,9 +176,12 @@ impl Environment {
     }
 
     pub(crate) fn begin(&mut self, event: &str) {
-        self.calls += 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let deadline = u64::try_from((now + Duration::from_secs(10)).as_millis()).unwrap();
+        self.begin_until(event, u64::try_from((now + Duration::from_secs(10)).as_millis()).unwrap());
+    }
+
+    fn begin_until(&mut self, event: &str, deadline: u64) {
+        self.calls += 1;
         self.send(&ToEnvironment::Invoke(Invocation {
             call: self.calls,
             request_id: REQUEST.to_owned(),
@@ -189,6 +193,16 @@ impl Environment {
     /// Runs the handler once.
     pub(crate) fn invoke(&mut self, event: &str) -> Result<String, Error> {
         self.begin(event);
+        self.answer()
+    }
+
+    /// Runs the handler once, with a deadline in milliseconds since 1970.
+    pub(crate) fn invoke_until(&mut self, event: &str, deadline: u64) -> Result<String, Error> {
+        self.begin_until(event, deadline);
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<String, Error> {
         match self.receive() {
             Some(FromEnvironment::Done { call, result, .. }) if call == self.calls => {
                 Ok(String::from_utf8(result.0).unwrap())

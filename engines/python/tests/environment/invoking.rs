@@ -117,6 +117,16 @@ fn unicode_and_big_events_pass_unharmed() {
 }
 
 #[test]
+fn row_93_time_that_has_run_out_is_none() {
+    if is_without_python() {
+        return;
+    }
+    let source = "def handler(event, context):\n    return context.get_remaining_time_in_millis()\n";
+    let mut environment = Code::python(source).ready();
+    assert_eq!(environment.invoke_until("{}", 1_000).unwrap(), "0");
+}
+
+#[test]
 fn the_context() {
     if is_without_python() {
         return;

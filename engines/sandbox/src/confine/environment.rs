@@ -12,8 +12,8 @@ use super::{
 };
 use crate::confine::layers::causes;
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-    RulesetError, RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, NetPort, RestrictionStatus, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use libc::c_long;
 use nix::sys::resource::Resource;
@@ -44,6 +44,8 @@ pub struct EnvironmentRules {
 pub enum NetworkUse {
     /// No socket at all, but for pairs.
     None,
+    /// TCP to this port: on the loopback interface, whoever listens there knows whom it lets in.
+    Port(u16),
     /// TCP and UDP.
     Internet,
 }
@@ -105,19 +107,21 @@ const REFUSED: &[c_long] = &[
     libc::SYS_syslog,
 ];
 
-/// Starting processes, running other programs, and leaving the process group.
+/// Starting processes and running other programs.
 const PROCESSES: &[c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
-    libc::SYS_setsid,
-    libc::SYS_setpgid,
     libc::SYS_pidfd_send_signal,
     libc::SYS_rt_sigqueueinfo,
     libc::SYS_rt_tgsigqueueinfo,
     libc::SYS_tkill,
 ];
 
-/// The same for calls that newer architectures do not have.
+/// Leaving the process group, which is how all processes of an environment are found. Refused to those, too, that may start
+/// processes.
+const LEAVING: &[c_long] = &[libc::SYS_setsid, libc::SYS_setpgid];
+
+/// The same as [`PROCESSES`] for calls that newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 const PROCESSES_OLD: &[c_long] = &[libc::SYS_fork, libc::SYS_vfork];
 #[cfg(not(target_arch = "x86_64"))]
@@ -131,13 +135,17 @@ pub fn confine_environment(rules: &EnvironmentRules) -> Vec<(&'static str, Layer
         ("core-dumps", LayerState::tried(limit(Resource::RLIMIT_CORE, 0))),
         ("not-dumpable", LayerState::tried(not_dumpable())),
     ];
-    layers.push(("landlock", landlock(rules)));
+    let (files, network) = landlock(rules);
+    layers.push(("landlock", files));
+    layers.extend(network.map(|state| ("landlock-tcp", state)));
     layers.push(("seccomp", seccomp(rules)));
     layers
 }
 
-fn landlock(rules: &EnvironmentRules) -> LayerState {
-    match restricted(rules) {
+/// The layer of files, and that of connections where one port is the rule.
+fn landlock(rules: &EnvironmentRules) -> (LayerState, Option<LayerState>) {
+    let status = restricted(rules);
+    let files = match &status {
         Ok(status) if status.ruleset == RulesetStatus::NotEnforced => {
             LayerState::Missing("this kernel has no Landlock, or it is not enabled".to_owned())
         }
@@ -145,8 +153,13 @@ fn landlock(rules: &EnvironmentRules) -> LayerState {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => LayerState::Active,
             _ => LayerState::Missing("a folder that is not the function's could still be read".to_owned()),
         },
-        Err(error) => LayerState::Missing(causes(&error)),
-    }
+        Err(error) => LayerState::Missing(causes(error)),
+    };
+    let NetworkUse::Port(port) = rules.network else { return (files, None) };
+    // Landlock answers before anyone is asked.
+    let refused = std::net::TcpStream::connect(("127.0.0.1", if port == 1 { 2 } else { 1 }));
+    let holds = refused.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    (files, Some(LayerState::of(holds, "this kernel's Landlock does not hold connections back (Linux 6.7 does)")))
 }
 
 fn restricted(rules: &EnvironmentRules) -> Result<RestrictionStatus, RulesetError> {
@@ -155,12 +168,14 @@ fn restricted(rules: &EnvironmentRules) -> Result<RestrictionStatus, RulesetErro
         read.remove(AccessFs::Execute);
     }
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
-    if rules.network == NetworkUse::None {
+    if rules.network != NetworkUse::Internet {
         ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
     }
+    let mut ruleset = ruleset.scope(Scope::from_all(NEWEST))?.create()?;
+    if let NetworkUse::Port(port) = rules.network {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    }
     ruleset
-        .scope(Scope::from_all(NEWEST))?
-        .create()?
         .add_rules(path_beneath_rules(&rules.readable, read))?
         .add_rules(path_beneath_rules(&rules.writable, AccessFs::from_all(NEWEST)))?
         .restrict_self()
@@ -204,10 +219,20 @@ fn refusals(rules: &EnvironmentRules) -> Result<BTreeMap<c_long, Vec<SeccompRule
     let family = |family| argument(0, SeccompCmpOp::Ne, family);
     let sockets = match rules.network {
         NetworkUse::None => Vec::new(),
+        NetworkUse::Port(_) => {
+            // Landlock knows TCP alone.
+            let inet = || argument(0, SeccompCmpOp::Eq, libc::AF_INET);
+            let kind = |kind| argument(1, SeccompCmpOp::MaskedEq(0xf), kind);
+            let mut rules = rule(vec![family(libc::AF_INET)?, family(libc::AF_NETLINK)?])?;
+            rules.extend(rule(vec![inet()?, kind(libc::SOCK_DGRAM)?])?);
+            rules.extend(rule(vec![inet()?, kind(libc::SOCK_RAW)?])?);
+            rules
+        }
         // Netlink is how the C library learns which protocols there are.
         NetworkUse::Internet => rule(vec![family(libc::AF_INET)?, family(libc::AF_INET6)?, family(libc::AF_NETLINK)?])?,
     };
     refusals.insert(libc::SYS_socket, sockets);
+    refusals.extend(LEAVING.iter().map(|&call| (call, Vec::new())));
     refusals.insert(libc::SYS_prctl, rule(vec![argument(0, SeccompCmpOp::Eq, libc::PR_SET_PDEATHSIG)?])?);
     if rules.processes == ProcessUse::None {
         refusals.extend(PROCESSES.iter().chain(PROCESSES_OLD).map(|&call| (call, Vec::new())));

@@ -1,0 +1,102 @@
+//! Where the `/tmp` of environments lie: one folder for each running proxy, which goes with it. It is locked for as long as the
+//! proxy lives, so that the next one can tell what a killed one has left behind, and takes it away.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+use tempfile::{Builder, TempDir};
+
+const PREFIX: &str = "edgehook-run-";
+
+/// How often a folder is made anew that somebody took for a leftover before it was locked.
+const ATTEMPTS: usize = 10;
+
+/// The folder of this proxy.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    folder: TempDir,
+    /// Locked: the folder is in use.
+    _lock: File,
+}
+
+impl Scratch {
+    /// Makes the folder in `parent`, and removes those there that nobody uses any more.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn open(parent: &Path) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let folder = Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+            let lock = File::open(folder.path())?;
+            // One that looks for leftovers at this very moment may have been first.
+            if lock.try_lock().is_ok() && is_at(&lock, folder.path()) {
+                sweep(parent, lock.metadata()?.uid());
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
+        Err(io::Error::other("the folder was removed again and again"))
+    }
+
+    /// A new folder that becomes the `/tmp` of an environment.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn temporary(&self) -> io::Result<TempDir> {
+        Builder::new().prefix("tmp-").tempdir_in(self.folder.path())
+    }
+}
+
+/// Whether the open folder is still what lies there.
+fn is_at(open: &File, path: &Path) -> bool {
+    let here = fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()));
+    open.metadata().is_ok_and(|open| here.is_ok_and(|here| here == (open.dev(), open.ino())))
+}
+
+/// Removes the folders of proxies that have ended, where they belonged to this user. What cannot be removed stays.
+fn sweep(parent: &Path, user: u32) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let named = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let own = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir() && found.uid() == user);
+        if named
+            && own
+            && let Ok(lock) = File::open(&path)
+            && lock.try_lock().is_ok()
+            && is_at(&lock, &path)
+        {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(parent: &Path) -> usize {
+        fs::read_dir(parent).unwrap().count()
+    }
+
+    #[test]
+    fn what_a_killed_proxy_left_goes_and_what_is_in_use_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = Scratch::open(parent.path()).unwrap();
+        let kept = first.temporary().unwrap();
+        // As a killed proxy leaves it: not locked, not empty.
+        let left = parent.path().join(format!("{PREFIX}left"));
+        fs::create_dir_all(left.join("tmp-x/deep")).unwrap();
+        fs::write(left.join("tmp-x/deep/file"), "x").unwrap();
+        fs::create_dir(parent.path().join("somebody-elses")).unwrap();
+        std::os::unix::fs::symlink(parent.path().join("somebody-elses"), parent.path().join(format!("{PREFIX}link")))
+            .unwrap();
+        let second = Scratch::open(parent.path()).unwrap();
+        assert!(!left.exists());
+        assert!(kept.path().is_dir(), "another proxy's, which runs");
+        assert_eq!(names(parent.path()), 4, "two in use, and what is none of ours");
+        drop((first, second));
+        assert_eq!(names(parent.path()), 2);
+    }
+}
