@@ -6,6 +6,8 @@
 //! second. Names of work (`small`, `disk`) as arguments select. Without an nginx on the machine it says so and ends.
 //! `EDGEHOOK_BENCH_BINARY` names another executable to measure. Deliberately absent: any other machine; client, origin and servers share this one.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark tells its figures")]
+
 mod load;
 mod servers;
 

@@ -120,6 +120,8 @@ pub struct CacheRules {
     pub deception_armor: bool,
     /// Cache groups are obeyed (RFC 9875).
     pub cache_groups: bool,
+    /// No-Vary-Search is obeyed.
+    pub no_vary_search: bool,
     /// Viewers see the fields with purge tags.
     pub forward_tags: bool,
 }
@@ -168,6 +170,7 @@ impl CacheRules {
             reject_encoded_delimiters: false,
             deception_armor: false,
             cache_groups: true,
+            no_vary_search: false,
             forward_tags: strict,
         }
     }
@@ -191,6 +194,7 @@ pub(crate) fn read(section: &Section<'_>, around: Option<&CacheRules>) -> CacheR
     set(&mut rules.reject_encoded_delimiters, section.boolean("reject_encoded_delimiters"));
     set(&mut rules.deception_armor, section.boolean("deception_armor"));
     set(&mut rules.cache_groups, section.boolean("cache_groups"));
+    set(&mut rules.no_vary_search, section.boolean("no_vary_search"));
     read_words(section, &mut rules);
     if let Some(targeted) = section.value("targeted").and_then(|value| read_targeted(&value)) {
         rules.targeted = targeted;

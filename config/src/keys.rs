@@ -348,7 +348,7 @@ const KEYS: &[Key] = &[
     row(Table::Cache, "vary_language", "comparison of Accept-Language under Vary"),
     row(Table::Cache, "age_penalty", "what becomes of Age"),
     row(Table::Cache, "cache_groups", "Cache-Groups and Cache-Group-Invalidation (RFC 9875)"),
-    planned(Table::Cache, "no_vary_search", "No-Vary-Search"),
+    row(Table::Cache, "no_vary_search", "No-Vary-Search (a draft): parameters that make no difference"),
     row(Table::Cache, "cloudfront_min_ttl", "ttl.min beats no-store, private, no-cache"),
     row(Table::Cache, "tag_fields", "purge tags towards viewers"),
     row(Table::Cache, "forward", "request fields sent to origins"),
@@ -536,7 +536,7 @@ const KEYS: &[Key] = &[
     row(Table::BehaviorCache, "deception_armor", "guard against cache deception"),
     planned(Table::BehaviorCache, "admit_after", "larger bodies are stored on their second request"),
     row(Table::BehaviorCache, "cache_groups", "Cache-Groups and Cache-Group-Invalidation (RFC 9875)"),
-    planned(Table::BehaviorCache, "no_vary_search", "No-Vary-Search"),
+    row(Table::BehaviorCache, "no_vary_search", "No-Vary-Search (a draft): parameters that make no difference"),
     row(Table::BehaviorCache, "tag_fields", "purge tags towards viewers"),
     row(Table::BehaviorCache, "rewrite", "extent of request normalisation"),
 

@@ -4,7 +4,7 @@
 //! Deliberately absent: purging, which operators ask for, and other hosts: an answer may only speak for its own.
 
 use crate::{
-    cache::{KeyInput, KeyedRequest, Now, PurgeKind, PurgeOrder, Scope, invalidated_groups, joined},
+    cache::{Cache, KeyInput, KeyedRequest, Now, PurgeKind, PurgeOrder, Scope, invalidated_groups, joined},
     gate::{self, Received},
     site::{Behavior, Site},
 };
@@ -28,7 +28,7 @@ pub(crate) fn named_urls(site: &Site, request: &Received, answer: &HeaderMap) {
         }
         // Its own behavior decides under which key it is stored.
         if let Ok(behavior) = site.behavior(&target) {
-            site.cache.invalidate(&key(&behavior, &target, &[]).key);
+            site.cache.invalidate(&key(&site.cache, &behavior, &target, &[]).key);
         }
     }
 }
@@ -58,7 +58,7 @@ pub(crate) fn speaks_of_itself(request: &Received, answer: &HeaderMap) -> bool {
 }
 
 /// The key of a request under its behavior; `chosen`: what the edge has chosen for it, such as a variant.
-pub(crate) fn key(behavior: &Behavior, request: &Received, chosen: &[(String, String)]) -> KeyedRequest {
+pub(crate) fn key(cache: &Cache, behavior: &Behavior, request: &Received, chosen: &[(String, String)]) -> KeyedRequest {
     let mut buckets: Vec<(&str, &str)> = chosen.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let codings = joined(&behavior.policy.normalise.bucket(&request.headers));
     if !codings.is_empty() {
@@ -67,7 +67,7 @@ pub(crate) fn key(behavior: &Behavior, request: &Received, chosen: &[(String, St
     if request.method == Method::OPTIONS {
         buckets.push(("method", "OPTIONS"));
     }
-    KeyedRequest::new(
+    cache.keyed(
         &behavior.policy,
         &KeyInput {
             namespace: &behavior.origin.namespace,

@@ -163,7 +163,7 @@ async fn answer(
     buckets: &[(String, String)],
     record: &mut Record,
 ) -> Result<Answer, Fault> {
-    let keyed = key(behavior, request, buckets);
+    let keyed = key(&site.cache, behavior, request, buckets);
     let seat = note_key(record, (request, asked), behavior, &keyed, buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone(), slice: None };
     let found = if request.has_body {

@@ -68,9 +68,12 @@ pub(crate) fn of_url(
                 headers: &headers,
                 buckets: &[],
             };
-            let query = KeyedRequest::new(&behavior.policy, &input).key.url_parts().query.to_owned();
-            if !queries.contains(&query) {
-                queries.push(query);
+            let keyed = KeyedRequest::new(&behavior.policy, &input);
+            let others = site.cache.simplified_queries(&path, keyed.query.as_deref());
+            for query in others.into_iter().chain([keyed.key.url_parts().query.to_owned()]) {
+                if !queries.contains(&query) {
+                    queries.push(query);
+                }
             }
         }
         scopes.extend(queries.into_iter().map(|query| Scope::Url {

@@ -177,3 +177,35 @@ fn what_reaches_the_origin_without_being_keyed_is_said_at_load() {
     quiet.get("/");
     assert!(!quiet.output().contains("reach the origin"), "{}", quiet.output());
 }
+
+#[test]
+fn parameters_that_make_no_difference_are_not_keyed() {
+    let origin = Origin::start(|seen| {
+        let value = if seen.target.starts_with("/plain") { "params" } else { "key-order, params=(\"utm\")" };
+        let answer =
+            [("cache-control", "max-age=60"), ("no-vary-search", if seen.method == "GET" { value } else { "" })];
+        Answer::new(200, &answer, &seen.target)
+    });
+    let on = edge(&origin, "[cache]\nno_vary_search = true", "");
+    let states = |targets: &[&str]| -> Vec<String> {
+        targets.iter().map(|target| on.get(target).x_cache().to_owned()).collect()
+    };
+    assert_eq!(on.get("/a?id=1&utm=x").x_cache(), "Miss", "nothing is known yet");
+    assert_eq!(on.get("/a?id=1&utm=y").x_cache(), "Miss", "stored under what counts");
+    assert_eq!(origin.seen().last().unwrap().target, "/a?id=1&utm=y", "the origin gets all of it");
+    let same = ["/a?id=1&utm=z", "/a?utm=x&id=1", "/a?id=%31", "/a?id=1"];
+    assert_eq!(states(&same), ["Hit"; 4]);
+    assert_eq!(states(&["/a?id=2", "/a?id=1&x=1", "/b?id=1&utm=z", "/a"]), ["Miss"; 4]);
+    assert_eq!(on.client().request("POST", "/a?utm=q&id=1", &[], b"x").status, 200);
+    assert_eq!(states(&["/a?id=1&utm=x", "/a?id=1"]), ["Miss", "Hit"], "an unsafe method means what it is the same as");
+    let purge = |url: &str| {
+        let mut command = std::process::Command::new(crate::harness::binary());
+        command.args(["purge", "--config", "edge.toml", "--admin", &crate::purge::admin(&on), url]);
+        assert!(command.current_dir(on.folder()).status().unwrap().success());
+    };
+    purge("/a?utm=never&id=1");
+    assert_eq!(states(&["/a?id=1&utm=x", "/a?id=2"]), ["Miss", "Hit"]);
+    let off = edge(&origin, "", "");
+    assert_eq!([off.get("/a?utm=1").x_cache(), off.get("/a?utm=2").x_cache()], ["Miss", "Miss"]);
+    assert_eq!(off.get("/a?utm=3").x_cache(), "Miss");
+}

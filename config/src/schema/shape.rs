@@ -187,6 +187,7 @@ fn cache(table: Table, name: &str) -> Option<Shape> {
         | "cloudfront_min_ttl"
         | "reject_encoded_delimiters"
         | "cache_groups"
+        | "no_vary_search"
         | "deception_armor" => Bool,
         _ => return None,
     })

@@ -35,7 +35,7 @@ fn mistakes_are_told() {
         "[server]\ntls = { cert = \"a\" }",
         "[cache]\nmemory = \"12 parsecs\"",
         "[cache]\nset_cookie = \"never\"",
-        "[cache]\nno_vary_search = true",
+        "[origin.a]\nurl = \"http://a\"\nearly_data = true",
         "[origin.a]\nread_timout = 1",
         "[origin.a]\nconnection_attempts = 4",
         "[function.f]\nruntime = \"deno\"\nfile = \"f.js\"",

@@ -99,6 +99,7 @@ fn rules(written: &config::CacheRules) -> Rules {
         },
         min_ttl_wins: written.cloudfront_min_ttl,
         forward_all: written.forward_all,
+        no_vary_search: written.no_vary_search,
         deception_armor: written.deception_armor,
         max_object: written.max_object,
         keep: written.keep,

@@ -22,7 +22,7 @@ use super::{Now, date, disk::FileBody, fields::Fields, freshness::Freshness, pol
 use crate::body::{self, Body, BodyError};
 
 /// What an entry costs beyond its bytes: allocations, table slots, bookkeeping (measured; `tests/footprint.rs`).
-const ENTRY_OVERHEAD: usize = 400;
+const ENTRY_OVERHEAD: usize = 640;
 /// The same for one piece of a body that has several.
 const SEGMENT_OVERHEAD: usize = 64;
 

@@ -85,9 +85,9 @@ impl Fields {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FieldName<'_>, &[u8])> {
         let mut rest: &[u8] = &self.block;
         std::iter::from_fn(move || {
-            let name = match rest.split_off_first()? {
-                &SPELLED => FieldName::Spelled(take::<2>(&mut rest)?),
-                &place => FieldName::Known(KNOWN.get(usize::from(place))?),
+            let name = match *rest.split_off_first()? {
+                SPELLED => FieldName::Spelled(take::<2>(&mut rest)?),
+                place => FieldName::Known(KNOWN.get(usize::from(place))?),
             };
             Some((name, take::<4>(&mut rest)?))
         })

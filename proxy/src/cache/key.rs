@@ -85,6 +85,22 @@ impl KeyedRequest {
             let evened = policy.normalise.query(query.clone());
             (query.is_empty() || !evened.is_empty()).then_some(evened)
         });
+        Self::written(policy, input, query.clone().as_deref(), query)
+    }
+
+    /// The same request under a key with another query, and these buckets; the origin is sent what it would be sent anyway.
+    #[must_use]
+    pub(crate) fn rewritten(
+        self,
+        policy: &CachePolicy,
+        input: &KeyInput<'_>,
+        keyed_query: Option<&str>,
+        buckets: &[(&str, &str)],
+    ) -> Self {
+        Self::written(policy, &KeyInput { buckets, ..*input }, keyed_query, self.query)
+    }
+
+    fn written(policy: &CachePolicy, input: &KeyInput<'_>, keyed_query: Option<&str>, query: Option<String>) -> Self {
         let cookies = select_cookies(&policy.cookies, input.headers);
         let headers = select_headers(&policy.headers, input.headers);
 
@@ -94,8 +110,8 @@ impl KeyedRequest {
         for part in [input.namespace, input.scheme, input.host, input.path] {
             writer.part(part.as_bytes());
         }
-        writer.count(usize::from(query.is_some()));
-        writer.part(query.as_deref().unwrap_or("").as_bytes());
+        writer.count(usize::from(keyed_query.is_some()));
+        writer.part(keyed_query.unwrap_or("").as_bytes());
 
         writer.count(headers.len());
         for name in &headers {
@@ -198,6 +214,12 @@ impl Key {
         let bytes = self.bytes();
         let behind = read_url(bytes).map_or(0, |(_, behind)| behind);
         bytes.get(..bytes.len() - behind).unwrap_or(bytes)
+    }
+
+    /// The part of the URL that stands in front of its query.
+    pub(crate) fn path_bytes(&self) -> &[u8] {
+        let (url, query) = (self.url_bytes(), self.url_parts().query.len());
+        url.get(..url.len().saturating_sub(query + 2 * size_of::<u64>())).unwrap_or(url)
     }
 
     /// Bytes that the key occupies.

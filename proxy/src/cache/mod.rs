@@ -3,7 +3,7 @@
 //! Use: make a [`KeyedRequest`], [`Cache::lookup`], and either send what was [`Served`], or fetch with the
 //! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
 //! concept: `key`, `cache_control`, `request_control`, `targeted`, `date`, `vary`, `conditional`, `range` read messages;
-//! `normalise` evens requests out;
+//! `normalise` evens requests out, `search` knows which parameters make no difference;
 //! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks` keep; `tags`, `purge`, `sweep` forget;
 //! `flight`, `buffer`, `fill` share running fetches; `serve`, `parts`, `ticket`, `described`, `status` make answers.
 //! Deliberately absent: HTTP versions, connections, functions, and configuration beyond [`CachePolicy`] and
@@ -34,6 +34,7 @@ mod range;
 mod recall;
 mod request_control;
 mod rules;
+mod search;
 mod serve;
 mod sliced;
 mod status;
@@ -84,6 +85,7 @@ use self::{
     disk::Disk,
     marks::{Marks, Overflows},
     purge::Purges,
+    search::Searches,
     store::Store,
 };
 use crate::world::World;
@@ -136,6 +138,7 @@ pub(crate) struct Inner {
     marks: Marks,
     overflows: Overflows,
     purges: Purges,
+    searches: Searches,
     disk: OnceLock<Disk>,
     /// Keys that are being looked for on disk.
     recalls: Mutex<HashMap<Key, Arc<OnceCell<()>>>>,
@@ -171,6 +174,7 @@ impl Cache {
             marks: Marks::new(),
             overflows: Overflows::new(),
             purges: Purges::default(),
+            searches: Searches::default(),
             disk: OnceLock::new(),
             recalls: Mutex::default(),
             sweeper: Notify::new(),

@@ -114,6 +114,8 @@ pub struct Rules {
     pub forward_all: bool,
     /// Whether `OPTIONS` is cached, apart from GET.
     pub cache_options: bool,
+    /// Whether `No-Vary-Search` decides which query parameters are keyed (http-cache.md 3.16).
+    pub no_vary_search: bool,
     /// An answer whose type does not suit its path's extension is not stored (http-cache.md 7.2).
     pub deception_armor: bool,
     /// Bytes of the largest body that is stored, besides the limit of the whole cache.
@@ -144,6 +146,7 @@ impl Default for Rules {
             min_ttl_wins: false,
             forward_all: false,
             cache_options: false,
+            no_vary_search: false,
             deception_armor: false,
             max_object: None,
             keep: None,

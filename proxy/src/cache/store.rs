@@ -96,6 +96,10 @@ impl Group {
 #[derive(Debug)]
 enum Keys {
     One(Key),
+    #[allow(
+        clippy::box_collection,
+        reason = "one in a million URLs has several keys, and all pay for the size of this"
+    )]
     Several(Box<HashSet<Key>>),
 }
 

@@ -514,6 +514,10 @@ impl FetchTicket {
     fn meta(&self, status: StatusCode, mut headers: HeaderMap, plan: &Plan, tags: Tags, now: Now) -> Meta {
         plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
         let variant = Variant::of(&headers, &self.facts.headers, self.facts.rules.vary_language);
+        if self.facts.rules.no_vary_search && status == StatusCode::OK {
+            let key = self.lead.key();
+            self.lead.inner().searches.learn(key.path_bytes(), key.url_parts().path, &headers);
+        }
         add_date(&mut headers, now);
         let asked_at = self.lead.asked_at();
         Meta {

@@ -244,7 +244,7 @@ fn at_the_cache(
     mask: &Mask,
 ) {
     let Question { behavior, request, asked, buckets } = question;
-    let keyed = key(behavior, request, buckets);
+    let keyed = key(&site.cache, behavior, request, buckets);
     drop(lifecycle::note_key(record, (request, asked.as_ref()), behavior, &keyed, buckets));
     let later = Duration::from_secs(wanted.later);
     let now = site.world.now();
