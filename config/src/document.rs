@@ -17,7 +17,7 @@ use crate::origin_request_policy::OriginRequestPolicy;
 use crate::section::{Section, Value};
 use crate::{
     Config, Dev, Loaded, access_log, admin, authorizer, cache, error_response, experiment, function, geo, key_group,
-    kvs, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server,
+    kvs, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server, trace,
 };
 
 /// Checks a file and sorts the outcome.
@@ -63,6 +63,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let server = server::read(&section("server", Table::Server));
     let limits = limits::read(&section("limits", Table::Limits));
     let admin = admin::read(&section("admin", Table::Admin));
+    let trace = trace::read(&section("trace", Table::Trace));
     let access_log = root.value("access_log").is_some().then(|| section("access_log", Table::AccessLog));
     let access_log = access_log.and_then(|section| access_log::read(&section));
     let cache = cache::read(&section("cache", Table::Cache));
@@ -139,6 +140,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         server,
         limits,
         admin,
+        trace,
         access_log,
         cache,
         geo,

@@ -99,6 +99,8 @@ pub enum Table {
     Geo,
     /// `geo` of a behavior.
     BehaviorGeo,
+    /// `[trace]`
+    Trace,
     /// `[dev]`
     Dev,
 }
@@ -153,6 +155,7 @@ impl Table {
             Self::ErrorResponse => "[[custom_error_response]]",
             Self::Geo => "[geo]",
             Self::BehaviorGeo => "geo",
+            Self::Trace => "[trace]",
             Self::Dev => "[dev]",
         }
     }
@@ -248,7 +251,7 @@ const KEYS: &[Key] = &[
     row(Table::File, "admin", "address and token of API, dashboard and metrics"),
     planned(Table::File, "debug", "header and secret that ask for detailed answers"),
     row(Table::File, "access_log", "one line per request"),
-    planned(Table::File, "trace", "ring of request records"),
+    row(Table::File, "trace", "which requests leave a record"),
     row(Table::File, "geo", "databases for countries and networks"),
     row(Table::File, "s3", "endpoint for S3 origins chosen by functions"),
     row(Table::File, "cache", "memory tier and node-wide times"),
@@ -310,6 +313,12 @@ const KEYS: &[Key] = &[
     row(Table::Admin, "insecure", "allows an address off loopback without token"),
     row(Table::Admin, "redact", "headers masked in traces, besides the usual ones"),
     row(Table::Admin, "purge_secret", "allows HTTP PURGE on the public listeners"),
+
+    row(Table::Trace, "keep", "records kept"),
+    row(Table::Trace, "memory", "bytes that records may take"),
+    row(Table::Trace, "sample", "share of requests recorded in full, 0 to 1"),
+    row(Table::Trace, "bodies", "whether bodies are recorded, up to 64 KiB"),
+    planned(Table::Trace, "otlp", "where spans are sent"),
 
     row(Table::AccessLog, "file", "where lines go; - is standard output"),
     row(Table::AccessLog, "format", "json, or cloudfront's standard format"),

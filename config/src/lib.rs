@@ -44,6 +44,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 mod units;
 
 use std::path::Path;
@@ -76,6 +77,7 @@ pub use response_headers_policy::{Cors, ResponseHeadersPolicy, SetHeader};
 pub use schema::schema;
 pub use secret::Secret;
 pub use server::{Certificate, EdgeLocation, Listen, PrivateOrigin, Server, TlsVersion};
+pub use trace::Trace;
 
 /// What the file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[admin]`
     pub admin: Admin,
+    /// `[trace]`
+    pub trace: Trace,
     /// `[access_log]`; none: no line per request.
     pub access_log: Option<AccessLog>,
     /// `[cache]`

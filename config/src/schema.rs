@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use shape::{Shape, of};
 
 /// Every kind of table, in the order of the reference.
-const TABLES: [Table; 46] = [
+const TABLES: [Table; 47] = [
     Table::File,
     Table::Server,
     Table::Tls,
@@ -57,6 +57,7 @@ const TABLES: [Table; 46] = [
     Table::ErrorResponse,
     Table::Geo,
     Table::BehaviorGeo,
+    Table::Trace,
     Table::Dev,
 ];
 
@@ -111,6 +112,7 @@ fn value(shape: &Shape) -> Value {
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Shape::Count(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Shape::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Shape::Words(words) => any(vec![json!({ "enum": words }), json!({ "type": "string", "pattern": REFERENCE })]),
         Shape::Duration => quantity("ms|s|m|h|d"),
         Shape::Size => quantity("B|[KMGT]B|[KMGT]iB"),

@@ -285,6 +285,23 @@ impl<'c> Value<'c> {
         number
     }
 
+    /// A number from 0 to 1.
+    pub(crate) fn share(&self) -> Option<f64> {
+        let digits = match self.inner {
+            DeValue::Integer(digits) if digits.radix() == 10 => digits.as_str(),
+            DeValue::Float(digits) => digits.as_str(),
+            _ => {
+                self.wrong_type("a number from 0 to 1");
+                return None;
+            }
+        };
+        let share = digits.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        if share.is_none() {
+            self.out_of_range("0".to_owned(), Some("1".to_owned()));
+        }
+        share
+    }
+
     pub(crate) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
         let wanted = "a duration such as \"250ms\" or \"5m\", or a number of seconds";
         let found = self.quantity(wanted, units::duration)?;

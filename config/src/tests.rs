@@ -178,6 +178,7 @@ fn every_planned_key_is_known() {
             crate::Table::Behavior => format!("[[behavior]]\n{name} = 1"),
             crate::Table::BehaviorCache => format!("[[behavior]]\n[behavior.cache]\n{name} = 1"),
             crate::Table::ResponseHeadersPolicy => format!("[response_headers_policy.x]\n{name} = 1"),
+            crate::Table::Trace => format!("[trace]\n{name} = 1"),
             crate::Table::Hook => format!("[[behavior]]\nviewer_request = {{ {name} = 1 }}"),
             crate::Table::ErrorResponse => format!("[[custom_error_response]]\n{name} = 1"),
             other => panic!("{other:?} has no planned keys"),

@@ -3,9 +3,16 @@
 //! Chunks are polled, never pushed: whoever is slow to read slows the writer, which is all the back-pressure there is.
 //! A body that ends early ends with an error; nothing in edgehook turns a cut body into a complete one.
 
+use crate::record::Sample;
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 /// A request or response body as a stream of frames.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -60,4 +67,38 @@ pub fn empty() -> Body {
 /// A body that is all there.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that leaves its first bytes in a sample as it passes by.
+pub(crate) fn sampled(body: Body, sample: Arc<Sample>) -> Body {
+    Sampled { body, sample }.boxed_unsync()
+}
+
+struct Sampled {
+    body: Body,
+    sample: Arc<Sample>,
+}
+
+impl http_body::Body for Sampled {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(bytes) = frame.data_ref()
+        {
+            this.sample.push(bytes);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

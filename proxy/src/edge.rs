@@ -9,10 +9,10 @@ use crate::{
     error_pages,
     experiment::Exposure,
     fault::{Fault, Refusal},
-    gate, id,
+    gate, hooks,
     lifecycle::{self, Delivery},
     listener::{Answer, Connection, Handler},
-    record::{Counters, Listener, Outcome, Record},
+    record::{self, Counters, Listener, Outcome, Record, Records},
     site::Site,
 };
 use arc_swap::ArcSwap;
@@ -31,6 +31,8 @@ pub struct Edge {
     pub counters: Counters,
     /// What became of configurations.
     pub loads: Loads,
+    /// The last requests, as far as they leave a record.
+    pub records: Records,
     /// Where a line about every request goes.
     pub access_log: AccessLogs,
     listener: Option<Listener>,
@@ -44,6 +46,7 @@ impl Edge {
             site: ArcSwap::new(site),
             counters: Counters::default(),
             loads: Loads::default(),
+            records: Records::default(),
             access_log: AccessLogs::default(),
             listener,
         }
@@ -62,13 +65,16 @@ impl Edge {
     }
 
     /// Answers one request.
-    pub async fn serve(&self, connection: Arc<Connection>, request: Request<Body>) -> Response<Body> {
+    pub async fn serve(&self, connection: Arc<Connection>, mut request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
         let record = begin(&connection, &request, &site);
         let logged = self.access_log.note(|| Note::of(&connection, &request, &record.id, &site));
         let mut pending = Pending { record, edge: self, site: &site, logged, answered: false };
         let record = &mut pending.record;
+        if let Some(trace) = &mut record.trace {
+            trace.meeting = request.extensions_mut().remove();
+        }
         let mut body = None;
         let result = if method == Method::OPTIONS && request.uri().path() == "*" {
             Ok(Delivery::OfTheServer(about_the_server()))
@@ -80,6 +86,7 @@ impl Edge {
                 }
                 Ok((mut request, unread)) => {
                     edge_fields::strip(&site.header_prefix, &mut request.headers);
+                    let unread = note_request(&request, unread, record);
                     let asked = site.error_pages.remember(&request);
                     let result = lifecycle::run(&site, request, body.insert(unread), record).await;
                     error_pages::replace(&site, asked, result, record).await
@@ -100,6 +107,7 @@ impl Edge {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
         }
         record.status = response.status();
+        response = note_response(response, record);
         if let Some(logged) = pending.logged.take() {
             response = logged.answered(&pending.record, &site, response);
         }
@@ -155,6 +163,28 @@ fn seconds_since_1970() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Leaves the request in its trace, if it has one.
+fn note_request(request: &gate::Received, body: Body, record: &mut Record) -> Body {
+    let Some(trace) = &mut record.trace else { return body };
+    trace.request = Some(hooks::request_message(request));
+    if http_body::Body::is_end_stream(&body) {
+        return body;
+    }
+    let (body, sample) = trace.sampled(body);
+    trace.request_body = sample;
+    body
+}
+
+/// The same for the answer.
+fn note_response(response: Response<Body>, record: &mut Record) -> Response<Body> {
+    let Some(trace) = &mut record.trace else { return response };
+    trace.response = Some(record::response(response.status().as_u16(), response.headers()));
+    let (head, body) = response.into_parts();
+    let (body, sample) = trace.sampled(body);
+    trace.response_body = sample;
+    Response::from_parts(head, body)
+}
+
 /// A request that has not been answered. One that never is, because its viewer has left, is counted and logged all the same.
 struct Pending<'a> {
     record: Record,
@@ -181,6 +211,7 @@ impl Drop for Pending<'_> {
         self.record.time = self.record.start.elapsed();
         self.site.metrics.answered(&self.record);
         self.record.emit(&self.edge.counters, self.edge.listener.as_ref());
+        self.edge.records.take(&self.record, &self.site.tracing);
     }
 }
 
@@ -256,6 +287,9 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             // Who was not let in got what the behavior has for them (experience.md 1.4).
             record.outcome = if matches!(fault, Fault::Denied(_)) { Outcome::Generated } else { Outcome::Error };
             record.failure = Some(fault.detail());
+            if let Fault::Denied(denial) = &fault {
+                record.denial = Some(denial.reason.clone());
+            }
             (record.result, record.detailed) = (fault.result_type(), Some(fault.detailed_type()));
             let response = fault.to_response(&site.vendor, &record.id);
             Delivered { response, x_cache: Some(fault.x_cache()), length: None }
@@ -284,19 +318,26 @@ fn about_the_server() -> Response<Body> {
     response
 }
 
-fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> Record {
+pub(crate) fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> Record {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
     let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
+    let id = site.world.request_id();
     Record {
-        id: id::request_id(),
+        trace: site.tracing.begin(&id),
+        id,
+        purpose: record::Purpose::Serve,
         start: Instant::now(),
+        at: site.world.now().wall,
+        world: site.world.clone(),
         viewer: connection.peer.ip().to_canonical(),
         arrival: Arrival::of(connection, request, site.keeps_header_order),
         method: request.method().clone(),
         host: host.escape_default().take(256).collect(),
         target: site.guard.secrets.redact(target).escape_default().take(2048).collect(),
         behavior: None,
+        behavior_index: None,
+        denial: None,
         experiments: Vec::new(),
         hooks: Vec::new(),
         origins: Vec::new(),

@@ -17,7 +17,7 @@ use crate::{
     interim::Interim,
     invalidate::{self, changes_state},
     origin::{BodyLength, Origin, OriginError, OriginRequest, OriginSettings, Target},
-    record::{OriginRecord, Record, shown},
+    record::{self, OriginMessages, OriginRecord, Record, shown},
     resume::{self, Missing, Rest},
     site::{Behavior, Failover, Site, SiteOrigin},
     slices::Slice,
@@ -115,7 +115,7 @@ impl Fetch {
         keyed: &KeyedRequest,
         record: &mut Record,
     ) -> Result<Answer, Fault> {
-        let Some((patience, stand_in)) = ticket.soft_deadline(Now::read()) else {
+        let Some((patience, stand_in)) = ticket.soft_deadline(self.site.world.now()) else {
             return self.settle(ticket, request, keyed, record).await;
         };
         let (fetch, request, keyed, mut own) = (self.clone(), request.clone(), keyed.clone(), record.fork());
@@ -133,7 +133,7 @@ impl Fetch {
                 record.join(own);
                 result
             }
-            Ok(Err(_)) | Err(_) => Ok(stand_in.serve(Now::read()).into()),
+            Ok(Err(_)) | Err(_) => Ok(stand_in.serve(self.site.world.now()).into()),
         }
     }
 
@@ -156,15 +156,15 @@ impl Fetch {
             let payload = (body::empty(), BodyLength::None);
             let exchanged = match self.attempt(request, keyed, extent, &prepare, payload, record).await {
                 Ok(exchanged) => exchanged,
-                Err(fault) => return failed(*ticket, fault),
+                Err(fault) => return failed(*ticket, fault, self.site.world.now()),
             };
             if exchanged.answer.head.status == StatusCode::NOT_MODIFIED && !ticket.is_conditional(&request.headers) {
                 let error = OriginError::BadResponse("a 304 to a request without condition".to_owned());
-                return failed(*ticket, error.into());
+                return failed(*ticket, error.into(), self.site.world.now());
             }
             let down = matches!(exchanged.answer.head.status.as_u16(), 500 | 502..=504);
             if down {
-                match ticket.stale_if_error(Failure::Status, Now::read()) {
+                match ticket.stale_if_error(Failure::Status, self.site.world.now()) {
                     Ok(served) => return Ok(served.into()),
                     Err(again) => ticket = again,
                 }
@@ -185,9 +185,12 @@ impl Fetch {
                     compress::apply(&codings.bucket(&request.headers), head, body, delimited);
                 }
             }
-            match ticket.settle(answer, Now::read()) {
+            match ticket.settle(answer, self.site.world.now()) {
                 Settlement::Refetch(again) => ticket = again,
-                Settlement::Answer(settled) => return Ok(Answer::settled(*settled, exchanged.generated)),
+                Settlement::Answer(settled) => {
+                    note_store(record, &settled);
+                    return Ok(Answer::settled(*settled, exchanged.generated));
+                }
             }
         }
     }
@@ -250,7 +253,7 @@ impl Fetch {
             self.site.cache.invalidate(&keyed.key);
         }
         let Exchanged { answer, generated } = exchanged?;
-        let now = Now::read();
+        let now = self.site.world.now();
         if changes_state(&request.method) && concerns_state(answer.head.status) {
             let itself = claim.filter(|ticket| {
                 invalidate::speaks_of_itself(request, &answer.head.headers) && ticket.states_lifetime(&answer, now)
@@ -258,6 +261,7 @@ impl Fetch {
             match itself.and_then(FetchTicket::supersede) {
                 Some(ticket) => {
                     if let Settlement::Answer(settled) = ticket.settle(answer, now) {
+                        note_store(record, &settled);
                         return Ok(Answer::settled(*settled, generated));
                     }
                     return Err(OriginError::BadResponse("a 304 to a request without condition".to_owned()).into());
@@ -338,7 +342,7 @@ impl Fetch {
             return self.exchange(request, outgoing(self)?, payload, record).await;
         };
         let nothing = || (body::empty(), BodyLength::None);
-        let asked = Instant::now();
+        let asked = self.site.world.now().mono.into_std();
         let first = failover.health.first(asked);
         if first == First::Secondary {
             let stood_in = second.exchange(request, outgoing(&second)?, nothing(), record).await;
@@ -353,7 +357,7 @@ impl Fetch {
             }
             return answer;
         }
-        failover.health.failed(Instant::now());
+        failover.health.failed(self.site.world.now().mono.into_std());
         if first == First::Secondary {
             return answer;
         }
@@ -383,7 +387,7 @@ impl Fetch {
             let (include, viewer) = (self.behavior.origin_request_body, request.viewer);
             let ran = hooks::origin_request(function, include, &self.id, viewer, given, &mut body, described, record);
             match ran.await? {
-                Flow::Answer(response) => return Ok(generated(response)),
+                Flow::Answer(response) => return Ok(generated(response, self.site.world.now())),
                 Flow::Continue(bound) => {
                     outgoing.apply(&bound.request);
                     chosen = bound.origin;
@@ -402,7 +406,7 @@ impl Fetch {
             None => body,
         };
         let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
-        let sent_at = Now::read();
+        let sent_at = self.site.world.now();
         let response = self.send(&target, outgoing, (body, length), request.interim.clone(), record).await?;
         let (mut head, body, delimited) = (response.head, response.body, response.delimited);
         if changes_state(&request.method) && concerns_state(head.status) {
@@ -445,6 +449,7 @@ impl Fetch {
         record: &mut Record,
     ) -> Result<crate::origin::OriginResponse, Fault> {
         let start = Instant::now();
+        let mut messages = note_origin_request(record, target, &outgoing);
         let request = OriginRequest {
             path_and_query: outgoing.target(&target.path_prefix),
             method: outgoing.method,
@@ -453,9 +458,19 @@ impl Fetch {
             body_length,
             interim,
         };
-        let result = target.origin.send(request).await;
-        let status = result.as_ref().ok().map(|response| response.head.status);
-        record.origins.push(OriginRecord { origin: target.name.clone(), time: start.elapsed(), status });
+        let mut result = target.origin.send(request).await;
+        if let (Some(messages), Some(trace), Ok(response)) = (&mut messages, &record.trace, &mut result) {
+            messages.response = Some(record::response(response.head.status.as_u16(), &response.head.headers));
+            let (body, sample) = trace.sampled(std::mem::replace(&mut response.body, body::empty()));
+            (response.body, messages.body) = (body, sample);
+        }
+        record.origins.push(OriginRecord {
+            origin: target.name.clone(),
+            time: start.elapsed(),
+            status: result.as_ref().ok().map(|response| response.head.status),
+            error: result.as_ref().err().map(ToString::to_string),
+            messages,
+        });
         Ok(result?)
     }
 }
@@ -541,9 +556,9 @@ impl Chosen {
 }
 
 /// A stale answer where the origin failed and there is one; else the fault, also for those who waited.
-fn failed(ticket: FetchTicket, fault: Fault) -> Result<Answer, Fault> {
+fn failed(ticket: FetchTicket, fault: Fault, now: Now) -> Result<Answer, Fault> {
     let ticket = if matches!(fault, Fault::Origin(_)) {
-        match ticket.stale_if_error(Failure::Unreachable, Now::read()) {
+        match ticket.stale_if_error(Failure::Unreachable, now) {
             Ok(served) => return Ok(served.into()),
             Err(again) => *again,
         }
@@ -560,10 +575,26 @@ fn failed(ticket: FetchTicket, fault: Fault) -> Result<Answer, Fault> {
 }
 
 /// An answer that an origin-request function made counts as the origin's.
-fn generated(response: http::Response<Body>) -> Exchanged {
+fn generated(response: http::Response<Body>, sent_at: Now) -> Exchanged {
     let (head, body) = response.into_parts();
     let delimited = body::announced_length(&head.headers).map_or(Delimited::None, Delimited::Length);
-    Exchanged { answer: OriginAnswer { head, body, delimited, sent_at: Now::read() }, generated: true }
+    Exchanged { answer: OriginAnswer { head, body, delimited, sent_at }, generated: true }
+}
+
+/// What a traced exchange sends.
+fn note_origin_request(record: &Record, target: &Chosen, outgoing: &Outgoing) -> Option<Box<OriginMessages>> {
+    record.trace.is_some().then(|| {
+        let mut request = outgoing.to_message();
+        request.uri = format!("{}{}", target.path_prefix, request.uri);
+        Box::new(OriginMessages { request, response: None, body: None })
+    })
+}
+
+/// What became of an answer in the cache.
+fn note_store(record: &mut Record, settled: &Settled) {
+    if let Some(trace) = &mut record.trace {
+        trace.store = Some(settled.result);
+    }
 }
 
 /// Whether an answer to an unsafe method says that something was changed.

@@ -6,7 +6,12 @@ use std::cell::RefCell;
 /// A request id: 56 base64url characters that end with `==` (http-cache.md 6.8).
 #[must_use]
 pub fn request_id() -> String {
-    URL_SAFE.encode(random::<40>())
+    of_bytes(&random::<40>())
+}
+
+/// The request id that these bytes make.
+pub(crate) fn of_bytes(bytes: &[u8; 40]) -> String {
+    URL_SAFE.encode(bytes)
 }
 
 /// A random UUID (RFC 9562 version 4).

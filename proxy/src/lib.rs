@@ -44,3 +44,5 @@ pub mod site;
 mod slices;
 pub mod stores;
 pub mod trace_context;
+mod workbench;
+pub mod world;

@@ -17,26 +17,23 @@ use crate::{
     access::{self, Access},
     auth,
     body::{self, Body},
-    cache::{BypassReason, Lookup, Now},
+    cache::{BypassReason, KeyedRequest, Lookup},
     directed,
     edge_fields::{self, Moment},
     experiment::{self, Taken},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
-    hooks::{self, Flow},
+    hooks::{self, Flow, Function},
     invalidate::key,
-    record::Record,
+    record::{Purpose, Record, Seat, TracedKey},
     server_timing,
     site::{Behavior, Site},
     slices,
 };
-use edgehook_contract::viewer::OriginChoice;
-use http::Response;
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use edgehook_contract::{Family, viewer::OriginChoice};
+use http::{HeaderMap, Response};
+use std::sync::Arc;
 
 /// A response, and what it says about where it came from.
 #[derive(Debug)]
@@ -58,19 +55,61 @@ pub enum Delivery {
 ///
 /// # Errors
 /// The request has no ordinary response; [`Fault`] says who is to blame.
-pub async fn run(
+pub async fn run(site: &Arc<Site>, request: Received, body: &mut Body, record: &mut Record) -> Result<Delivery, Fault> {
+    let Question { behavior, mut request, asked, buckets } = match question(site, request, body, record).await? {
+        Asked::Answered(delivery) => return Ok(*delivery),
+        Asked::Cache(question) => *question,
+    };
+    let answer = answer(site, &behavior, (&request, asked.as_ref()), body, &buckets, record).await?;
+    if let Some(asked) = asked {
+        request.headers = asked; // functions see what the viewer sent
+    }
+    viewer_response(site, &behavior, &request, answer, record).await.map(Delivery::Answered)
+}
+
+/// How a request stands when it comes to the cache.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// It was answered before.
+    Answered(Box<Delivery>),
+    /// It has a question for the cache.
+    Cache(Box<Question>),
+}
+
+/// A request that is about to be looked up.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// Its behavior, as experiments and functions left it.
+    pub(crate) behavior: Arc<Behavior>,
+    /// The request, normalised.
+    pub(crate) request: Received,
+    /// Its fields before they were, where somebody wants them.
+    pub(crate) asked: Option<HeaderMap>,
+    /// Parts of the key that the edge chose.
+    pub(crate) buckets: Vec<(String, String)>,
+}
+
+/// The way of a request up to the cache: route, authorize, experiments, viewer-request. `explain` takes the same way.
+///
+/// # Errors
+/// The request is refused, or a function failed.
+pub(crate) async fn question(
     site: &Arc<Site>,
     mut request: Received,
     body: &mut Body,
     record: &mut Record,
-) -> Result<Delivery, Fault> {
+) -> Result<Asked, Fault> {
     let behavior = site.behavior(&request)?;
-    record.behavior = Some(behavior.path.as_str().to_owned());
+    (record.behavior, record.behavior_index) = (Some(behavior.path.as_str().to_owned()), Some(behavior.written.index));
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
-        return Ok(Delivery::Redirected(response));
+        return Ok(Asked::Answered(Box::new(Delivery::Redirected(response))));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now).await.map_err(Fault::Denied)?;
+    let now = site.world.seconds();
+    let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now, record.purpose).await;
+    let identity = identity.map_err(Fault::Denied)?;
+    if let Some(trace) = &mut record.trace {
+        trace.admitted = behavior.admission.names();
+    }
     let Taken { mut behavior, buckets } = experiment::apply(site, behavior, &mut request, &identity, record)?;
     substitute_root(site, &mut request);
     if request.has_body {
@@ -78,11 +117,14 @@ pub async fn run(
     }
     edge_fields::add(site, &behavior, Moment::BeforeFunction, &record.arrival, &mut request);
 
-    if let Some(function) = behavior.viewer_request.clone() {
+    let runs = |function: &Arc<Function>| record.purpose != Purpose::ExplainLive || function.family() == Family::Viewer;
+    if let Some(function) = behavior.viewer_request.clone().filter(runs) {
         let (include, id) = (behavior.viewer_request_body, record.id.clone());
         let judge = |choice: &OriginChoice| directed::check(site, choice);
         match Box::pin(hooks::viewer_request(&function, include, &id, request, body, &judge, record)).await? {
-            Flow::Answer(response) => return Ok(Delivery::Generated(response, hooks::Maker::of(&function))),
+            Flow::Answer(response) => {
+                return Ok(Asked::Answered(Box::new(Delivery::Generated(response, hooks::Maker::of(&function)))));
+            }
             Flow::Continue(bound) => {
                 request = bound.request;
                 if let Some(choice) = bound.origin {
@@ -94,13 +136,9 @@ pub async fn run(
 
     edge_fields::add(site, &behavior, Moment::AfterFunction, &record.arrival, &mut request);
 
-    let asked = behavior.viewer_response.is_some().then(|| request.headers.clone());
+    let asked = (behavior.viewer_response.is_some() || record.trace.is_some()).then(|| request.headers.clone());
     behavior.policy.normalise.fields(&mut request.headers);
-    let answer = answer(site, &behavior, &request, body, &buckets, record).await?;
-    if let Some(asked) = asked {
-        request.headers = asked; // functions see what the viewer sent
-    }
-    viewer_response(site, &behavior, &request, answer, record).await.map(Delivery::Answered)
+    Ok(Asked::Cache(Box::new(Question { behavior, request, asked, buckets })))
 }
 
 /// The answer for a custom error page: by the behavior of its path and through the cache, without functions at the viewer hooks.
@@ -113,25 +151,35 @@ pub(crate) async fn page(site: &Arc<Site>, mut request: Received, record: &mut R
         edge_fields::add(site, &behavior, moment, &record.arrival, &mut request);
     }
     behavior.policy.normalise.fields(&mut request.headers);
-    answer(site, &behavior, &request, &mut body::empty(), &[], record).await
+    answer(site, &behavior, (&request, None), &mut body::empty(), &[], record).await
 }
 
 /// From the cache, or from the origin by way of it or past it.
 async fn answer(
     site: &Arc<Site>,
     behavior: &Arc<Behavior>,
-    request: &Received,
+    (request, asked): (&Received, Option<&HeaderMap>),
     body: &mut Body,
     buckets: &[(String, String)],
     record: &mut Record,
 ) -> Result<Answer, Fault> {
     let keyed = key(&site.cache, behavior, request, buckets);
+    let seat = note_key(record, (request, asked), behavior, &keyed, buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone(), slice: None };
     let found = if request.has_body {
+        drop(seat);
         Lookup::Bypass(BypassReason::Body)
     } else {
-        site.cache.lookup(&ask(behavior, request, &keyed), Now::read()).await
+        let ask = ask(behavior, request, &keyed);
+        let lookup = site.cache.lookup(&ask, site.world.now());
+        match seat {
+            None => lookup.await,
+            Some(seat) => seat.kept_until_polled(lookup).await,
+        }
     };
+    if let Some(trace) = &mut record.trace {
+        trace.lookup = reason(&found);
+    }
     Ok(match found {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
@@ -152,6 +200,35 @@ async fn answer(
         Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
         Lookup::NotCached => return Err(Refusal::NotCached.into()),
     })
+}
+
+/// Leaves the key in the trace of a request that has one.
+pub(crate) fn note_key(
+    record: &mut Record,
+    (request, asked): (&Received, Option<&HeaderMap>),
+    behavior: &Arc<Behavior>,
+    keyed: &KeyedRequest,
+    buckets: &[(String, String)],
+) -> Option<Seat> {
+    let trace = record.trace.as_mut()?;
+    trace.key = Some(TracedKey {
+        behavior: behavior.clone(),
+        request: request.clone(),
+        asked: asked.unwrap_or(&request.headers).clone(),
+        keyed: keyed.clone(),
+        buckets: buckets.to_vec(),
+    });
+    trace.meeting.take()
+}
+
+/// Why the origin has to be asked, where that says more than the report.
+fn reason(found: &Lookup) -> Option<&'static str> {
+    match found {
+        Lookup::Bypass(reason) => Some(reason.as_str()),
+        Lookup::Failed(_) => Some("fetch-failed"),
+        Lookup::NotCached => Some("only-if-cached"),
+        Lookup::Hit(_) | Lookup::Miss(_) => None,
+    }
 }
 
 /// `/` becomes the configured file, before any function sees it (cloudfront-functions.md 1.2).

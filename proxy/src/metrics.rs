@@ -264,8 +264,13 @@ mod tests {
     #[test]
     fn names_that_stay_go_on_counting_and_others_are_one() {
         let kept = KeptMetrics::default();
-        let exchange =
-            |origin: &str, status| OriginRecord { origin: origin.to_owned(), time: Duration::from_millis(3), status };
+        let exchange = |origin: &str, status| OriginRecord {
+            origin: origin.to_owned(),
+            time: Duration::from_millis(3),
+            status,
+            error: None,
+            messages: None,
+        };
         let none = || std::iter::empty();
         let first = kept.of(none(), ["a", "b"].into_iter(), none());
         for (origin, status) in [("a", Some(StatusCode::OK)), ("a", None), ("10.0.0.1:80", Some(StatusCode::OK))] {

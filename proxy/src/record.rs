@@ -1,6 +1,25 @@
 //! What is known of one request when it is answered: one struct, one place that counts and logs it.
 
-use crate::{cache::Report, edge_fields::Arrival, experiment::Exposure};
+mod event;
+mod json;
+mod key;
+mod mask;
+mod ring;
+mod trace;
+
+pub(crate) use event::fields_json;
+pub use event::{event_json, read_event, result_json, viewer_request, viewer_response};
+pub use json::{
+    AdmissionPart, BehaviorPart, Bodies, BodyPart, CachePart, ExperimentPart, HookPart, MessagePart, OriginPart,
+    RequestRecord, StorePart, rfc3339,
+};
+pub use key::KeyPart;
+pub use mask::{MASKED, Mask};
+pub use ring::{Kept, Records, SLOW, Tracing};
+pub use trace::{BODY_LIMIT, HookEvent, HookMessages, HookResult, OriginMessages, Sample, Trace, TracedKey};
+pub(crate) use trace::{Meeting, Seat, response};
+
+use crate::{cache::Report, edge_fields::Arrival, experiment::Exposure, world::World};
 use edgehook_contract::HookPoint;
 use http::{Method, StatusCode};
 use std::{
@@ -9,7 +28,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// One run of a function.
@@ -37,6 +56,12 @@ pub struct HookRecord {
     pub warnings: Vec<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Share of the budget that the run used, in percent, for viewer functions.
+    pub utilization: Option<u8>,
+    /// Whether it counts in the metrics of the function.
+    pub(crate) counted: bool,
+    /// Event and result, where they are recorded.
+    pub messages: Option<Box<HookMessages>>,
     /// Each rule that its result broke, where it failed for that; `failure` tells them all.
     pub violations: Vec<String>,
 }
@@ -55,6 +80,9 @@ impl HookRecord {
             distribution: String::new(),
             warnings: Vec::new(),
             failure: None,
+            utilization: None,
+            counted: false,
+            messages: None,
             violations: Vec::new(),
         }
     }
@@ -97,6 +125,10 @@ pub struct OriginRecord {
     pub time: Duration,
     /// Its status, if it answered.
     pub status: Option<StatusCode>,
+    /// Why it did not.
+    pub error: Option<String>,
+    /// Request and answer, where they are recorded.
+    pub messages: Option<Box<OriginMessages>>,
 }
 
 /// How a request was answered, in the closed set of experience.md 1.4.
@@ -122,13 +154,31 @@ impl Outcome {
     }
 }
 
+/// What a request goes its way for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be answered.
+    #[default]
+    Serve,
+    /// To be explained: nothing is counted, and nobody notices.
+    Explain,
+    /// The same where Lambda functions are those of a node that serves: they are not run, because they may have effects.
+    ExplainLive,
+}
+
 /// What is known of one request.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The request id that the viewer gets.
     pub id: String,
-    /// When it arrived.
+    /// When it arrived, for durations.
     pub start: Instant,
+    /// When it arrived, by the clock on the wall.
+    pub at: SystemTime,
+    /// Whether it is served, or only explained.
+    pub purpose: Purpose,
+    /// Where time and chance come from.
+    pub world: World,
     /// The viewer's address.
     pub viewer: IpAddr,
     /// How it came.
@@ -141,6 +191,10 @@ pub struct Record {
     pub target: String,
     /// The behavior that was chosen: its path pattern.
     pub behavior: Option<String>,
+    /// Its place in the configuration, from 0.
+    pub behavior_index: Option<usize>,
+    /// Why the viewer was not let in.
+    pub denial: Option<String>,
     /// The variants of experiments that it was given.
     pub experiments: Vec<Exposure>,
     /// The functions that ran, in order.
@@ -165,6 +219,8 @@ pub struct Record {
     pub detailed: Option<&'static str>,
     /// Time to the response's head.
     pub time: Duration,
+    /// The messages at every step, for a request that is recorded in full.
+    pub trace: Option<Box<Trace>>,
 }
 
 /// Counters of everything that was answered.
@@ -198,13 +254,50 @@ impl Record {
     /// A record of what else happens for the same request, to be joined to it or logged by itself.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { hooks: Vec::new(), origins: Vec::new(), experiments: Vec::new(), ..self.clone() }
+        let trace = self.trace.as_ref().map(|trace| Box::new(Trace { bodies: trace.bodies, ..Trace::default() }));
+        Self {
+            id: self.id.clone(),
+            start: self.start,
+            at: self.at,
+            purpose: self.purpose,
+            world: self.world.clone(),
+            viewer: self.viewer,
+            arrival: self.arrival.clone(),
+            method: self.method.clone(),
+            host: self.host.clone(),
+            target: self.target.clone(),
+            behavior: self.behavior.clone(),
+            behavior_index: self.behavior_index,
+            denial: self.denial.clone(),
+            experiments: Vec::new(),
+            hooks: Vec::new(),
+            origins: Vec::new(),
+            cache: self.cache,
+            outcome: self.outcome,
+            status: self.status,
+            result: self.result,
+            detailed: self.detailed,
+            stored_for: self.stored_for,
+            location: self.location.clone(),
+            failure: self.failure.clone(),
+            time: self.time,
+            trace,
+        }
     }
 
     /// Takes in what a fork recorded.
     pub fn join(&mut self, fork: Self) {
         self.hooks.extend(fork.hooks);
         self.origins.extend(fork.origins);
+        if let (Some(own), Some(other)) = (&mut self.trace, fork.trace) {
+            own.store = other.store.or(own.store);
+        }
+    }
+
+    /// The protocol that the viewer speaks, as `HTTP/1.1`.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        self.arrival.protocol()
     }
 
     /// Counts the request, and tells `listener` of it, or where there is none the log.

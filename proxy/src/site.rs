@@ -15,9 +15,11 @@ use crate::{
     metrics::Metrics,
     origin::{DynamicOrigins, Origin},
     purging::PublicPurge,
+    record::Tracing,
     response_headers::ResponseHeaders,
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
+    world::World,
 };
 use edgehook_contract::lambda;
 use http::{HeaderName, HeaderValue};
@@ -69,6 +71,10 @@ pub struct Site {
     pub cache: Cache,
     /// Who may purge on the public listeners; none: nobody.
     pub public_purge: Option<PublicPurge>,
+    /// Where time and chance come from.
+    pub world: World,
+    /// Which requests are recorded, and how.
+    pub tracing: Tracing,
     /// Where S3 origins that functions choose are asked; `None`: at their own names.
     pub s3: Option<Origin>,
     /// Origins that functions choose.
@@ -82,6 +88,8 @@ pub struct Site {
 /// What happens to requests of one host and path pattern.
 #[derive(Clone, Debug)]
 pub struct Behavior {
+    /// Where it is written.
+    pub written: Written,
     /// Which paths.
     pub path: PathPattern,
     /// Which hosts; empty: all.
@@ -137,6 +145,15 @@ impl Behavior {
     fn is_guarded(&self) -> bool {
         self.admission.is_guarded() || !self.allow.is_empty() || !self.deny.is_empty()
     }
+}
+
+/// Where a behavior stands in the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Its place among the behaviors, from 0.
+    pub index: usize,
+    /// The name of its cache policy.
+    pub cache_policy: Option<String>,
 }
 
 /// The second origin of a group.

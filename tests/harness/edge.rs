@@ -140,15 +140,20 @@ impl Edge {
 
     /// GET from its admin API.
     pub(crate) fn admin(&self, target: &str) -> Reply {
+        self.admin_with(target, &[])
+    }
+
+    /// The same with more fields.
+    pub(crate) fn admin_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
         let address = self.admin_address().parse().unwrap();
-        Client::connect(address).request("GET", target, &[("host", "localhost")], b"")
+        Client::connect(address).request("GET", target, &[&[("host", "localhost")], headers].concat(), b"")
     }
 
     /// Address and port of its admin API.
     pub(crate) fn admin_address(&self) -> String {
         let output = self.output();
         let address = output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim();
-        address.strip_prefix("http://").unwrap().to_owned()
+        address.strip_prefix("http://").unwrap().trim_end_matches("/status").to_owned()
     }
 
     /// Everything that it has written so far, to either stream.

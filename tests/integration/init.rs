@@ -17,6 +17,9 @@ fn a_project_that_works_at_once() {
         .output()
         .unwrap();
     assert!(check.status.success(), "{check:?}");
+    let test = Command::new(binary()).arg("test").current_dir(folder.path().join("demo")).output().unwrap();
+    let shown = String::from_utf8(test.stdout).unwrap();
+    assert!(test.status.success() && shown.contains("4 passed, 0 failed"), "{shown}");
     for file in ["types/cloudfront-functions.d.ts", "types/lambda-edge.d.ts", "jsconfig.json", ".edgehook/schema.json"]
     {
         assert!(folder.path().join("demo").join(file).is_file(), "{file}");

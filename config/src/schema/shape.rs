@@ -13,6 +13,8 @@ pub(super) enum Shape {
     Scalar,
     /// A whole number between these.
     Count(u64, u64),
+    /// A number from 0 to 1.
+    Share,
     /// One of these words.
     Words(&'static [&'static str]),
     /// `"5m"`, or seconds.
@@ -29,7 +31,7 @@ pub(super) enum Shape {
     Either(&'static [Shape]),
 }
 
-use Shape::{Bool, Count, Duration, Either, List, Map, Scalar, Size, Text, Words};
+use Shape::{Bool, Count, Duration, Either, List, Map, Scalar, Share, Size, Text, Words};
 use Table as T;
 
 /// The largest whole number of a TOML file.
@@ -79,7 +81,7 @@ pub(super) const REQUIRED: &[(Table, &str)] = &[
 pub(super) fn of(table: Table, name: &str) -> Option<Shape> {
     match table {
         T::File => file(name),
-        T::Server | T::Tls | T::EdgeLocation | T::Limits | T::Admin | T::AccessLog => node(table, name),
+        T::Server | T::Tls | T::EdgeLocation | T::Limits | T::Admin | T::AccessLog | T::Trace => node(table, name),
         T::Cache | T::BehaviorCache => cache(table, name),
         T::Behavior | T::BehaviorGeo | T::Hook | T::Authorizers | T::RateLimit => behavior(table, name),
         T::Function => function(name),
@@ -99,6 +101,7 @@ fn file(name: &str) -> Option<Shape> {
         "limits" => Shape::Table(T::Limits),
         "admin" => Shape::Table(T::Admin),
         "access_log" => Shape::Table(T::AccessLog),
+        "trace" => Shape::Table(T::Trace),
         "geo" => Shape::Table(T::Geo),
         "s3" => Shape::Table(T::S3),
         "cache" => Shape::Table(T::Cache),
@@ -146,6 +149,10 @@ fn node(table: Table, name: &str) -> Option<Shape> {
         (T::Admin, "listen" | "token" | "purge_secret") => Text,
         (T::Admin, "insecure") => Bool,
         (T::AccessLog, "file") => Text,
+        (T::Trace, "keep") => Count(0, 1_000_000),
+        (T::Trace, "memory") => Size,
+        (T::Trace, "sample") => Share,
+        (T::Trace, "bodies") => Bool,
         (T::AccessLog, "format") => Words(&["json", "cloudfront"]),
         _ => return None,
     })

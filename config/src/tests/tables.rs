@@ -521,3 +521,23 @@ fn the_disk_tier() {
         assert_eq!(codes(&format!("{input}{REST}"), Mode::Serve), [expected], "{input}");
     }
 }
+
+#[test]
+fn what_is_recorded() {
+    let loaded = |input: &str, mode| run(&format!("{input}{REST}"), mode).expect("the text has no errors").config.trace;
+    let usual = loaded("", Mode::Serve);
+    assert_eq!((usual.keep, usual.memory, usual.sample, usual.bodies), (1000, 64 << 20, 0.01, false));
+    let dev = loaded("", Mode::Dev);
+    assert_eq!((dev.sample, dev.bodies), (1.0, true));
+    let own = loaded("[trace]\nkeep = 5\nmemory = \"1MiB\"\nsample = 1\nbodies = true", Mode::Serve);
+    assert_eq!((own.keep, own.memory, own.sample, own.bodies), (5, 1 << 20, 1.0, true));
+    for (input, expected) in [
+        ("[trace]\nsample = 1.5", "E108"),
+        ("[trace]\nsample = -0.1", "E108"),
+        ("[trace]\nsample = \"1%\"", "E106"),
+        ("[trace]\nkeep = -1", "E108"),
+        ("[trace]\notlp = \"http://localhost\"", "E104"),
+    ] {
+        assert_eq!(codes(&format!("{input}{REST}"), Mode::Serve), [expected], "{input}");
+    }
+}

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const CHANGE: HeaderName = HeaderName::from_static("x-edgehook-admin");
 
 /// What is told only to who has the token, on loopback too: contents that may be secret, also from others on this machine.
-const PRIVATE: [&str; 1] = ["/kvs"];
+const PRIVATE: [&str; 2] = ["/kvs", "/requests"];
 
 /// Who may ask.
 pub(crate) struct Gate {

@@ -8,19 +8,24 @@
 //! | `POST /2020-05-31/distribution/{id}/invalidation` | [`invalidation`] |
 //! | `POST /reload` | [`reload`] |
 //! | `/kvs` and below | [`kvs`] |
+//! | `GET /requests` and below | [`requests`] |
+//! | `POST /explain` and below | [`explain`] |
 //!
 //! [`gate`] stands before all of them and decides who may ask. Nothing here can be reached through the public listeners.
 //! Deliberately absent: addresses and tokens' whereabouts (`app::admin`), and configuration types.
 
+mod explain;
 mod gate;
 mod invalidation;
 mod kvs;
 mod metrics;
 mod purge;
 mod reload;
+mod requests;
 mod status;
 
 pub(crate) use gate::Gate;
+pub(crate) use purge::scopes_of as purge_scopes;
 pub(crate) use reload::Reloads;
 
 use crate::{edge::Edge, stores::Stores};
@@ -56,6 +61,11 @@ pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, reloads: Option<Reloa
         .route("/status", get(status::status))
         .route("/experiments", get(status::experiments))
         .route("/metrics", get(metrics::metrics))
+        .route("/explain", post(explain::explain))
+        .route("/explain/stored", post(explain::stored))
+        .route("/requests", get(requests::list))
+        .route("/requests/follow", get(requests::follow))
+        .route("/requests/{id}", get(requests::one))
         .with_state(api)
         .merge(purging)
         .merge(reloading)

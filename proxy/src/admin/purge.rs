@@ -102,6 +102,15 @@ fn answer(purged: &Purged, soft: bool) -> Value {
     answer
 }
 
+/// What a request like `POST /purge` covers.
+///
+/// # Errors
+/// It is no such request, or covers nothing.
+pub(crate) fn scopes_of(wanted: Value, site: &Site) -> Result<Vec<Scope>, String> {
+    let raw: RawPurge = serde_json::from_value(wanted).map_err(|error| error.to_string())?;
+    scopes(&raw, site)
+}
+
 /// What a request covers.
 pub(super) fn scopes(raw: &RawPurge, site: &Site) -> Result<Vec<Scope>, String> {
     let mut scopes = Vec::new();

@@ -11,6 +11,7 @@ mod experiments;
 mod exposure;
 mod functions;
 mod listen;
+mod rehearsal;
 mod roles;
 mod site;
 mod token;
@@ -20,6 +21,7 @@ pub(crate) use auth::signers;
 pub use functions::{FunctionProblem, OnBroken};
 pub(crate) use listen::load_identities;
 pub use listen::{Bound, ListenError, Servers};
+pub(crate) use rehearsal::Rehearsal;
 pub(crate) use roles::find_node;
 pub use roles::{ENVIRONMENT_ROLE, Engines, HOST_ROLE, PROVIDED_ROLE, Roles};
 pub use site::SiteError;
@@ -116,8 +118,8 @@ impl Runtime {
         // A check leaves nothing behind, and gets along with a node that runs.
         if mode != Mode::Check {
             keep_on_disk(&cache, config);
+            tokio::spawn(sweep(cache.clone()));
         }
-        tokio::spawn(sweep(cache.clone()));
         Self {
             cache,
             functions: Functions::new(hosts, concurrency, roles),
@@ -144,6 +146,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
             fetch_keys: self.mode != Mode::Check,
+            rehearsal: None,
         };
         let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
         if self.mode != Mode::Check {

@@ -1,5 +1,6 @@
 //! From a checked configuration and loaded functions to a site.
 
+use super::rehearsal::Rehearsal;
 use super::{
     auth::{self, KeySets},
     experiments,
@@ -10,18 +11,19 @@ use crate::{
     auth::Admission,
     cache::{Cache, CacheLimits, CachePolicy, Selection},
     deliver::Signature,
-    edge_fields::{Asked, GeoError, OpenDatabases},
+    edge_fields::{Asked, GeoDatabases, GeoError, OpenDatabases},
     error_pages::{ErrorPage, ErrorPages},
     experiment::Tallies,
     failover::Health,
     gate,
     hooks::{Function, IncludeBody},
     metrics::KeptMetrics,
-    origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Target},
+    origin::{DynamicOrigins, Origin, OriginBuildError, OriginSettings, Stage, Target},
     purging::PublicPurge,
+    record::{Mask, Tracing},
     routing::{HostPattern, PathPattern},
     shadow::Shadow,
-    site::{Behavior, Destination, Failover, ProtocolPolicy, Site, SiteOrigin},
+    site::{Behavior, Destination, Failover, ProtocolPolicy, Site, SiteOrigin, Written},
     stores::StoresError,
 };
 use edgehook_config::{
@@ -67,7 +69,7 @@ pub(super) struct Kept {
 }
 
 /// What does not stand in the file.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) number: u64,
     pub(super) dev: bool,
@@ -75,6 +77,8 @@ pub(super) struct Options {
     pub(super) https_port: Option<u16>,
     /// Whether key sets are fetched.
     pub(super) fetch_keys: bool,
+    /// What stands in for the world outside, in tests of configurations.
+    pub(super) rehearsal: Option<Rehearsal>,
 }
 
 pub(super) fn cache_limits(config: &Config) -> CacheLimits {
@@ -89,19 +93,24 @@ pub(super) fn build(
     options: Options,
 ) -> Result<Site, SiteError> {
     let server = &config.server;
-    let authorizers = auth::authorizers(config, &kept.key_sets, options.fetch_keys)?;
+    let test_key = options.rehearsal.as_ref().map(|rehearsal| &rehearsal.key);
+    let authorizers = auth::authorizers(config, &kept.key_sets, options.fetch_keys, test_key)?;
+    let stage = options.rehearsal.as_ref().map(|rehearsal| rehearsal.stage.clone());
     let mut origins = HashMap::new();
     for origin in config.origins.values() {
         let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
-        origins.insert(origin.name.as_str(), Arc::new(site_origin(origin, replaced.unwrap_or(&origin.target))?));
+        let target = replaced.unwrap_or(&origin.target);
+        origins.insert(origin.name.as_str(), Arc::new(site_origin(origin, target, stage.as_ref())?));
     }
     let destinations = destinations(config, &origins)?;
     let behaviors = config
         .behaviors
         .iter()
-        .map(|behavior| {
+        .enumerate()
+        .map(|(index, behavior)| {
             let admission = auth::admission(behavior, config, &authorizers)?;
-            self::behavior(behavior, admission, config, &destinations, functions).map(Arc::new)
+            let written = Written { index, cache_policy: behavior.cache_policy.clone() };
+            self::behavior((behavior, written), admission, config, &destinations, functions).map(Arc::new)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let metrics = kept.metrics.of(
@@ -125,20 +134,43 @@ pub(super) fn build(
         enforce_https: options.enforce_https,
         https_port: options.https_port,
         dev: options.dev,
-        geo: kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
+        geo: match &options.rehearsal {
+            Some(rehearsal) => Some(GeoDatabases::played(rehearsal.places.clone())),
+            None => kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
+        },
         keeps_header_order: behaviors.iter().any(|behavior| behavior.asked.needs_header_order()),
         error_pages: error_pages(config)?,
         experiments: experiments::build(config, &destinations, functions, &kept.tallies)?,
         behaviors,
         metrics,
+        tracing: options.rehearsal.as_ref().map_or_else(|| tracing(config), |rehearsal| rehearsal.tracing.clone()),
         guard: auth::guard(config),
         cache,
         public_purge: config.admin.purge_secret.as_ref().map(|secret| PublicPurge::new(secret.expose())),
-        s3: config.s3_endpoint.as_ref().map(s3_endpoint).transpose()?,
-        dynamic_origins: Arc::new(dynamic_origins(config)?),
+        world: options.rehearsal.as_ref().map(|rehearsal| rehearsal.world.clone()).unwrap_or_default(),
+        s3: match (&config.s3_endpoint, &stage) {
+            (Some(url), None) => Some(s3_endpoint(url)?),
+            // A played bucket is called by its own name.
+            _ => None,
+        },
+        dynamic_origins: Arc::new(match stage {
+            Some(stage) => dynamic_origins(config)?.on(stage),
+            None => dynamic_origins(config)?,
+        }),
         functions: functions.clone(),
         origins: origins.into_iter().map(|(name, origin)| (name.to_owned(), origin)).collect(),
     })
+}
+
+/// What is recorded, and what of it is masked.
+fn tracing(config: &Config) -> Tracing {
+    Tracing {
+        keep: config.trace.keep,
+        memory: config.trace.memory,
+        sample: Tracing::of_share(config.trace.sample),
+        bodies: config.trace.bodies,
+        mask: Mask::new(config.admin.redact.clone(), auth::guard(config).secrets),
+    }
 }
 
 fn machine_name() -> String {
@@ -167,7 +199,11 @@ fn dynamic_origins(config: &Config) -> Result<DynamicOrigins, SiteError> {
     Ok(DynamicOrigins::new(&allowed, refused)?)
 }
 
-fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOrigin, SiteError> {
+fn site_origin(
+    origin: &config::Origin,
+    target: &OriginTarget,
+    stage: Option<&Arc<dyn Stage>>,
+) -> Result<SiteOrigin, SiteError> {
     let place = match target {
         OriginTarget::Dir(_) => Place {
             domain_name: origin.name.clone(),
@@ -224,7 +260,10 @@ fn site_origin(origin: &config::Origin, target: &OriginTarget) -> Result<SiteOri
         connection_timeout: settings.connection_timeout,
         connection_attempts: settings.connection_attempts,
         max_connections: settings.max_connections,
-        origin: Origin::build(&origin.name, settings)?,
+        origin: match stage {
+            Some(stage) => Origin::staged(&origin.name, &settings, stage.clone()),
+            None => Origin::build(&origin.name, settings)?,
+        },
     })
 }
 
@@ -249,7 +288,7 @@ impl Place {
 }
 
 fn behavior(
-    behavior: &config::Behavior,
+    (behavior, written): (&config::Behavior, Written),
     admission: Admission,
     config: &Config,
     destinations: &HashMap<&str, Destination>,
@@ -260,6 +299,7 @@ fn behavior(
     let shadow = behavior.shadow.as_ref().map(|name| destination(destinations, name)).transpose()?;
     let Destination { origin, failover } = destination(destinations, &behavior.origin)?;
     Ok(Behavior {
+        written,
         path: PathPattern::new(&behavior.path),
         hosts: behavior.hosts.iter().map(|host| HostPattern::new(host)).collect(),
         origin,

@@ -26,7 +26,7 @@ pub use denial::Denial;
 pub use rate::{Per, RateLimit};
 pub use redact::SecretParameters;
 
-use crate::gate::Received;
+use crate::{gate::Received, record::Purpose};
 use http::{HeaderName, HeaderValue, header};
 use jwt::Verified;
 use serde_json::Value;
@@ -60,6 +60,23 @@ impl Admission {
     #[must_use]
     pub fn is_guarded(&self) -> bool {
         self.signers.is_some() || self.passwords.is_some() || self.tokens.is_some()
+    }
+
+    /// What viewers have to pass, for records.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut add = |is_there: bool, name: &str| names.extend(is_there.then(|| name.to_owned()));
+        add(self.rate.is_some(), "rate limit");
+        add(self.signers.is_some(), "signed URL");
+        add(self.passwords.is_some(), "password");
+        match &self.tokens {
+            None => {}
+            Some(Tokens::Any(authorizers) | Tokens::All(authorizers)) => {
+                names.extend(authorizers.iter().map(|authorizer| format!("authorizer {}", authorizer.name)));
+            }
+        }
+        names
     }
 }
 
@@ -130,9 +147,11 @@ pub async fn admit(
     admission: &Admission,
     request: &mut Received,
     now: u64,
+    purpose: Purpose,
 ) -> Result<Identity, Box<Denial>> {
     guard.clean(request);
-    let limit = admission.rate.as_ref();
+    // Who only explains takes nobody's turn.
+    let limit = admission.rate.as_ref().filter(|_| purpose == Purpose::Serve);
     if let Some(limit) = limit.filter(|limit| !matches!(limit.per, Per::Claim(_))) {
         limit.check(request.viewer, &request.headers, None).map_err(Denial::too_many)?;
     }

@@ -18,7 +18,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body::{Body as _, Frame};
 
 use super::{
-    Inner, Now,
+    Inner,
     buffer::{Buffer, FillReader},
     disk::{FileBody, MEMORY_BODY, SpoolWriter},
     entry::{Entry, Meta, StoredBody},
@@ -128,7 +128,7 @@ impl Fill {
     /// Gives up storing, and remembers a body that is too large.
     fn give_up(self, why: GaveUp) {
         self.filling.buffer.stop_storing();
-        let now = Now::read();
+        let now = self.licence.inner().world.now();
         if why == GaveUp::TooLarge {
             self.licence.inner().marks.set(self.licence.key(), Mark::Oversize, now.mono);
         }

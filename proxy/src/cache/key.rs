@@ -190,6 +190,14 @@ impl Key {
         read_url(self.bytes()).map_or(UrlParts { scheme: "", host: "", path: "", query: "" }, |(url, _)| url)
     }
 
+    /// All parts, as names and values: `origin`, `scheme`, `host`, `path`, `query NAME`, `header NAME`, `cookie NAME`, and what
+    /// the edge chose. Parts of the same name are one, with a comma between the values.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(String, String)> {
+        // Never missing: the one constructor writes them all.
+        read_parts(self.bytes()).unwrap_or_default()
+    }
+
     /// The key from its bytes, as they were kept; none if they are no key of this version.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         read_url(bytes)?;
@@ -286,29 +294,76 @@ fn seed() -> u64 {
 
 /// Reads the URL at the beginning of a key, and says how many bytes stand behind it.
 fn read_url(bytes: &[u8]) -> Option<(UrlParts<'_>, usize)> {
-    fn number(rest: &mut &[u8]) -> Option<usize> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = *rest.split_off_first()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return usize::try_from(number).ok();
-            }
-        }
-        None
-    }
     fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-        let length = number(rest)?;
-        let (part, behind) = rest.split_at_checked(length)?;
-        *rest = behind;
-        std::str::from_utf8(part).ok()
+        std::str::from_utf8(read_part(rest)?).ok()
     }
+    let number = read_number;
     let mut rest = bytes.strip_prefix(&[VERSION])?;
     part(&mut rest)?; // the namespace: a URL is the same in all of them
     let (scheme, host, path) = (part(&mut rest)?, part(&mut rest)?, part(&mut rest)?);
     number(&mut rest)?; // whether there is a query at all
     let query = part(&mut rest)?;
     Some((UrlParts { scheme, host, path, query }, rest.len()))
+}
+
+fn read_number(rest: &mut &[u8]) -> Option<usize> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let byte = *rest.split_off_first()?;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return usize::try_from(number).ok();
+        }
+    }
+    None
+}
+
+fn read_part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = read_number(rest)?;
+    let (part, behind) = rest.split_at_checked(length)?;
+    *rest = behind;
+    Some(part)
+}
+
+fn read_parts(bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut rest = bytes.strip_prefix(&[VERSION])?;
+    let mut parts: Vec<(String, String)> = Vec::new();
+    let mut add = |name: String, value: &str| match parts.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, values)) => {
+            values.push_str(", ");
+            values.push_str(value);
+        }
+        None => parts.push((name, value.to_owned())),
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    for name in ["origin", "scheme", "host", "path"] {
+        add(name.to_owned(), &text(read_part(&mut rest)?));
+    }
+    read_number(&mut rest)?;
+    let query = text(read_part(&mut rest)?);
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) => (name.to_owned(), value.to_owned()),
+        None => (pair.to_owned(), String::new()),
+    };
+    for (name, value) in query.split('&').filter(|pair| !pair.is_empty()).map(pair) {
+        add(format!("query {name}"), &value);
+    }
+    for _ in 0..read_number(&mut rest)? {
+        let name = text(read_part(&mut rest)?);
+        for _ in 0..read_number(&mut rest)? {
+            add(format!("header {name}"), &text(read_part(&mut rest)?));
+        }
+    }
+    for _ in 0..read_number(&mut rest)? {
+        let (name, value) = pair(&text(read_part(&mut rest)?));
+        add(format!("cookie {name}"), &value);
+    }
+    for _ in 0..read_number(&mut rest)? {
+        let name = text(read_part(&mut rest)?);
+        let value = text(read_part(&mut rest)?);
+        add(name.replacen('.', " ", 1), &value);
+    }
+    Some(parts)
 }
 
 struct Writer(Vec<u8>);

@@ -57,7 +57,7 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn bypass(&self) -> Option<BypassReason> {
+    pub(super) fn bypass(&self) -> Option<BypassReason> {
         let has = |name: &HeaderName| self.headers.contains_key(name);
         if self.policy.is_disabled() {
             Some(BypassReason::Policy)
@@ -78,7 +78,7 @@ impl Ask<'_> {
     }
 
     /// Why nothing but a fresh stored response helps this request.
-    fn needs_complete(&self) -> Option<BypassReason> {
+    pub(super) fn needs_complete(&self) -> Option<BypassReason> {
         if *self.method == Method::HEAD {
             (!self.policy.rules.head_fill).then_some(BypassReason::Head)
         } else {
@@ -87,7 +87,7 @@ impl Ask<'_> {
     }
 
     /// The request's own directives, where they count.
-    fn control(&self) -> RequestControl {
+    pub(super) fn control(&self) -> RequestControl {
         if self.policy.rules.honour_requests { RequestControl::parse(self.headers) } else { RequestControl::default() }
     }
 
@@ -170,7 +170,8 @@ impl Cache {
         if let Some(served) = stored.and_then(|entry| self.fresh_hit(&entry, ask, now)) {
             return Lookup::Hit(Box::new(served));
         }
-        let deadline = now.mono + WAIT_LIMIT;
+        let begun = Instant::now();
+        let deadline = begun + WAIT_LIMIT;
         let mut at = now;
         loop {
             let Waiting { receiver, arrived, stale } = match self.begin(ask, at) {
@@ -178,9 +179,9 @@ impl Cache {
                 Begin::Wait(waiting) => waiting,
             };
             let soft = ask.policy.rules.stale_soft_deadline.filter(|_| stale.is_some());
-            let until = soft.map_or(deadline, |soft| deadline.min(now.mono + soft));
+            let until = soft.map_or(deadline, |soft| deadline.min(begun + soft));
             let signal = timeout_at(until, receiver).await;
-            let waited = Instant::now().saturating_duration_since(now.mono);
+            let waited = begun.elapsed();
             at = Now { wall: now.wall + waited, mono: now.mono + waited };
             let Ok(signal) = signal else {
                 let stale = stale.and_then(|stale| stand_in(&stale, Failure::Unreachable, ask, at));

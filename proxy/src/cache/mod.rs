@@ -24,8 +24,10 @@ mod freshness;
 mod key;
 mod lookup;
 mod marks;
+mod nearest;
 mod normalise;
 mod parts;
+mod peek;
 mod policy;
 mod purge;
 mod range;
@@ -67,7 +69,9 @@ pub use self::{
     freshness::Failure,
     key::{Key, KeyInput, KeyedRequest},
     lookup::{Ask, Lookup},
+    nearest::{Difference, Near},
     normalise::{Coding, Normalise, joined},
+    peek::{Peeked, Stored},
     policy::{CachePolicy, Delimited, NoStoreReason, Selection, Ttl},
     purge::{Kind as PurgeKind, Recorded, Scope},
     rules::{AgePenalty, ErrorTtl, Rules, SetCookie, Targeted, VaryLanguage},
@@ -84,6 +88,7 @@ use self::{
     search::Searches,
     store::Store,
 };
+use crate::world::World;
 
 /// A moment on both clocks: dates of messages are compared with the wall, durations are counted on the monotonic one.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +145,8 @@ pub(crate) struct Inner {
     /// Rung when purges have piled up.
     sweeper: Notify,
     limits: CacheLimits,
+    /// Where fills read the time.
+    world: World,
     /// The first moment that was seen; uses are dated from it.
     epoch: OnceLock<Instant>,
 }
@@ -156,6 +163,12 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
+        Self::within(World::Real, limits)
+    }
+
+    /// An empty cache in a world of its own.
+    #[must_use]
+    pub fn within(world: World, limits: CacheLimits) -> Self {
         let inner = Inner {
             store: Store::new(limits.memory, limits.largest_in_memory()),
             marks: Marks::new(),
@@ -166,6 +179,7 @@ impl Cache {
             recalls: Mutex::default(),
             sweeper: Notify::new(),
             limits,
+            world,
             epoch: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }

@@ -50,6 +50,11 @@ impl Variant {
         Self::by(named, request, language)
     }
 
+    /// Names and values.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
+        self.named.iter().map(|(name, value)| (name, value.as_deref()))
+    }
+
     /// What this variant's names select in another request.
     pub(crate) fn counterpart(&self, request: &HeaderMap) -> Self {
         Self::by(self.named.iter().map(|(name, _)| name.clone()).collect(), request, self.language)

@@ -4,13 +4,14 @@ use super::{Exit, output::Output, schema};
 use serde_json::json;
 use std::{fs, io, path::Path};
 
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("edge.toml", include_str!("../init/edge.toml")),
     ("functions/rewrite.js", include_str!("../init/functions/rewrite.js")),
     ("functions/add_headers.js", include_str!("../init/functions/add_headers.js")),
     ("types/cloudfront-functions.d.ts", include_str!("../init/types/cloudfront-functions.d.ts")),
     ("types/lambda-edge.d.ts", include_str!("../init/types/lambda-edge.d.ts")),
     ("jsconfig.json", include_str!("../init/jsconfig.json")),
+    ("tests/site.toml", include_str!("../init/tests/site.toml")),
     ("site/index.html", include_str!("../init/site/index.html")),
     ("site/about/index.html", include_str!("../init/site/about/index.html")),
     (".gitignore", include_str!("../init/gitignore")),

@@ -9,8 +9,10 @@ mod demo;
 mod dev;
 mod doctor;
 mod experiment;
+mod explain;
 mod findings;
 mod init;
+mod invoke;
 mod jwt;
 mod kv;
 mod line;
@@ -21,6 +23,8 @@ mod reload;
 mod schema;
 mod serve;
 mod sign;
+mod test;
+mod trace;
 mod watch;
 
 pub(crate) use watch::{folders_below, is_source};
@@ -109,6 +113,16 @@ enum Verb {
     },
     /// Check a configuration and load its functions, without serving.
     Check(CheckArguments),
+    /// Run tests of functions and of the whole edge, in process: own clock, own cache, scripted origins.
+    Test(test::TestArguments),
+    /// Run one function once, with an event from a file; exit code 1: it failed, or its result is invalid.
+    Invoke(invoke::InvokeArguments),
+    /// Tell what would happen to a request, and why, without sending it.
+    Explain(explain::ExplainArguments),
+    /// The full record of one real request of a running node.
+    Trace(trace::TraceArguments),
+    /// Requests of a running node as they come, with console output and errors.
+    Tail(trace::TailArguments),
     /// Look into tokens, and make some for tests.
     #[command(subcommand)]
     Jwt(jwt::JwtVerb),
@@ -235,6 +249,11 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Reload { json, node } => runtime.block_on(reload::run(&node, json, output)),
         Verb::Check(arguments) => runtime.block_on(check::run(arguments, output)),
+        Verb::Test(arguments) => runtime.block_on(test::run(arguments, output)),
+        Verb::Invoke(arguments) => runtime.block_on(invoke::run(arguments, output)),
+        Verb::Explain(arguments) => runtime.block_on(explain::run(arguments, output)),
+        Verb::Trace(arguments) => runtime.block_on(trace::run(arguments, output)),
+        Verb::Tail(arguments) => runtime.block_on(trace::tail(arguments, output)),
         Verb::Jwt(verb) => runtime.block_on(jwt::run(&verb, output)),
         Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),

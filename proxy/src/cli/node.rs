@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
     net::{TcpStream, UnixStream},
 };
 
@@ -152,8 +152,48 @@ impl Node {
         }
     }
 
-    async fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, String)> {
-        let body = body.map(Value::to_string).unwrap_or_default();
+    /// Reads an answer that goes on, line by line, until the node ends it.
+    pub(super) async fn follow(&self, path: &str, mut tell: impl FnMut(&str)) -> Result<(), NodeError> {
+        let unreachable =
+            |error: io::Error| NodeError::Unreachable(format!("no node answers at {}: {error}", self.address));
+        let request = format!("{}\r\n", self.head("GET", path));
+        match &self.address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+                self.lines(stream, &request, &mut tell).await
+            }
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(unreachable)?;
+                self.lines(stream, &request, &mut tell).await
+            }
+        }
+    }
+
+    async fn lines(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+        request: &str,
+        tell: &mut impl FnMut(&str),
+    ) -> Result<(), NodeError> {
+        let unreachable = |error: io::Error| NodeError::Unreachable(format!("{}: {error}", self.address));
+        stream.write_all(request.as_bytes()).await.map_err(unreachable)?;
+        let mut lines = BufReader::new(stream).lines();
+        let status = lines.next_line().await.map_err(unreachable)?.unwrap_or_default();
+        if status.split(' ').nth(1) != Some("200") {
+            return Err(NodeError::Unreachable(format!("{} refuses: {status}", self.address)));
+        }
+        let mut in_head = true;
+        while let Some(line) = lines.next_line().await.map_err(unreachable)? {
+            in_head = in_head && !line.is_empty();
+            if !in_head && !line.is_empty() {
+                tell(&line);
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of a request, without its last line.
+    fn head(&self, method: &str, path: &str) -> String {
         let host = match &self.address {
             Address::Tcp(address) => address.clone(),
             Address::Unix(_) => "localhost".to_owned(),
@@ -163,6 +203,12 @@ impl Node {
         if let Some(token) = &self.token {
             head.push_str(&format!("authorization: Bearer {}\r\n", token.expose()));
         }
+        head
+    }
+
+    async fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, String)> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut head = self.head(method, path);
         if !body.is_empty() {
             head.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
         }

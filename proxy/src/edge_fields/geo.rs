@@ -6,6 +6,7 @@
 
 use maxminddb::{MaxMindDbError, Reader, geoip2};
 use std::{
+    collections::HashMap,
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -45,6 +46,38 @@ type Database = Reader<Vec<u8>>;
 pub struct GeoDatabases {
     places: Option<Arc<Database>>,
     networks: Option<Arc<Database>>,
+    /// What a test says, in the place of both.
+    played: Option<Arc<PlayedPlaces>>,
+}
+
+/// Where a test says that addresses are.
+#[derive(Debug, Default)]
+pub struct PlayedPlaces(Mutex<HashMap<IpAddr, PlayedPlace>>);
+
+/// A place in a test.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlayedPlace {
+    /// ISO code of the country, in capitals.
+    pub country: String,
+    /// Code of the region.
+    pub region: Option<String>,
+    /// The city's name.
+    pub city: Option<String>,
+}
+
+impl PlayedPlaces {
+    /// Puts an address at a place, or nowhere.
+    pub fn put(&self, address: IpAddr, place: Option<PlayedPlace>) {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match place {
+            Some(place) => drop(places.insert(address, place)),
+            None => drop(places.remove(&address)),
+        }
+    }
+
+    fn find(&self, address: IpAddr) -> Option<PlayedPlace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&address).cloned()
+    }
 }
 
 impl fmt::Debug for GeoDatabases {
@@ -59,14 +92,28 @@ impl fmt::Debug for GeoDatabases {
 }
 
 impl GeoDatabases {
+    /// None, but what a test says.
+    #[must_use]
+    pub fn played(places: Arc<PlayedPlaces>) -> Self {
+        Self { places: None, networks: None, played: Some(places) }
+    }
+
     /// The ISO code of the country that an address is in, in capitals.
     #[must_use]
     pub fn country(&self, address: IpAddr) -> Option<String> {
+        if let Some(played) = &self.played {
+            return played.find(address).map(|place| place.country);
+        }
         let found = self.places.as_ref()?.lookup(address).and_then(|found| found.decode::<geoip2::Country<'_>>());
         found.ok()??.country.iso_code.map(str::to_owned)
     }
 
     pub(super) fn place(&self, address: IpAddr) -> Place {
+        if let Some(played) = &self.played {
+            let found = played.find(address).unwrap_or_default();
+            let country = Some(found.country).filter(|country| !country.is_empty());
+            return Place { country, region: found.region, city: found.city, ..Place::default() };
+        }
         let mut place = self.places.as_ref().map(|reader| located(reader, address)).unwrap_or_default();
         place.asn = self.networks.as_ref().and_then(|reader| {
             reader.lookup(address).and_then(|found| found.decode::<geoip2::Asn<'_>>()).ok()??.autonomous_system_number
@@ -125,7 +172,7 @@ impl OpenDatabases {
         }
         let places = places.map(|file| self.reader(file)).transpose()?;
         let networks = networks.map(|file| self.reader(file)).transpose()?;
-        Ok(Some(GeoDatabases { places, networks }))
+        Ok(Some(GeoDatabases { places, networks, played: None }))
     }
 
     pub(super) fn reader(&self, file: &Path) -> Result<Arc<Database>, GeoError> {

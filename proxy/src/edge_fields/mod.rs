@@ -14,12 +14,12 @@ mod geo;
 #[cfg(test)]
 mod tests;
 
-pub use geo::{GeoDatabases, GeoError, OpenDatabases};
+pub use geo::{GeoDatabases, GeoError, OpenDatabases, PlayedPlace, PlayedPlaces};
 
 use crate::{
     auth::signed,
     gate::Received,
-    listener::Connection,
+    listener::{Connection, Scheme},
     site::{Behavior, Site},
 };
 use edgehook_contract::Family;
@@ -127,6 +127,8 @@ pub struct Arrival {
     connection: Arc<Connection>,
     /// Whether it is the connection's first request.
     first: bool,
+    /// The protocol that it came in.
+    version: Version,
     /// Names of its fields, and how many lines they had; where some behavior asks.
     order: Option<(String, usize)>,
     /// Path and query of the request that ended in an error, where this one is for its page.
@@ -138,7 +140,23 @@ impl Arrival {
     #[must_use]
     pub fn of<B>(connection: &Arc<Connection>, request: &Request<B>, keep_order: bool) -> Self {
         let order = keep_order.then(|| (order(request), request.headers().len()));
-        Self { connection: connection.clone(), first: connection.begin_request(), order, failed: None }
+        let first = connection.begin_request();
+        Self { connection: connection.clone(), first, version: request.version(), order, failed: None }
+    }
+
+    /// Cleartext or TLS.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.connection.scheme
+    }
+
+    /// The protocol, as `HTTP/1.1`.
+    pub(crate) fn protocol(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2.0",
+            Version::HTTP_3 => "HTTP/3.0",
+            _ => "HTTP/1.1",
+        }
     }
 
     /// Notes that what follows is for the page of an error that a request for this path and query ended in.

@@ -27,6 +27,20 @@ pub enum How {
     Forced,
 }
 
+impl How {
+    /// The word in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drawn => "drawn",
+            Self::Kept => "kept",
+            Self::Moved => "moved",
+            Self::Hashed(_) => "hashed",
+            Self::Forced => "forced",
+        }
+    }
+}
+
 /// What is known of the viewer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Evidence<'a> {

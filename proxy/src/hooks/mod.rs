@@ -10,6 +10,7 @@
 mod breaker;
 mod convert;
 mod function;
+mod invoke;
 mod request_body;
 mod run;
 
@@ -280,3 +281,4 @@ pub async fn viewer_response(
 
 pub use convert::{Replaced as BodyAfterHook, request as request_message};
 pub(crate) use convert::{header_map, headers as contract_headers};
+pub(crate) use invoke::{Invoked, invoke};

@@ -3,7 +3,7 @@
 use super::function::{Function, FunctionBody, OnError};
 use crate::{
     fault::Fault,
-    record::{HookRecord, Record},
+    record::{HookEvent, HookRecord, HookResult, Purpose, Record},
 };
 use edgehook_contract::{
     Fault as Class, HookPoint, RequestMessage, ResponseMessage, Violation, Violations,
@@ -52,10 +52,30 @@ pub(super) enum Outcome {
     Response { message: ResponseMessage, body: Option<Vec<u8>> },
 }
 
+impl Outcome {
+    pub(super) fn recorded(&self) -> Option<HookResult> {
+        match self {
+            Self::Untouched => None,
+            Self::Request { request, origin, body, choice } => Some(HookResult::Request {
+                message: request.clone(),
+                origin: origin.clone(),
+                choice: choice.clone(),
+                body: body.clone(),
+            }),
+            Self::Response { message, body } => {
+                Some(HookResult::Response { message: message.clone(), body: body.clone() })
+            }
+        }
+    }
+}
+
+/// The time in milliseconds since 1970 and the random bytes of a run, where they are not its host's own.
+pub(super) type Moment = Option<(u64, [u8; 32])>;
+
 /// A failed run.
-struct Failure {
-    class: Class,
-    detail: String,
+pub(super) struct Failure {
+    pub(super) class: Class,
+    pub(super) detail: String,
     /// Each rule that its result broke.
     violations: Vec<String>,
 }
@@ -99,20 +119,29 @@ pub(super) async fn run(
     let start = Instant::now();
     let mut hook_record = HookRecord::new(&function.name, hook);
     hook_record.distribution.clone_from(&function.facts.distribution_id);
+    hook_record.messages = record.trace.is_some().then(Box::default);
     let result = if function.breaker.as_ref().is_none_or(|breaker| breaker.admits(start)) {
-        called(function, hook, request_id, message, &mut hook_record).await
+        let moment = record.world.of_run();
+        hook_record.counted = record.purpose == Purpose::Serve;
+        called(function, hook, (request_id, moment), message, &mut hook_record).await
     } else {
         let text = "circuit_breaker: it failed so often in a row that it is not called for a while";
         Err(Failure::new(Class::Throttled, text))
     };
     hook_record.time = start.elapsed();
     let class = result.as_ref().err().map(|failure| failure.class);
-    function.counts.ran(class);
-    if let Some(breaker) = function.breaker.as_ref().filter(|_| class != Some(Class::Throttled)) {
+    if record.purpose == Purpose::Serve {
+        function.counts.ran(class);
+    }
+    let counts = record.purpose == Purpose::Serve;
+    if let Some(breaker) = function.breaker.as_ref().filter(|_| counts && class != Some(Class::Throttled)) {
         breaker.ended(class == Some(Class::Execution), Instant::now());
     }
     let failure = match result {
         Ok(outcome) => {
+            if let Some(messages) = &mut hook_record.messages {
+                messages.result = outcome.recorded();
+            }
             record.hooks.push(hook_record);
             return Ok(outcome);
         }
@@ -128,21 +157,27 @@ pub(super) async fn run(
 }
 
 /// Hands the call to hosts or environments.
-async fn called(
+pub(super) async fn called(
     function: &Function,
     hook: HookPoint,
-    request_id: &str,
+    (request_id, moment): (&str, Moment),
     message: Message<'_>,
     record: &mut HookRecord,
 ) -> Result<Outcome, Failure> {
     match &function.body {
         FunctionBody::Viewer { hosts, id, budget, rules } => {
             let event = viewer_event(function, hook, request_id, message);
+            if let Some(messages) = &mut record.messages {
+                messages.event = Some(HookEvent::Viewer(Box::new(event.clone())));
+            }
             let measured = Measured { record: &mut *record, budget: *budget, function };
-            run_viewer(hosts, id.id(), event, message, rules, measured).await
+            run_viewer(hosts, id.id(), (event, moment), message, rules, measured).await
         }
         FunctionBody::Lambda { environments, origin_rules, .. } => {
             let event = lambda_event(function, hook, request_id, message);
+            if let Some(messages) = &mut record.messages {
+                messages.event = Some(HookEvent::Lambda(Box::new(event.clone())));
+            }
             run_lambda(environments, &event, *origin_rules, record).await
         }
         FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
@@ -173,18 +208,22 @@ struct Measured<'a> {
 async fn run_viewer(
     hosts: &Hosts,
     id: edgehook_viewer::supervisor::FunctionId,
-    event: viewer::Event,
+    (event, moment): (viewer::Event, Moment),
     message: Message<'_>,
     rules: &Rules,
     measured: Measured<'_>,
 ) -> Result<Outcome, Failure> {
     let hook = event.hook;
-    let run = hosts.invoke(id, &event).await.map_err(|error| match error {
+    let run = hosts.invoke_at(id, &event, moment).await.map_err(|error| match error {
         CallError::Throttled => Failure::new(Class::Throttled, error.to_string()),
         CallError::NoHost => Failure::new(Class::Execution, error.to_string()),
     })?;
     measured.record.cpu = Some((run.cpu, measured.budget));
-    measured.function.counts.used(run.utilization(measured.budget), run.reads);
+    let utilization = run.utilization(measured.budget);
+    measured.record.utilization = Some(utilization);
+    if measured.record.counted {
+        measured.function.counts.used(utilization, run.reads);
+    }
     let judged = run.judged(&event, rules);
     measured.record.logs = run.logs;
     match judged? {
@@ -241,6 +280,9 @@ async fn run_lambda(
         error => Failure::new(Class::Execution, error.to_string()),
     })?;
     record.cold_start = invoked.init;
+    if let Some(messages) = &mut record.messages {
+        messages.returned = Some(invoked.result.clone());
+    }
     match lambda::apply(event, &invoked.result, origin_rules)? {
         Applied::Request { request, origin, body } => Ok(Outcome::Request { request, origin, body, choice: None }),
         Applied::Response(AppliedResponse { message, body }) => {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::address::{AddressPolicy, plain_name};
 use super::connect::Connector;
 use super::http::Endpoint;
-use super::{Origin, OriginBuildError, OriginError, OriginSettings, Source, Target, Waits, tls};
+use super::{Origin, OriginBuildError, OriginError, OriginSettings, Source, Stage, Target, Waits, tls};
 
 /// Pools kept at a time. A function that makes up hosts must not fill the memory.
 const MAX_ENDPOINTS: usize = 256;
@@ -23,6 +23,8 @@ const MAX_ENDPOINTS: usize = 256;
 pub struct DynamicOrigins {
     policy: Arc<AddressPolicy>,
     endpoints: Mutex<HashMap<Key, Entry>>,
+    /// Who plays all of them, in tests of configurations.
+    stage: Option<Arc<dyn Stage>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +48,13 @@ impl DynamicOrigins {
     /// # Errors
     /// [`OriginBuildError::Allowed`] names an entry that is neither name nor network.
     pub fn new(allowed: &[String], refused: Vec<SocketAddr>) -> Result<Self, OriginBuildError> {
-        Ok(Self { policy: Arc::new(AddressPolicy::new(allowed, refused)?), endpoints: Mutex::default() })
+        Ok(Self { policy: Arc::new(AddressPolicy::new(allowed, refused)?), endpoints: Mutex::default(), stage: None })
+    }
+
+    /// The same, played.
+    #[must_use]
+    pub fn on(self, stage: Arc<dyn Stage>) -> Self {
+        Self { stage: Some(stage), ..self }
     }
 
     /// The origin that `settings` describe; `ca` is not looked at. Connects to nothing, but may read the system's
@@ -58,6 +66,11 @@ impl DynamicOrigins {
         let Target::Url { https, host, port, path_prefix } = &settings.target else {
             return Err(OriginError::Blocked("functions cannot choose folders".to_owned()));
         };
+        if let Some(stage) = &self.stage {
+            let usual = *port == if *https { 443 } else { 80 };
+            let name = if usual { host.clone() } else { format!("{host}:{port}") };
+            return Ok(Origin::staged(&name, settings, stage.clone()));
+        }
         let endpoint = self.endpoint(*https, host, *port, settings.server_name.as_deref(), settings.max_connections)?;
         Ok(Origin::of_endpoint(endpoint, Waits::of(settings), path_prefix))
     }

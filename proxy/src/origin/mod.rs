@@ -18,6 +18,7 @@ mod headers;
 mod http;
 mod pool;
 mod resolve;
+mod staged;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -33,6 +34,7 @@ use crate::{body::Body, interim::Interim};
 
 pub use dynamic::DynamicOrigins;
 pub use error::{OriginBuildError, OriginError};
+pub use staged::{Played, Stage};
 
 use connect::Connector;
 use dir::Folder;
@@ -156,6 +158,7 @@ pub struct Origin {
 enum Source {
     Server { endpoint: Arc<Endpoint>, timing: Waits, path_prefix: Arc<str> },
     Folder(Arc<Folder>),
+    Staged { stage: Arc<dyn Stage>, name: Arc<str>, timing: Waits },
 }
 
 impl Waits {
@@ -192,11 +195,17 @@ impl Origin {
         Ok(Self { source })
     }
 
+    /// An origin that `stage` plays.
+    #[must_use]
+    pub fn staged(name: &str, settings: &OriginSettings, stage: Arc<dyn Stage>) -> Self {
+        Self { source: Source::Staged { stage, name: name.into(), timing: Waits::of(settings) } }
+    }
+
     /// The same origin with other waits. A folder has none.
     #[must_use]
     pub fn with_timeouts(&self, read: Duration, keepalive: Duration) -> Self {
         let mut origin = self.clone();
-        if let Source::Server { timing, .. } = &mut origin.source {
+        if let Source::Server { timing, .. } | Source::Staged { timing, .. } = &mut origin.source {
             (timing.read, timing.keepalive) = (read, keepalive);
         }
         origin
@@ -210,7 +219,7 @@ impl Origin {
     #[must_use]
     pub fn with_waits(&self, waits: Waits) -> Self {
         let mut origin = self.clone();
-        if let Source::Server { timing, .. } = &mut origin.source {
+        if let Source::Server { timing, .. } | Source::Staged { timing, .. } = &mut origin.source {
             *timing = waits;
         }
         origin
@@ -228,6 +237,7 @@ impl Origin {
         match &self.source {
             Source::Server { endpoint, timing, path_prefix } => endpoint.send(request, *timing, path_prefix).await,
             Source::Folder(folder) => Ok(folder.send(request).await),
+            Source::Staged { stage, name, timing } => stage.answer(name, *timing, request).await,
         }
     }
 }

@@ -261,6 +261,19 @@ impl Hosts {
     /// # Errors
     /// The function was not run. A run that failed is an `Ok` whose outcome says so.
     pub async fn invoke(&self, function: FunctionId, event: &Event) -> Result<Run, CallError> {
+        self.invoke_at(function, event, None).await
+    }
+
+    /// Runs a function once, at another time (in milliseconds since 1970) and with other random bytes than the present ones.
+    ///
+    /// # Errors
+    /// As [`Hosts::invoke`].
+    pub async fn invoke_at(
+        &self,
+        function: FunctionId,
+        event: &Event,
+        moment: Option<(u64, [u8; 32])>,
+    ) -> Result<Run, CallError> {
         let budget = lock(&self.0.held).programs.get(&function.0).map_or(0, |program| program.budget);
         let patience = Duration::from_micros(u64::from(budget));
         if self.0.crashes.is_out(function.0, Instant::now()) {
@@ -277,11 +290,12 @@ impl Hosts {
         // A call whose host died before it started goes to another one, once.
         for attempt in 0..2 {
             let Some(host) = self.host_for(function) else { return Err(CallError::NoHost) };
+            let (now, entropy) = moment.unwrap_or_else(|| (now(), entropy::draw()));
             let message = ToHost::Invoke {
                 call: self.0.next_call.fetch_add(1, Ordering::Relaxed),
                 function: function.0,
-                entropy: entropy::draw(),
-                now: now(),
+                entropy,
+                now,
                 event: if attempt == 0 { event.clone() } else { std::mem::take(&mut event) },
             };
             let (answer, answered) = oneshot::channel();

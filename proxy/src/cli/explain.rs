@@ -1,0 +1,148 @@
+//! `edgehook explain`: what would happen to a request, and why, without sending it.
+
+use super::{
+    Exit, NodeArguments, load_config, no_config,
+    node::{Node, NodeError},
+    output::Output,
+};
+use crate::{
+    record::{Mask, Purpose},
+    workbench::{
+        engine::Engine,
+        explain::{self, Explanation, Wanted},
+        lines::Places,
+    },
+};
+use clap::Args;
+use edgehook_config::Mode;
+use serde_json::json;
+use std::path::Path;
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// The URL, such as https://www.example.com/shop/?page=2
+    url: String,
+    /// A header, as `Name: value`; as often as wanted.
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// The method.
+    #[arg(short = 'X', long, default_value = "GET")]
+    method: String,
+    /// The viewer's address [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    viewer: Option<std::net::IpAddr>,
+    /// At a later time, such as +15m or +1h.
+    #[arg(long, value_name = "+TIME")]
+    at: Option<String>,
+    /// Ask no running node: the cache is assumed to be empty.
+    #[arg(long, conflicts_with = "live")]
+    offline: bool,
+    /// Let the running node explain, with its configuration, functions and cache. Its Lambda functions are not run.
+    #[arg(long)]
+    live: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    node: NodeArguments,
+}
+
+pub(super) async fn run(arguments: ExplainArguments, output: &Output) -> Exit {
+    let wanted = match wanted(&arguments) {
+        Ok(wanted) => wanted,
+        Err(problem) => {
+            output.error(&problem);
+            return Exit::Invalid;
+        }
+    };
+    let told = if arguments.live {
+        live(&arguments, &wanted, output).await
+    } else {
+        on_disk(&arguments, &wanted, output).await
+    };
+    let told = match told {
+        Ok(told) => told,
+        Err(exit) => return exit,
+    };
+    if arguments.json {
+        output.result(&serde_json::to_string(&told).unwrap_or_default());
+        return Exit::Done;
+    }
+    let file = arguments.node.config_file();
+    let places = file.as_deref().map(Places::read).unwrap_or_default();
+    output.result(&explain::human(&told, &|rule| places.of(rule), output.color()));
+    Exit::Done
+}
+
+fn wanted(arguments: &ExplainArguments) -> Result<Wanted, String> {
+    let header = |text: &String| match text.split_once(':') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err(format!("{text:?} is no header; write \"Name: value\"")),
+    };
+    let later = match &arguments.at {
+        None => 0,
+        Some(text) => crate::workbench::cases::duration(text.trim_start_matches('+'))
+            .ok_or_else(|| format!("{text:?} is no time; write +15m, +1h or +2d"))?
+            .as_secs(),
+    };
+    Ok(Wanted {
+        url: arguments.url.clone(),
+        method: arguments.method.to_ascii_uppercase(),
+        headers: arguments.headers.iter().map(header).collect::<Result<_, _>>()?,
+        viewer: arguments.viewer,
+        later,
+    })
+}
+
+fn node(arguments: &ExplainArguments, output: &Output) -> Result<Node, Exit> {
+    arguments.node.node(output).map_err(|problem| {
+        output.error(&problem);
+        Exit::Invalid
+    })
+}
+
+async fn live(arguments: &ExplainArguments, wanted: &Wanted, output: &Output) -> Result<Explanation, Exit> {
+    let node = node(arguments, output)?;
+    let answer = node.call("POST", "/explain", Some(&json!(wanted))).await.map_err(|error| error.report(output))?;
+    serde_json::from_value(answer).map_err(|error| {
+        output.error(&format!("the node's answer is not understood: {error}"));
+        Exit::Unreachable
+    })
+}
+
+async fn on_disk(arguments: &ExplainArguments, wanted: &Wanted, output: &Output) -> Result<Explanation, Exit> {
+    let Some(file) = arguments.node.config_file() else { return Err(no_config(output)) };
+    let Some(loaded) = load_config(&file, Mode::Check, output) else { return Err(Exit::Invalid) };
+    let invalid = |problem: String| {
+        output.error(&problem);
+        Exit::Invalid
+    };
+    let engine = Engine::start(loaded.config).await.map_err(|error| invalid(error.to_string()))?;
+    engine.broken.iter().for_each(|problem| output.error(&problem.to_string()));
+    let told = explain::explain(engine.site(), wanted, Purpose::Explain, &Mask::nothing()).await;
+    let mut told = told.map_err(invalid)?;
+    told.cache_from = "empty".to_owned();
+    if !arguments.offline {
+        from_node(arguments, &file, &mut told, output).await?;
+    }
+    Ok(told)
+}
+
+/// Asks the node what its cache has. No node is no error, unless one was named.
+async fn from_node(
+    arguments: &ExplainArguments,
+    _file: &Path,
+    told: &mut Explanation,
+    output: &Output,
+) -> Result<(), Exit> {
+    let Some(lookup) = told.key.take() else { return Ok(()) };
+    let node = node(arguments, output)?;
+    match node.call("POST", "/explain/stored", Some(&json!(lookup))).await {
+        Ok(found) => {
+            told.with(serde_json::from_value(found).unwrap_or_default());
+            Ok(())
+        }
+        Err(NodeError::Unreachable(_)) if !arguments.node.names_node() => Ok(()),
+        Err(error) => Err(error.report(output)),
+    }
+}

@@ -1,0 +1,544 @@
+//! What would happen to a request, and why: `edgehook explain` and the admin API's `/explain`.
+//!
+//! The request takes the real way up to the cache, the same code as if it were served; then the cache is looked at without being
+//! asked, and what would follow is told from the configuration. Nothing is sent, stored, counted or waited for.
+
+use super::near::why_near;
+use crate::{
+    body,
+    cache::{Key, Near, Peeked, Stored},
+    edge::begin,
+    fetch::ask,
+    forward::{self, Extent},
+    gate,
+    invalidate::key,
+    lifecycle::{self, Asked, Delivery, Question},
+    listener::{Connection, Scheme},
+    record::{HookPart, KeyPart, Mask, Purpose, Record, RequestRecord, Trace},
+    site::Site,
+};
+use edgehook_contract::Family;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+/// A request to be explained.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// Scheme, host, path and query.
+    pub(crate) url: String,
+    pub(crate) method: String,
+    pub(crate) headers: Vec<(String, String)>,
+    /// The viewer's address.
+    pub(crate) viewer: Option<IpAddr>,
+    /// Seconds from now.
+    pub(crate) later: u64,
+}
+
+/// What would happen.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Explanation {
+    /// Number of this shape: 1.
+    pub(crate) schema: u32,
+    /// Where the cache was looked at: `node`, `live` or `empty`.
+    pub(crate) cache_from: String,
+    /// Seconds from now at which it would happen.
+    pub(crate) later: u64,
+    /// What it would be: hit, stale, miss, expired, bypass, generated or error.
+    pub(crate) outcome: String,
+    /// The status, where it is known already.
+    pub(crate) status: Option<u16>,
+    /// Why the request would be refused, or how a function failed.
+    pub(crate) failure: Option<String>,
+    /// The steps up to the cache, as in the record of a request.
+    pub(crate) steps: RequestRecord,
+    /// What is stored.
+    pub(crate) stored: Option<StoredPart>,
+    /// Why the cache would be passed by, or what is missing.
+    pub(crate) reason: Option<String>,
+    /// The stored answer that comes nearest.
+    pub(crate) nearest: Option<NearPart>,
+    /// The origin that would be asked.
+    pub(crate) origin: Option<OriginPart>,
+    /// How long an answer would be kept.
+    pub(crate) lifetime: Option<LifetimePart>,
+    /// Functions that were not run.
+    pub(crate) not_run: Vec<String>,
+    /// The key, by which a node is asked for what it has.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(crate) key: Option<Lookup>,
+}
+
+/// What a node is asked about its cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Lookup {
+    pub(crate) key: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) later: u64,
+}
+
+/// A stored answer.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct StoredPart {
+    /// Its age in seconds.
+    pub(crate) age: u64,
+    /// Seconds of freshness left, negative when stale.
+    pub(crate) ttl: i64,
+}
+
+/// The nearest stored answer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct NearPart {
+    /// In what it differs: part, here, there.
+    pub(crate) differs: Vec<(String, Option<String>, Option<String>)>,
+    /// Its age in seconds.
+    pub(crate) age: u64,
+    /// Seconds of freshness left, negative when stale.
+    pub(crate) ttl: i64,
+}
+
+/// The origin that would be asked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct OriginPart {
+    /// Its name.
+    pub(crate) name: String,
+    /// The method.
+    pub(crate) method: String,
+    /// The URL.
+    pub(crate) url: String,
+    /// The function that would run before, and may change all that.
+    pub(crate) before: Option<String>,
+    /// The function that would run after.
+    pub(crate) after: Option<String>,
+}
+
+/// Bounds of a freshness lifetime, in seconds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct LifetimePart {
+    /// MinTTL.
+    pub(crate) min: u64,
+    /// DefaultTTL.
+    pub(crate) default: u64,
+    /// MaxTTL.
+    pub(crate) max: u64,
+}
+
+impl From<Stored> for StoredPart {
+    fn from(stored: Stored) -> Self {
+        Self { age: stored.age.as_secs(), ttl: stored.ttl_left }
+    }
+}
+
+impl From<Near> for NearPart {
+    fn from(near: Near) -> Self {
+        let differs = near.differs.into_iter().map(|found| (found.part, found.ours, found.theirs)).collect();
+        Self { differs, age: near.age.as_secs(), ttl: near.ttl_left }
+    }
+}
+
+impl Wanted {
+    /// The request that a viewer would send, and its connection.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn request(&self) -> Result<(Arc<Connection>, Request<crate::body::Body>), String> {
+        let (scheme, rest) =
+            self.url.split_once("://").ok_or_else(|| format!("{:?} is no URL; write https://HOST/PATH", self.url))?;
+        let scheme = match scheme {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            other => return Err(format!("{other:?} is not served; write http:// or https://")),
+        };
+        let (host, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let target = target.split('#').next().unwrap_or_default();
+        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        let mut request = Request::new(body::empty());
+        *request.uri_mut() = target.parse().map_err(|error| format!("{target:?} cannot be asked for: {error}"))?;
+        *request.method_mut() = match self.method.as_str() {
+            "" => Method::GET,
+            method => method.parse().map_err(|_| format!("{method:?} is no method"))?,
+        };
+        for (name, value) in &self.headers {
+            let name = HeaderName::try_from(name.as_str()).map_err(|_| format!("{name:?} is no header name"))?;
+            let value = HeaderValue::from_str(value).map_err(|_| format!("{value:?} is no header value"))?;
+            request.headers_mut().append(name, value);
+        }
+        if !request.headers().contains_key(header::HOST) {
+            let host = HeaderValue::from_str(host).map_err(|_| format!("{host:?} is no host"))?;
+            request.headers_mut().insert(header::HOST, host);
+        }
+        let viewer = self.viewer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let connection = Connection {
+            peer: SocketAddr::new(viewer, 49_152),
+            local: SocketAddr::from(([127, 0, 0, 1], 0)),
+            scheme,
+            tls: None,
+            used: Arc::new(AtomicBool::new(false)),
+        };
+        Ok((Arc::new(connection), request))
+    }
+}
+
+/// Explains a request to `site`. `purpose`: whether Lambda functions run.
+///
+/// # Errors
+/// It is no request at all.
+pub(crate) async fn explain(
+    site: &Arc<Site>,
+    wanted: &Wanted,
+    purpose: Purpose,
+    mask: &Mask,
+) -> Result<Explanation, String> {
+    let (connection, request) = wanted.request()?;
+    let mut record = begin(&connection, &request, site);
+    (record.purpose, record.trace) = (purpose, Some(Box::new(Trace::default())));
+    let mut told = Explanation { schema: 1, later: wanted.later, ..Explanation::default() };
+    let result = match gate::receive(&connection, request) {
+        Ok((request, mut body)) => {
+            if let Some(trace) = &mut record.trace {
+                trace.request = Some(crate::hooks::request_message(&request));
+            }
+            lifecycle::question(site, request, &mut body, &mut record).await
+        }
+        Err(fault) => Err(fault),
+    };
+    match result {
+        Err(fault) => {
+            told.outcome =
+                if matches!(fault, crate::fault::Fault::Denied(_)) { "generated" } else { "error" }.to_owned();
+            told.status = Some(fault.status().as_u16());
+            told.failure = Some(fault.detail());
+            if let crate::fault::Fault::Denied(denial) = &fault {
+                record.denial = Some(denial.reason.clone());
+            }
+        }
+        Ok(Asked::Answered(delivery)) => {
+            told.outcome = "generated".to_owned();
+            told.status = match &*delivery {
+                Delivery::Generated(response, _) | Delivery::Redirected(response) | Delivery::OfTheServer(response) => {
+                    Some(response.status().as_u16())
+                }
+                Delivery::Answered(answer) | Delivery::ErrorPage(answer) => Some(answer.head.status.as_u16()),
+            };
+        }
+        Ok(Asked::Cache(question)) => at_the_cache(site, &question, &mut record, &mut told, wanted, mask),
+    }
+    told.steps = RequestRecord::new(&record, mask);
+    Ok(told)
+}
+
+/// From the cache on.
+fn at_the_cache(
+    site: &Arc<Site>,
+    question: &Question,
+    record: &mut Record,
+    told: &mut Explanation,
+    wanted: &Wanted,
+    mask: &Mask,
+) {
+    let Question { behavior, request, asked, buckets } = question;
+    let keyed = key(&site.cache, behavior, request, buckets);
+    drop(lifecycle::note_key(record, (request, asked.as_ref()), behavior, &keyed, buckets));
+    let later = Duration::from_secs(wanted.later);
+    let now = site.world.now();
+    let now = crate::cache::Now { wall: now.wall + later, mono: now.mono + later };
+    let peeked = if request.has_body {
+        Peeked::Bypass(crate::cache::BypassReason::Body)
+    } else {
+        site.cache.peek(&ask(behavior, request, &keyed), now)
+    };
+    judge(told, &peeked);
+    if matches!(peeked, Peeked::Miss(..)) {
+        told.nearest = site.cache.nearest(&keyed.key, &request.headers, now).map(|near| masked(near, mask).into());
+        let ttl = behavior.policy.ttl;
+        let seconds = |time: Duration| time.as_secs();
+        told.lifetime =
+            Some(LifetimePart { min: seconds(ttl.min), default: seconds(ttl.default), max: seconds(ttl.max) });
+    }
+    let unrun = behavior
+        .viewer_request
+        .as_ref()
+        .filter(|function| record.purpose == Purpose::ExplainLive && function.family() == Family::Lambda);
+    told.not_run.extend(unrun.map(|function| function.name.clone()));
+    if matches!(peeked, Peeked::Miss(..) | Peeked::Bypass(_)) {
+        let extent = match &peeked {
+            Peeked::Bypass(crate::cache::BypassReason::Policy | crate::cache::BypassReason::Method) => Extent::All,
+            _ if behavior.policy.rules.forward_all => Extent::All,
+            _ => Extent::Keyed,
+        };
+        let name =
+            |function: &Option<Arc<crate::hooks::Function>>| function.as_ref().map(|function| function.name.clone());
+        match forward::outgoing(site, behavior, request, &keyed, extent) {
+            Ok(outgoing) => {
+                let place = &behavior.origin;
+                let scheme = if place.description.https { "https" } else { "http" };
+                let target = outgoing.target(&place.path_prefix);
+                let target = match target.split_once('?') {
+                    Some((path, query)) => format!("{path}?{}", mask.query(query)),
+                    None => target,
+                };
+                told.origin = Some(OriginPart {
+                    name: place.name.clone(),
+                    method: outgoing.method.to_string(),
+                    url: format!("{scheme}://{}{target}", place.host.to_str().unwrap_or_default()),
+                    before: name(&behavior.origin_request),
+                    after: name(&behavior.origin_response),
+                });
+            }
+            Err(fault) => {
+                told.outcome = "error".to_owned();
+                (told.status, told.failure) = (Some(fault.status().as_u16()), Some(fault.detail()));
+            }
+        }
+    }
+    told.key = Some(lookup_of(&keyed.key, &request.headers, wanted.later));
+}
+
+fn judge(told: &mut Explanation, peeked: &Peeked) {
+    let (outcome, stored, reason) = match *peeked {
+        Peeked::Hit(stored) => ("hit", Some(stored), None),
+        Peeked::Stale(stored) => ("stale", Some(stored), None),
+        Peeked::Miss(reason, None) => ("miss", None, Some(reason.as_str())),
+        Peeked::Miss(reason, Some(stored)) => ("expired", Some(stored), Some(reason.as_str())),
+        Peeked::Bypass(reason) => (reason.outcome().as_str(), None, Some(reason.as_str())),
+        Peeked::NotCached => ("error", None, Some("only-if-cached")),
+    };
+    told.outcome = outcome.to_owned();
+    told.stored = stored.map(StoredPart::from);
+    told.reason = reason.map(str::to_owned);
+    if matches!(peeked, Peeked::NotCached) {
+        told.status = Some(504);
+    }
+}
+
+fn masked(near: Near, mask: &Mask) -> Near {
+    let value = |part: &str, value: Option<String>| match part.split_once(' ') {
+        Some(("cookie", _)) => value.map(|value| mask.cookie(&value)),
+        Some(("header" | "vary", name)) => value.map(|value| mask.header(name, &value)),
+        Some(("query", name)) => value.map(|value| {
+            mask.query(&format!("{name}={value}"))
+                .split_once('=')
+                .map(|(_, value)| value.to_owned())
+                .unwrap_or_default()
+        }),
+        _ => value,
+    };
+    let differs = near.differs.into_iter().map(|mut found| {
+        found.ours = value(&found.part, found.ours);
+        found.theirs = value(&found.part, found.theirs);
+        found
+    });
+    Near { differs: differs.collect(), ..near }
+}
+
+fn lookup_of(key: &Key, headers: &HeaderMap, later: u64) -> Lookup {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let lines = headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    Lookup { key: BASE64_STANDARD.encode(key.bytes()), headers: lines.collect(), later }
+}
+
+/// What a cache has for a key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) stored: Option<StoredPart>,
+    pub(crate) fresh: bool,
+    pub(crate) nearest: Option<NearPart>,
+}
+
+/// Looks a key up that another process made.
+///
+/// # Errors
+/// It is no key.
+pub(crate) fn stored(site: &Site, lookup: &Lookup) -> Result<Found, String> {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let bytes = BASE64_STANDARD.decode(&lookup.key).map_err(|_| "key: expected base64".to_owned())?;
+    let key = Key::from_bytes(&bytes).ok_or("key: made by another version of edgehook")?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &lookup.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) {
+            headers.append(name, value);
+        }
+    }
+    let later = Duration::from_secs(lookup.later);
+    let now = site.world.now();
+    let now = crate::cache::Now { wall: now.wall + later, mono: now.mono + later };
+    let found = site.cache.stored(&key, &headers, now);
+    Ok(Found {
+        fresh: found.is_some_and(|(_, fresh)| fresh),
+        stored: found.map(|(stored, _)| stored.into()),
+        nearest: site.cache.nearest(&key, &headers, now).map(|near| masked(near, &site.tracing.mask).into()),
+    })
+}
+
+impl Explanation {
+    /// Takes over what a node has stored, where the cache would be asked at all.
+    pub(crate) fn with(&mut self, found: Found) {
+        self.cache_from = "node".to_owned();
+        if self.outcome != "miss" {
+            return;
+        }
+        if let Some(stored) = found.stored {
+            self.stored = Some(stored);
+            let asks = !found.fresh;
+            self.outcome = if asks { "expired" } else { "hit" }.to_owned();
+            self.reason = asks.then(|| "stale".to_owned());
+            if !asks {
+                (self.origin, self.lifetime, self.nearest) = (None, None, None);
+                return;
+            }
+        }
+        self.nearest = found.nearest;
+    }
+}
+
+/// Lines of the configuration by the place in it that decided: `cache_policy.pages.query`, `behavior 2`.
+pub(crate) type Lines<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The explanation for people (experience.md 7.2).
+pub(crate) fn human(told: &Explanation, lines: Lines<'_>, color: bool) -> String {
+    let mut page = Page { text: String::new(), number: 0, color };
+    let steps = &told.steps;
+    let at = |rule: &str| lines(rule).map(|place| format!("  ({place})")).unwrap_or_default();
+    match &steps.behavior {
+        None => page.step("behavior", "none"),
+        Some(behavior) => {
+            let rule = behavior.index.map(|index| format!("behavior {index}")).unwrap_or_default();
+            page.step("behavior", &format!("{:?}{}", behavior.path, at(&rule)));
+        }
+    }
+    match &steps.admission {
+        None if steps.behavior.is_some() && told.failure.is_none() => page.step("authorizer", "none"),
+        None => {}
+        Some(part) if part.passed => page.step("authorizer", &format!("passed: {}", part.by.join(", "))),
+        Some(part) => page.step("authorizer", &format!("refused: {}", part.reason.as_deref().unwrap_or_default())),
+    }
+    for part in &steps.experiments {
+        let keyed = if part.keyed { ", in the cache key" } else { "" };
+        page.step("experiment", &format!("{}={} ({}{keyed})", part.name, part.variant, part.how));
+    }
+    steps.hooks.iter().for_each(|hook| page.hook(hook));
+    for name in &told.not_run {
+        page.step("viewer-request", &format!("{name} was not run: a Lambda function may have effects"));
+        page.line("what follows assumes that it changes nothing");
+    }
+    if let Some(key) = &steps.key {
+        page.key(key, lines);
+    }
+    page.outcome(told);
+    page.text.push_str(match told.cache_from.as_str() {
+        "live" => " no request was sent; told by the running node.",
+        "node" => " no request was sent; the cache is that of the running node, the rest the configuration on disk.",
+        _ => " no request was sent; no running node, cache assumed empty.",
+    });
+    page.text
+}
+
+struct Page {
+    text: String,
+    number: usize,
+    color: bool,
+}
+
+impl Page {
+    fn step(&mut self, name: &str, value: &str) {
+        self.number += 1;
+        self.text.push_str(&format!("{:>2} {name:<15} {}\n", self.number, crate::record::shown(value)));
+    }
+
+    fn line(&mut self, value: &str) {
+        self.text.push_str(&format!("{:19}{value}\n", ""));
+    }
+
+    fn hook(&mut self, hook: &HookPart) {
+        let share = hook.utilization.map(|percent| format!("   {percent} % of budget")).unwrap_or_default();
+        self.step(&hook.hook, &format!("{}{share}", hook.function));
+        if let (Some(event), Some(result)) = (&hook.event, &hook.result) {
+            for change in super::diff::changes(&super::diff::subject(event, result), result) {
+                self.line(&change.colored(self.color));
+            }
+        }
+        for log in &hook.console {
+            self.line(&format!("| {}", crate::record::shown(log)));
+        }
+        if let Some(failure) = &hook.failure {
+            self.line(&super::report::styled(self.color, "31", &crate::record::shown(failure)));
+        }
+    }
+
+    fn key(&mut self, key: &[KeyPart], lines: Lines<'_>) {
+        let value = |name: &str| key.iter().find(|part| part.part == name).map_or("", |part| part.value.as_str());
+        self.step("cache key", &format!("{}://{}{}", value("scheme"), value("host"), value("path")));
+        for part in key.iter().filter(|part| !["scheme", "host", "path", "origin"].contains(&part.part.as_str())) {
+            let shown = if part.keyed { part.value.as_str() } else { "(none)" };
+            let place = part.rule.as_deref().and_then(lines).map(|place| format!(" ({place})")).unwrap_or_default();
+            let (name, shown) = (crate::record::shown(&part.part), crate::record::shown(shown));
+            self.line(&format!("{name:<24} {shown:<12} {}{place}", crate::record::shown(&part.reason)));
+        }
+    }
+
+    fn outcome(&mut self, told: &Explanation) {
+        if let Some(failure) = &told.failure {
+            let status = told.status.map(|status| status.to_string()).unwrap_or_default();
+            self.step("answer", &format!("{status} {}: {failure}", told.outcome));
+            return;
+        }
+        if told.outcome == "generated" {
+            let status = told.status.map(|status| status.to_string()).unwrap_or_default();
+            self.step("answer", &format!("{status}, made before the cache is asked"));
+            return;
+        }
+        let stored =
+            told.stored.map(|stored| format!("   age {} s, ttl {} s", stored.age, stored.ttl)).unwrap_or_default();
+        let reason = match (told.reason.as_deref(), told.outcome.as_str()) {
+            (Some("uri-miss"), _) => "   nothing stored under this key".to_owned(),
+            (Some("vary-miss"), _) => "   what is stored was negotiated for others (Vary)".to_owned(),
+            (Some("stale"), _) => format!("   what is stored is no longer fresh{stored}"),
+            (Some(reason), _) => format!("   {reason}"),
+            (None, _) => stored,
+        };
+        self.step("cache", &format!("{}{reason}", told.outcome));
+        if let Some(near) = &told.nearest {
+            self.line(&why_near(&near.differs, near.age, near.ttl));
+        }
+        if let Some(origin) = &told.origin {
+            let before = origin.before.as_ref().map(|name| format!("origin-request {name}, then ")).unwrap_or_default();
+            let after = origin.after.as_ref().map(|name| format!(", then origin-response {name}")).unwrap_or_default();
+            self.step(
+                "origin",
+                &format!("{before}would call {}  {} {}{after}", origin.name, origin.method, origin.url),
+            );
+        }
+        if let Some(lifetime) = &told.lifetime {
+            let text = format!(
+                "ttl from the origin's Cache-Control, clamped to {} s … {} s, default {} s",
+                lifetime.min, lifetime.max, lifetime.default
+            );
+            self.step("if stored", &text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `EDGEHOOK_BLESS=1` writes the file anew.
+    #[test]
+    fn the_published_schema_is_that_of_these_types() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/explanation.json");
+        let schema = format!("{:#}\n", schemars::schema_for!(Explanation).to_value());
+        if std::env::var_os("EDGEHOOK_BLESS").is_some() {
+            std::fs::write(file, &schema).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(file).unwrap_or_default(), schema);
+    }
+}

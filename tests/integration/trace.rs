@@ -1,0 +1,153 @@
+//! `edgehook trace` and `edgehook tail`, at a node that serves.
+
+use crate::harness::{Answer, Edge, Origin, binary, eventually};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+const REWRITE: &str = "function handler(event) {\n\
+    \x20 console.log('saw ' + event.request.uri);\n\
+    \x20 if (event.request.uri === '/broken') throw new Error('no such thing');\n\
+    \x20 if (event.request.uri === '/moved') return { statusCode: 302, headers: { location: { value: '/' } } };\n\
+    \x20 event.request.headers['x-lang'] = { value: 'fr' };\n\
+    \x20 return event.request;\n}\n";
+
+fn edge(origin: &Origin, trace: &str) -> Edge {
+    let config = format!(
+        "[trace]\n{trace}\n[origin.app]\nurl = \"{}\"\n\
+         [function.rewrite]\nruntime = \"cloudfront-js-2.0\"\nfile = \"rewrite.js\"\nbudget = \"50ms\"\n\
+         [cache_policy.p]\nttl = {{ min = \"0s\", default = \"60s\", max = \"1h\" }}\nquery = {{ include = [\"page\"] }}\n\
+         [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"p\"\nviewer_request = \"rewrite\"\n",
+        origin.url(),
+    );
+    Edge::start(&config, &[("rewrite.js", REWRITE)])
+}
+
+fn run(edge: &Edge, arguments: &[&str]) -> (i32, String, String) {
+    let address = format!("http://{}", edge.admin_address());
+    let ran = Command::new(binary())
+        .args(arguments)
+        .args(["--admin", &address])
+        .current_dir(edge.folder())
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (ran.status.code().unwrap(), text(&ran.stdout), text(&ran.stderr))
+}
+
+/// The record of the last request to this URL, once it is there.
+fn traced(edge: &Edge, url: &str, more: &[&str]) -> String {
+    eventually("it is recorded", || {
+        let (code, out, _) = run(edge, &[&["trace", "--url", url], more].concat());
+        (code == 0).then_some(out)
+    })
+}
+
+#[test]
+fn the_whole_life_of_a_request() {
+    let origin = Origin::start(|_| Answer::cached("x"));
+    let edge = edge(&origin, "sample = 1");
+    let reply = edge.get("/shop?page=2&utm_source=x");
+    let id = reply.header("x-amz-cf-id").to_owned();
+    let page = traced(&edge, "/shop?page=2&utm_source=x", &[]);
+    for expected in [
+        "/shop?page=2&utm_source=x",
+        &id,
+        " 1 behavior        \"*\"  (edge.toml:",
+        "viewer-request  rewrite ",
+        "+ headers.x-lang: fr",
+        "| saw /shop",
+        "query page=2",
+        "query utm_source not in the key: dropped: not in cache_policy.p.query  (edge.toml:",
+        "cache           miss   uri-miss",
+        "origin          app /shop?page=2   200 in ",
+        "store           stored for ",
+        "answer          200  miss in ",
+    ] {
+        assert!(page.contains(expected), "{expected}\n----\n{page}");
+    }
+    let (code, by_id, _) = run(&edge, &["trace", &id[..10]]);
+    assert_eq!((code, by_id), (0, page.clone()));
+    assert_eq!(run(&edge, &["trace", "--last"]).1, page);
+    let json: Value = serde_json::from_str(&run(&edge, &["trace", "--last", "--json"]).1).unwrap();
+    assert_eq!(json["id"], id);
+    let (code, _, err) = run(&edge, &["trace", "no-such-request"]);
+    assert!(code == 1 && err.contains("no record of this request"), "{err}");
+    let nowhere = Command::new(binary()).args(["trace", "--last", "--admin", "http://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(3));
+}
+
+#[test]
+fn recorded_requests_become_tests_that_pass() {
+    let origin = Origin::start(|_| Answer::cached("hello"));
+    let edge = edge(&origin, "sample = 1\nbodies = true");
+    for path in ["/a?page=1", "/a?page=1", "/moved"] {
+        edge.get(path);
+        traced(&edge, path, &[]);
+    }
+    // The hit, once it is the last record.
+    eventually("the hit is recorded", || {
+        let record: Value = serde_json::from_str(&run(&edge, &["trace", "--url", "/a?page=1", "--json"]).1).ok()?;
+        (record["outcome"] == "hit").then_some(())
+    });
+    traced(&edge, "/a?page=1", &["--save", "test"]);
+    traced(&edge, "/moved", &["--save", "test"]);
+    traced(&edge, "/moved", &["--save", "event"]);
+    let saved = fs::read_dir(edge.folder().join("tests")).unwrap().count();
+    assert_eq!(saved, 3, "two tests and a folder of events");
+    let ran = Command::new(binary()).arg("test").current_dir(edge.folder()).env("NO_COLOR", "1").output().unwrap();
+    let out = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && out.contains("3 passed, 0 failed"),
+        "{out}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+#[test]
+fn requests_are_followed_whether_they_are_sampled_or_not() {
+    let origin = Origin::start(|_| Answer::cached("x"));
+    let edge = edge(&origin, "sample = 0");
+    let address = format!("http://{}", edge.admin_address());
+    let follow = |arguments: &[&str]| {
+        let mut child = Command::new(binary())
+            .arg("tail")
+            .args(arguments)
+            .args(["--admin", &address])
+            .current_dir(edge.folder())
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        (BufReader::new(child.stdout.take().unwrap()).lines(), child)
+    };
+    let (mut failures, mut first) = follow(&["--status", "5xx"]);
+    let (mut all, mut second) = follow(&["--json", "--path", "/b*"]);
+    // Nobody knows when they listen; ask until both have heard.
+    let asking = std::sync::atomic::AtomicBool::new(true);
+    let line = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while asking.load(std::sync::atomic::Ordering::Relaxed) {
+                edge.get("/plain");
+                edge.get("/broken");
+            }
+        });
+        let failed = failures.next().unwrap().unwrap();
+        let broken = all.next().unwrap().unwrap();
+        asking.store(false, std::sync::atomic::Ordering::Relaxed);
+        (failed, broken)
+    });
+    first.kill().unwrap();
+    second.kill().unwrap();
+    let _ = (first.wait(), second.wait());
+    assert!(line.0.contains("GET  /broken            503  error"), "{}", line.0);
+    let record: Value = serde_json::from_str(&line.1).unwrap();
+    assert_eq!((&record["target"], &record["status"]), (&"/broken".into(), &503.into()));
+    let refused = Command::new(binary()).args(["tail", "--admin", "http://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+}
