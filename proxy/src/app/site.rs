@@ -85,6 +85,20 @@ pub(super) fn cache_limits(config: &Config) -> CacheLimits {
     CacheLimits { memory: config.cache.memory, max_object: config.cache.max_object, keep: config.cache.keep }
 }
 
+/// The origins of a configuration by name; in `dev` with the replacements that it names.
+fn origins<'c>(
+    config: &'c Config,
+    dev: bool,
+    stage: Option<&Arc<dyn Stage>>,
+) -> Result<HashMap<&'c str, Arc<SiteOrigin>>, SiteError> {
+    let build = |origin: &'c edgehook_config::Origin| {
+        let replaced = config.dev.origins.get(&origin.name).filter(|_| dev);
+        let target = replaced.unwrap_or(&origin.target);
+        Ok((origin.name.as_str(), Arc::new(site_origin(origin, target, stage)?)))
+    };
+    config.origins.values().map(build).collect()
+}
+
 pub(super) fn build(
     config: &Config,
     functions: &HashMap<String, Arc<Function>>,
@@ -96,12 +110,7 @@ pub(super) fn build(
     let test_key = options.rehearsal.as_ref().map(|rehearsal| &rehearsal.key);
     let authorizers = auth::authorizers(config, &kept.key_sets, options.fetch_keys, test_key)?;
     let stage = options.rehearsal.as_ref().map(|rehearsal| rehearsal.stage.clone());
-    let mut origins = HashMap::new();
-    for origin in config.origins.values() {
-        let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
-        let target = replaced.unwrap_or(&origin.target);
-        origins.insert(origin.name.as_str(), Arc::new(site_origin(origin, target, stage.as_ref())?));
-    }
+    let origins = origins(config, options.dev, stage.as_ref())?;
     let destinations = destinations(config, &origins)?;
     let behaviors = config
         .behaviors
@@ -148,11 +157,8 @@ pub(super) fn build(
         cache,
         public_purge: config.admin.purge_secret.as_ref().map(|secret| PublicPurge::new(secret.expose())),
         world: options.rehearsal.as_ref().map(|rehearsal| rehearsal.world.clone()).unwrap_or_default(),
-        s3: match (&config.s3_endpoint, &stage) {
-            (Some(url), None) => Some(s3_endpoint(url)?),
-            // A played bucket is called by its own name.
-            _ => None,
-        },
+        // A played bucket is called by its own name.
+        s3: config.s3_endpoint.as_ref().filter(|_| stage.is_none()).map(s3_endpoint).transpose()?,
         dynamic_origins: Arc::new(match stage {
             Some(stage) => dynamic_origins(config)?.on(stage),
             None => dynamic_origins(config)?,

@@ -115,26 +115,21 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
         output.error(&format!("{}: {error}", junit.display()));
         return Exit::Invalid;
     }
-    if arguments.update {
-        return match update(&played) {
-            Ok(0) => {
-                if report.failed == 0 {
-                    Exit::Done
-                } else {
-                    Exit::No
-                }
-            }
-            Ok(count) => {
-                output.notice(&format!("{count} updated; run again to see whether all is as it should be"));
-                Exit::Done
-            }
-            Err(error) => {
-                output.error(&error);
-                Exit::Invalid
-            }
-        };
+    let verdict = if report.failed == 0 { Exit::Done } else { Exit::No };
+    if !arguments.update {
+        return verdict;
     }
-    if report.failed == 0 { Exit::Done } else { Exit::No }
+    match update(&played) {
+        Ok(0) => verdict,
+        Ok(count) => {
+            output.notice(&format!("{count} updated; run again to see whether all is as it should be"));
+            Exit::Done
+        }
+        Err(error) => {
+            output.error(&error);
+            Exit::Invalid
+        }
+    }
 }
 
 fn nothing(config: &Path, filters: &[String]) -> String {

@@ -110,7 +110,9 @@ fn status_color(status: u16) -> &'static str {
 
 /// The whole record, step by step.
 pub(crate) fn page(record: &RequestRecord, lines: Lines<'_>, color: bool) -> String {
-    let mut text = format!(
+    let mut page = Page { text: String::new(), number: 0, lines, color };
+    let _ = write!(
+        page.text,
         " {} {}://{}{}   {}   from {}\n {}\n",
         record.method,
         record.scheme,
@@ -120,78 +122,113 @@ pub(crate) fn page(record: &RequestRecord, lines: Lines<'_>, color: bool) -> Str
         record.viewer,
         record.id
     );
-    let mut number = 0;
-    let mut step = |text: &mut String, name: &str, value: &str| {
-        number += 1;
-        let _ = writeln!(text, "{number:>2} {name:<15} {}", shown(value));
-    };
-    let below = |text: &mut String, value: &str| {
-        let _ = writeln!(text, "{:19}{value}", "");
-    };
-    let at = |rule: &str| lines(rule).map(|place| format!("  ({place})")).unwrap_or_default();
-    if let Some(behavior) = &record.behavior {
-        let rule = behavior.index.map(|index| format!("behavior {index}")).unwrap_or_default();
-        step(&mut text, "behavior", &format!("{:?}{}", behavior.path, at(&rule)));
+    page.before_the_cache(record);
+    page.cache(record);
+    page.behind_the_cache(record);
+    page.answer(record);
+    page.text.truncate(page.text.trim_end().len());
+    page.text
+}
+
+/// A page as it is written.
+struct Page<'l> {
+    text: String,
+    /// Steps so far.
+    number: usize,
+    lines: Lines<'l>,
+    color: bool,
+}
+
+impl Page<'_> {
+    fn step(&mut self, name: &str, value: &str) {
+        self.number += 1;
+        let _ = writeln!(self.text, "{:>2} {name:<15} {}", self.number, shown(value));
     }
-    if let Some(admission) = &record.admission {
-        let verdict = match &admission.reason {
-            None => format!("passed: {}", admission.by.join(", ")),
-            Some(reason) => format!("refused: {reason}"),
-        };
-        step(&mut text, "authorizer", &verdict);
+
+    fn below(&mut self, value: &str) {
+        let _ = writeln!(self.text, "{:19}{value}", "");
     }
-    for part in &record.experiments {
-        step(&mut text, "experiment", &format!("{}={} ({})", part.name, part.variant, part.how));
+
+    /// Where a rule is written, behind what it did.
+    fn at(&self, rule: &str) -> String {
+        (self.lines)(rule).map(|place| format!("  ({place})")).unwrap_or_default()
     }
-    let is_first = |hook: &&HookPart| hook.hook == "viewer-request";
-    for hook in record.hooks.iter().filter(is_first) {
-        step(&mut text, &hook.hook, &hook_words(hook));
-        details(hook, color, &mut text);
+
+    fn hook(&mut self, hook: &HookPart) {
+        self.step(&hook.hook, &hook_words(hook));
+        details(hook, self.color, &mut self.text);
     }
-    if let Some(key) = &record.key {
-        let parts: Vec<String> =
-            key.iter().filter(|part| part.keyed).map(|part| format!("{}={}", part.part, part.value)).collect();
-        step(&mut text, "cache key", &parts.join(" | "));
-        for part in key.iter().filter(|part| !part.keyed) {
-            let place = part.rule.as_deref().map(&at).unwrap_or_default();
-            below(&mut text, &shown(&format!("{} not in the key: {}{place}", part.part, part.reason)));
+
+    fn before_the_cache(&mut self, record: &RequestRecord) {
+        if let Some(behavior) = &record.behavior {
+            let rule = behavior.index.map(|index| format!("behavior {index}")).unwrap_or_default();
+            self.step("behavior", &format!("{:?}{}", behavior.path, self.at(&rule)));
+        }
+        if let Some(admission) = &record.admission {
+            let verdict = match &admission.reason {
+                None => format!("passed: {}", admission.by.join(", ")),
+                Some(reason) => format!("refused: {reason}"),
+            };
+            self.step("authorizer", &verdict);
+        }
+        for part in &record.experiments {
+            self.step("experiment", &format!("{}={} ({})", part.name, part.variant, part.how));
+        }
+        record.hooks.iter().filter(|hook| is_first(hook)).for_each(|hook| self.hook(hook));
+    }
+
+    fn cache(&mut self, record: &RequestRecord) {
+        if let Some(key) = &record.key {
+            let parts: Vec<String> =
+                key.iter().filter(|part| part.keyed).map(|part| format!("{}={}", part.part, part.value)).collect();
+            self.step("cache key", &parts.join(" | "));
+            for part in key.iter().filter(|part| !part.keyed) {
+                let place = part.rule.as_deref().map(|rule| self.at(rule)).unwrap_or_default();
+                self.below(&shown(&format!("{} not in the key: {}{place}", part.part, part.reason)));
+            }
+        }
+        if let Some(cache) = &record.cache {
+            let reason = [&cache.reason, &cache.detail].into_iter().flatten().cloned().collect::<Vec<_>>().join(", ");
+            let ttl = cache.ttl.map(|ttl| format!("   age {} s, ttl {ttl} s", cache.age)).unwrap_or_default();
+            self.step("cache", &format!("{}   {reason}{ttl}", record.outcome));
         }
     }
-    if let Some(cache) = &record.cache {
-        let reason = [&cache.reason, &cache.detail].into_iter().flatten().cloned().collect::<Vec<_>>().join(", ");
-        let ttl = cache.ttl.map(|ttl| format!("   age {} s, ttl {ttl} s", cache.age)).unwrap_or_default();
-        step(&mut text, "cache", &format!("{}   {reason}{ttl}", record.outcome));
+
+    fn behind_the_cache(&mut self, record: &RequestRecord) {
+        record.hooks.iter().filter(|hook| !is_first(hook)).for_each(|hook| self.hook(hook));
+        for origin in &record.origins {
+            let asked = origin.request.as_ref().and_then(|request| request.target.clone()).unwrap_or_default();
+            let came = match (&origin.status, &origin.error) {
+                (Some(status), _) => status.to_string(),
+                (None, error) => error.clone().unwrap_or_default(),
+            };
+            let took = milliseconds(origin.took_us);
+            self.step("origin", &format!("{} {asked}   {came} in {took}", origin.origin));
+        }
+        if let Some(store) = &record.store {
+            let word = match (&store.ttl, &store.reason) {
+                (Some(ttl), _) => format!("stored for {ttl} s"),
+                (None, reason) => format!("not stored: {}", reason.as_deref().unwrap_or("unknown")),
+            };
+            self.step("store", &word);
+        }
     }
-    for hook in record.hooks.iter().filter(|hook| !is_first(hook)) {
-        step(&mut text, &hook.hook, &hook_words(hook));
-        details(hook, color, &mut text);
+
+    fn answer(&mut self, record: &RequestRecord) {
+        let took = milliseconds(record.took_us);
+        self.step("answer", &format!("{}  {} in {took}", record.status, record.outcome));
+        if let Some(failure) = &record.failure {
+            self.below(&styled(self.color, "31", &shown(failure)));
+        }
+        if !record.complete {
+            let hint = " not sampled: only what is kept of any failure. [trace] sample = 1 records everything.\n";
+            self.text.push_str(hint);
+        }
     }
-    for origin in &record.origins {
-        let asked = origin.request.as_ref().and_then(|request| request.target.clone()).unwrap_or_default();
-        let came = match (&origin.status, &origin.error) {
-            (Some(status), _) => status.to_string(),
-            (None, error) => error.clone().unwrap_or_default(),
-        };
-        let took = milliseconds(origin.took_us);
-        step(&mut text, "origin", &format!("{} {asked}   {came} in {took}", origin.origin));
-    }
-    if let Some(store) = &record.store {
-        let word = match (&store.ttl, &store.reason) {
-            (Some(ttl), _) => format!("stored for {ttl} s"),
-            (None, reason) => format!("not stored: {}", reason.as_deref().unwrap_or("unknown")),
-        };
-        step(&mut text, "store", &word);
-    }
-    let took = milliseconds(record.took_us);
-    step(&mut text, "answer", &format!("{}  {} in {took}", record.status, record.outcome));
-    if let Some(failure) = &record.failure {
-        below(&mut text, &styled(color, "31", &shown(failure)));
-    }
-    if !record.complete {
-        text.push_str(" not sampled: only what is kept of any failure. [trace] sample = 1 records everything.\n");
-    }
-    text.truncate(text.trim_end().len());
-    text
+}
+
+fn is_first(hook: &HookPart) -> bool {
+    hook.hook == "viewer-request"
 }
 
 fn details(hook: &HookPart, color: bool, text: &mut String) {

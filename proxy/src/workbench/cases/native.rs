@@ -415,7 +415,7 @@ fn expectations(node: &Node<'_>) -> Vec<Expectation> {
     if let Some(units) = fields.get("units") {
         units.wrong("`utilization`: units are not counted by this version");
     }
-    let named: [(&str, fn(String) -> Subject); 4] = [
+    let named: [(&str, Naming); 4] = [
         ("headers", |name| Subject::Header(name.to_ascii_lowercase())),
         ("cookie", Subject::Cookie),
         ("origin_request", Subject::OriginRequest),
@@ -429,8 +429,11 @@ fn expectations(node: &Node<'_>) -> Vec<Expectation> {
     found
 }
 
+/// What an expectation about something with a name is about.
+type Naming = fn(String) -> Subject;
+
 /// `a = { b = 1 }` is about `a.b`.
-fn flatten(node: &Node<'_>, name: &str, subject: fn(String) -> Subject, found: &mut Vec<Expectation>) {
+fn flatten(node: &Node<'_>, name: &str, subject: Naming, found: &mut Vec<Expectation>) {
     let is_matcher = |(key, _): &(String, Node<'_>)| MATCHERS.contains(&key.as_str());
     if node.is_table() && !node.entries().iter().all(is_matcher) {
         for (inner, node) in node.entries() {
