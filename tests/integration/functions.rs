@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -236,4 +237,16 @@ fn without_nulls(value: &Value) -> Value {
         Value::Array(list) => list.iter().map(without_nulls).collect(),
         other => other.clone(),
     }
+}
+
+#[test]
+fn the_folder_is_a_project_whose_tests_pass() {
+    if !has_python() {
+        return;
+    }
+    let output = Command::new(binary()).args(["test", "--json"]).current_dir(folder()).output().unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{report}{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(report["passed"].as_u64() > Some(150) && report["failed"] == 0, "{report}");
 }
