@@ -14,8 +14,11 @@ use edgehook_sandbox::CpuClock;
 use edgehook_viewer::supervisor::{FunctionId, HostSettings, Hosts, Surroundings, ViewerFunction};
 use std::{
     fs,
+    os::fd::OwnedFd,
+    process::Command,
     time::{Duration, Instant},
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const REWRITE: &str = "function handler(event) { var request = event.request;
     if (request.uri.endsWith('/')) { request.uri += 'index.html'; }
@@ -99,9 +102,32 @@ fn micros(duration: Duration, calls: usize) -> f64 {
     duration.as_secs_f64() * 1e6 / calls
 }
 
+/// Latencies of the machine itself: as many bytes as a call has, to a process that sends them back and does nothing else.
+async fn echoes(calls: usize) -> Vec<Duration> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let end = || OwnedFd::from(theirs.try_clone().unwrap());
+    let mut echo = Command::new("cat").stdin(end()).stdout(end()).spawn().unwrap();
+    drop(theirs);
+    ours.set_nonblocking(true).unwrap();
+    let mut stream = tokio::net::UnixStream::from_std(ours).unwrap();
+    let (mut took, mut bytes) = (Vec::with_capacity(calls), [0; 700]);
+    for _ in 0..calls {
+        let start = Instant::now();
+        stream.write_all(&bytes).await.unwrap();
+        stream.read_exact(&mut bytes).await.unwrap();
+        took.push(start.elapsed());
+    }
+    drop(stream);
+    echo.wait().unwrap();
+    took.sort_unstable();
+    took
+}
+
 #[tokio::test]
 #[ignore = "measures; run it in release, alone"]
 async fn round_trips() {
+    let took = echoes(20_000).await;
+    println!("cat beside it      1 in flight: p50 {:.1?}, p99 {:.1?}", share(&took, 50.0), share(&took, 99.0));
     let hosts = hosts(1);
     let own = CpuClock::of(std::process::id()).unwrap();
     let asynchronous = REWRITE.replace("function handler", "async function handler");
