@@ -7,6 +7,7 @@
 
 use crate::{
     fault::Fault,
+    forward::CONDITIONS,
     gate::Received,
     lifecycle::{self, Delivery},
     record::Record,
@@ -29,16 +30,6 @@ pub struct ErrorPage {
     /// Status that it is sent with.
     pub shown_as: StatusCode,
 }
-
-/// Fields that would make a page something else than a whole page.
-const CONDITIONS: [HeaderName; 6] = [
-    header::RANGE,
-    header::IF_RANGE,
-    header::IF_MATCH,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_UNMODIFIED_SINCE,
-];
 
 /// Fields that describe a body, which the request for a page has not.
 const BODY_FIELDS: [HeaderName; 4] =
@@ -93,6 +84,7 @@ pub async fn replace(
 
 fn request_for(page: &ErrorPage, asked: Received) -> Received {
     let mut headers: HeaderMap = asked.headers.clone();
+    // They would make a page something else than a whole page.
     for name in CONDITIONS.iter().chain(&BODY_FIELDS) {
         headers.remove(name);
     }

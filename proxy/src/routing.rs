@@ -25,31 +25,37 @@ impl PathPattern {
     /// Whether a canonical path matches. Time is bounded by the product of both lengths.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let (pattern, path) = (self.0.as_bytes(), path.as_bytes());
-        let (mut at, mut position) = (0, 0);
-        // Where to go on when a literal fails: behind the last star, one character further than last time.
-        let mut retry: Option<(usize, usize)> = None;
-        while position < path.len() {
-            match pattern.get(at) {
-                Some(b'*') => {
-                    retry = Some((at + 1, position));
-                    at += 1;
-                }
-                Some(&symbol) if symbol == b'?' || symbol == path[position] => {
-                    at += 1;
-                    position += 1;
-                }
-                _ => match &mut retry {
-                    None => return false,
-                    Some((star, from)) => {
-                        *from += 1;
-                        (at, position) = (*star, *from);
-                    }
-                },
-            }
-        }
-        pattern[at..].iter().all(|&symbol| symbol == b'*')
+        wildcard(&self.0, path, |symbol, byte| symbol == byte)
     }
+}
+
+/// Whether `text` matches `pattern`: `*` stands for any number of bytes, `?` for one, any other symbol for the bytes that are its
+/// `same`. Time is bounded by the product of both lengths.
+pub(crate) fn wildcard(pattern: &str, text: &str, same: impl Fn(u8, u8) -> bool) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut position) = (0, 0);
+    // Where to go on when a literal fails: behind the last star, one byte further than last time.
+    let mut retry: Option<(usize, usize)> = None;
+    while position < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                retry = Some((at + 1, position));
+                at += 1;
+            }
+            Some(&symbol) if symbol == b'?' || same(symbol, text[position]) => {
+                at += 1;
+                position += 1;
+            }
+            _ => match &mut retry {
+                None => return false,
+                Some((star, from)) => {
+                    *from += 1;
+                    (at, position) = (*star, *from);
+                }
+            },
+        }
+    }
+    pattern[at..].iter().all(|&symbol| symbol == b'*')
 }
 
 /// A host pattern: a name, or `*.` and a name for anything below it.

@@ -75,8 +75,10 @@ pub(crate) fn read_only_at_viewer_request(name: &str) -> bool {
 
 /// Whether `name` is a token (RFC 9110 section 5.6.2).
 #[must_use]
-pub fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+pub fn is_token(name: impl AsRef<[u8]>) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let name = name.as_ref();
+    !name.is_empty() && name.iter().all(allowed)
 }
 
 /// Checks one name that a function returned (already lower case) and is not read-only.

@@ -1,6 +1,7 @@
 //! The processes of this environment: those of this process's group, which they cannot leave. How much memory they use, and
 //! whether one of them holds a socket.
 
+use edgehook_sandbox::private_memory;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,8 +9,6 @@ use std::{
 
 /// Looks at known processes between two searches for new ones: a search reads of every process of the machine.
 const SEARCH_EVERY: u32 = 10;
-
-const PAGE: u64 = 4096;
 
 /// The processes of the group, without this one.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ impl Group {
         if self.looks.is_multiple_of(SEARCH_EVERY) {
             self.search();
         }
-        self.known.iter().filter_map(|&number| own_memory(&folder(number))).sum()
+        self.known.iter().filter_map(|&number| private_memory(number)).sum()
     }
 
     /// The most memory that the first process has held at a time, with what it shares, in KiB.
@@ -70,14 +69,6 @@ fn folder(number: u32) -> PathBuf {
 fn group_of(process: &Path) -> Option<u32> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
-}
-
-/// Resident pages without those of files and shared memory.
-fn own_memory(process: &Path) -> Option<u64> {
-    let statm = fs::read_to_string(process.join("statm")).ok()?;
-    let mut pages = statm.split_ascii_whitespace().skip(1).map(|word| word.parse::<u64>().ok());
-    let (resident, shared) = (pages.next()??, pages.next()??);
-    Some(resident.saturating_sub(shared) * PAGE)
 }
 
 fn has_open(process: &Path, wanted: &Path) -> bool {

@@ -4,6 +4,8 @@
 //! that ends the path also stands for any query, one that ends the host for any path and query. No scheme means any; `*` alone
 //! everything. The `?` in front of a query is written `\?`. Whatever does not parse matches nothing.
 
+use crate::routing;
+
 /// An address in canonical form, taken apart. What is signed and what is routed are this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'a> {
@@ -87,31 +89,9 @@ impl<'r> Resource<'r> {
     }
 }
 
-/// Whether `text` matches `pattern`; U+0001 in the pattern is a literal question mark. Time is bounded by the product of both lengths.
+/// Whether `text` matches `pattern`, in which U+0001 is a literal question mark.
 fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut position) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while position < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                retry = Some((at + 1, position));
-                at += 1;
-            }
-            Some(&symbol) if symbol == b'?' || symbol == text[position] || (symbol == 1 && text[position] == b'?') => {
-                at += 1;
-                position += 1;
-            }
-            _ => match &mut retry {
-                None => return false,
-                Some((star, from)) => {
-                    *from += 1;
-                    (at, position) = (*star, *from);
-                }
-            },
-        }
-    }
-    pattern[at..].iter().all(|&symbol| symbol == b'*')
+    routing::wildcard(pattern, text, |symbol, byte| symbol == byte || (symbol == 1 && byte == b'?'))
 }
 
 #[cfg(test)]

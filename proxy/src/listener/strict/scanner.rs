@@ -1,5 +1,6 @@
 //! The framing of HTTP/1 requests, byte for byte, without a socket.
 
+use edgehook_contract::is_token;
 use memchr::{memchr, memchr2};
 
 /// What is out of order.
@@ -302,12 +303,6 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
     let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
     let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
     Ok((name, &value[start..end]))
-}
-
-/// A token of RFC 9110, section 5.6.2.
-fn is_token(bytes: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(allowed)
 }
 
 #[cfg(test)]
