@@ -16,8 +16,9 @@ use crate::keys::{Family, Table};
 use crate::origin_request_policy::OriginRequestPolicy;
 use crate::section::{Section, Value};
 use crate::{
-    Config, Dev, Loaded, access_log, admin, authorizer, cache, error_response, experiment, function, geo, key_group,
-    kvs, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server, trace,
+    Config, Dev, Loaded, access_log, admin, authorizer, cache, debug, error_response, experiment, function, geo,
+    key_group, kvs, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server,
+    trace,
 };
 
 /// Checks a file and sorts the outcome.
@@ -64,6 +65,8 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let limits = limits::read(&section("limits", Table::Limits));
     let admin = admin::read(&section("admin", Table::Admin));
     let trace = trace::read(&section("trace", Table::Trace));
+    let debug = root.value("debug").is_some().then(|| section("debug", Table::Debug));
+    let debug = debug.and_then(|section| debug::read(&section));
     let access_log = root.value("access_log").is_some().then(|| section("access_log", Table::AccessLog));
     let access_log = access_log.and_then(|section| access_log::read(&section));
     let cache = cache::read(&section("cache", Table::Cache));
@@ -141,6 +144,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
         limits,
         admin,
         trace,
+        debug,
         access_log,
         cache,
         geo,

@@ -99,6 +99,8 @@ pub enum Table {
     Geo,
     /// `geo` of a behavior.
     BehaviorGeo,
+    /// `[debug]`
+    Debug,
     /// `[trace]`
     Trace,
     /// `[dev]`
@@ -155,6 +157,7 @@ impl Table {
             Self::ErrorResponse => "[[custom_error_response]]",
             Self::Geo => "[geo]",
             Self::BehaviorGeo => "geo",
+            Self::Debug => "[debug]",
             Self::Trace => "[trace]",
             Self::Dev => "[dev]",
         }
@@ -249,7 +252,7 @@ const KEYS: &[Key] = &[
     row(Table::File, "server", "listeners, hosts, certificates"),
     row(Table::File, "limits", "time-outs and sizes towards viewers"),
     row(Table::File, "admin", "address and token of API, dashboard and metrics"),
-    planned(Table::File, "debug", "header and secret that ask for detailed answers"),
+    row(Table::File, "debug", "header and secret that ask for detailed answers"),
     row(Table::File, "access_log", "one line per request"),
     row(Table::File, "trace", "which requests leave a record"),
     row(Table::File, "geo", "databases for countries and networks"),
@@ -318,6 +321,8 @@ const KEYS: &[Key] = &[
     row(Table::Trace, "memory", "bytes that records may take"),
     row(Table::Trace, "sample", "share of requests recorded in full, 0 to 1"),
     row(Table::Trace, "bodies", "whether bodies are recorded, up to 64 KiB"),
+    row(Table::Debug, "header", "the header that asks, with the secret as its value"),
+    row(Table::Debug, "secret", "what it must hold"),
     planned(Table::Trace, "otlp", "where spans are sent"),
 
     row(Table::AccessLog, "file", "where lines go; - is standard output"),

@@ -18,6 +18,7 @@ mod cache;
 mod cache_policy;
 mod cache_rules;
 mod context;
+mod debug;
 mod diagnostic;
 mod document;
 mod error_response;
@@ -60,6 +61,7 @@ pub use behavior::{Behavior, IncludeBody, Methods, ViewerProtocolPolicy};
 pub use cache::{CacheSettings, Disk, Ttl};
 pub use cache_policy::{CachePolicy, Encoding, Normalize, Selection};
 pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targeted};
+pub use debug::Debug;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use error_response::ErrorResponse;
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
@@ -102,6 +104,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[trace]`
     pub trace: Trace,
+    /// `[debug]`; none: nobody is told more.
+    pub debug: Option<Debug>,
     /// `[access_log]`; none: no line per request.
     pub access_log: Option<AccessLog>,
     /// `[cache]`

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use shape::{Shape, of};
 
 /// Every kind of table, in the order of the reference.
-const TABLES: [Table; 47] = [
+const TABLES: [Table; 48] = [
     Table::File,
     Table::Server,
     Table::Tls,
@@ -57,6 +57,7 @@ const TABLES: [Table; 47] = [
     Table::ErrorResponse,
     Table::Geo,
     Table::BehaviorGeo,
+    Table::Debug,
     Table::Trace,
     Table::Dev,
 ];

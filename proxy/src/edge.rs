@@ -3,7 +3,7 @@
 use crate::{
     access_log::{AccessLogs, Logged, Note},
     body::{self, Body},
-    cache,
+    cache, debug,
     deliver::{self, Marks},
     edge_fields::{self, Arrival},
     error_pages,
@@ -12,7 +12,7 @@ use crate::{
     gate, hooks,
     lifecycle::{self, Delivery},
     listener::{Answer, Connection, Handler},
-    record::{self, Counters, Listener, Outcome, Record, Records},
+    record::{self, Counters, Listener, Outcome, Record, Records, Trace},
     site::Site,
 };
 use arc_swap::ArcSwap;
@@ -68,7 +68,11 @@ impl Edge {
     pub async fn serve(&self, connection: Arc<Connection>, mut request: Request<Body>) -> Response<Body> {
         let site = self.site();
         let (method, version) = (request.method().clone(), request.version());
-        let record = begin(&connection, &request, &site);
+        let asked = site.debug.as_ref().is_some_and(|debug| debug.take(request.headers_mut()));
+        let mut record = begin(&connection, &request, &site);
+        if asked && record.trace.is_none() {
+            record.trace = Some(Box::new(Trace { bodies: site.tracing.bodies, ..Trace::default() }));
+        }
         let logged = self.access_log.note(|| Note::of(&connection, &request, &record.id, &site));
         let mut pending = Pending { record, edge: self, site: &site, logged, answered: false };
         let record = &mut pending.record;
@@ -105,6 +109,9 @@ impl Edge {
         let mut response = deliver::finish(delivered.response, &method, version, marks);
         for cookie in record.experiments.iter().filter_map(Exposure::set_cookie) {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
+        if asked || site.dev {
+            debug::write(response.headers_mut(), record, &site);
         }
         record.status = response.status();
         response = note_response(response, record);

@@ -14,6 +14,7 @@ pub mod body;
 pub mod cache;
 pub mod cli;
 mod compress;
+pub mod debug;
 pub mod deliver;
 pub mod directed;
 pub mod edge;
@@ -46,3 +47,6 @@ pub mod stores;
 pub mod trace_context;
 mod workbench;
 pub mod world;
+
+#[doc(hidden)]
+pub use workbench::recording as workbench_recording;

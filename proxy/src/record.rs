@@ -14,6 +14,7 @@ pub use json::{
     RequestRecord, StorePart, rfc3339,
 };
 pub use key::KeyPart;
+pub(crate) use key::key_parts;
 pub use mask::{MASKED, Mask};
 pub use ring::{Kept, Records, SLOW, Tracing};
 pub use trace::{BODY_LIMIT, HookEvent, HookMessages, HookResult, OriginMessages, Sample, Trace, TracedKey};

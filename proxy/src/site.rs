@@ -4,6 +4,7 @@ use crate::{
     access::Countries,
     auth::{Admission, Guard},
     cache::{Cache, CachePolicy, Selection},
+    debug::Debug,
     deliver::Signature,
     edge_fields::{Asked, GeoDatabases},
     error_pages::ErrorPages,
@@ -75,6 +76,8 @@ pub struct Site {
     pub world: World,
     /// Which requests are recorded, and how.
     pub tracing: Tracing,
+    /// Who is told how answers came about, besides everybody in `dev`.
+    pub debug: Option<Debug>,
     /// Where S3 origins that functions choose are asked; `None`: at their own names.
     pub s3: Option<Origin>,
     /// Origins that functions choose.

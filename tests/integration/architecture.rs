@@ -49,6 +49,7 @@ fn dependencies(manifest: &str) -> Vec<String> {
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("engines/contract", &[][..]),
+        ("engines/coverage", &[]),
         ("engines/protocol", &["edgehook-contract"]),
         ("engines/sandbox", &[]),
         ("engines/isolate", &[]),

@@ -290,3 +290,21 @@ fn explanations_come_true() {
     }
     assert_eq!(checked, 1000);
 }
+
+#[test]
+fn codes_are_explained() {
+    let explain = |arguments: &[&str]| {
+        let ran = Command::new(binary()).arg("explain").args(arguments).env("NO_COLOR", "1").output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (ran.status.code().unwrap(), text(&ran.stdout), text(&ran.stderr))
+    };
+    let (code, out, err) = explain(&["e102"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("E102: a reference to a name that is not declared\n\nA key such as `origin`"), "{out}");
+    let (code, out, _) = explain(&["C004", "--json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["schema"], &told["code"]), (0, &json!(1), &json!("C004")));
+    let (code, out, err) = explain(&["E999"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("there is no code E999; codes: E100, E101, "), "{err}");
+}

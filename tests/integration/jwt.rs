@@ -111,6 +111,9 @@ fn minted_tokens_are_accepted() {
     assert_eq!(get("/b", &token).status, 401);
     assert_eq!(get("/b", &mint(&["--authorizer", "b", "--claim", "level=3"])).status, 200);
     assert_eq!(get("/b", &mint(&["--authorizer", "b", "--claim", "level=2"])).status, 403);
+    let told: serde_json::Value =
+        serde_json::from_str(&mint(&["--authorizer", "b", "--claim", "level=3", "--json"])).unwrap();
+    assert_eq!((&told["schema"], get("/b", told["token"].as_str().unwrap()).status), (&1.into(), 200));
     let (code, text) = run(edge.folder(), &["mint", "--authorizer", "a"], "");
     assert!(code == 2 && text.contains("--key FILE"), "{text}");
     std::fs::write(edge.folder().join("rsa.pem"), pem("rsa")).unwrap();

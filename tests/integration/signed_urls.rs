@@ -118,4 +118,14 @@ fn sign_refuses_what_the_edge_would_refuse() {
     let url = sign(&edge, &["http://WWW.example.com:80/x/../%61", "--key-group", "g", "--private-key", "ec.key"]);
     assert!(url.starts_with("http://www.example.com/a?Expires="), "{url}");
     assert_eq!(edge.get(target(&url)).status, 200);
+    // Programs read the same as JSON.
+    let told = sign(&edge, &["http://www.example.com/a", "--key-group", "g", "--private-key", "ec.key", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["schema"], edge.get(target(told["url"].as_str().unwrap())).status), (&1.into(), 200));
+    let told = sign(
+        &edge,
+        &["http://www.example.com/a", "--key-group", "g", "--private-key", "ec.key", "--cookies", "--json"],
+    );
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert!(told["set_cookie"][0].as_str().unwrap().starts_with("CloudFront-"), "{told}");
 }

@@ -3,7 +3,12 @@
 use crate::harness::{binary, folder};
 use regex::Regex;
 use serde_json::Value;
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 use tempfile::TempDir;
 
 const REWRITE: &str = "function handler(event) {\n\
@@ -341,6 +346,50 @@ fn events_and_cftest_files() {
     assert_eq!(run(project.path(), &["rewrite/wrong", "--update"]).0, 0);
     let (_, out, _) = run(project.path(), &["rewrite/"]);
     assert!(out.contains("4 passed, 0 failed"), "{out}");
+}
+
+#[test]
+fn wording_of_expected_errors() {
+    let project = project("");
+    fs::remove_file(project.path().join("tests/site.toml")).unwrap();
+    let event = r#"{"version":"1.0","context":{"eventType":"viewer-request"},"viewer":{"ip":"192.0.2.9"},"request":{"method":"GET","uri":"/x","querystring":{},"headers":{},"cookies":{}}}"#;
+    fs::write(project.path().join("rewrite.js"), "function handler(event) { return event.none.such; }").unwrap();
+    let case = format!("{{\"event\":{event},\"error\":\"TypeError: cannot get property \\\"such\\\" of undefined\"}}");
+    fs::create_dir_all(project.path().join("tests/rewrite")).unwrap();
+    fs::write(project.path().join("tests/rewrite/e.json"), case).unwrap();
+    let (code, out, err) = run(project.path(), &["--function", "rewrite", "tests/rewrite"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, err) = run(project.path(), &["--exact-errors"]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("expected the error \"TypeError: cannot get property"), "{out}");
+}
+
+#[test]
+fn a_watched_test_runs_again_when_a_function_is_saved() {
+    let tests =
+        "[[test]]\nname = \"a\"\nfunction = \"rewrite\"\nrequest = { uri = \"/old/a\" }\nexpect = { status = 301 }\n";
+    let project = project(tests);
+    let mut child = Command::new(binary())
+        .args(["test", "--watch"])
+        .current_dir(project.path())
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut notices = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut until = |what: &str| out.by_ref().map(Result::unwrap).find(|line| line.contains(what)).unwrap();
+    until("1 passed, 0 failed");
+    let waiting = notices.next().unwrap().unwrap();
+    assert!(waiting.contains("waiting for changes"), "{waiting}");
+    fs::write(project.path().join("rewrite.js"), REWRITE.replace("301", "302")).unwrap();
+    until("expected status = 301, got 302");
+    until("0 passed, 1 failed");
+    fs::write(project.path().join("rewrite.js"), REWRITE).unwrap();
+    until("1 passed, 0 failed");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

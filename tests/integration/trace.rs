@@ -151,3 +151,31 @@ fn requests_are_followed_whether_they_are_sampled_or_not() {
     let refused = Command::new(binary()).args(["tail", "--admin", "http://127.0.0.1:1"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(3));
 }
+
+#[test]
+fn who_knows_the_debug_secret_is_told_key_and_timings_and_nobody_else_notices() {
+    const SECRET: &str = "0123456789abcdef";
+    let origin = Origin::start(|_| Answer::new(200, &[("cache-control", "max-age=60")], "hello"));
+    let debug = format!("sample = 0\n[debug]\nheader = \"X-Why\"\nsecret = \"{SECRET}\"");
+    let edge = edge(&origin, &debug);
+    let told = edge.get_with("/a?page=2&x=1", &[("x-why", SECRET)]);
+    let status = told.header("cache-status").to_owned();
+    assert!(status.contains("; key=\"") && status.contains("query page=2") && !status.contains("x=1"), "{status}");
+    let timing = told.header("server-timing").to_owned();
+    for part in ["viewer-request;desc=\"rewrite\";dur=", "origin;desc=\"app\";dur=", "total;dur="] {
+        assert!(timing.contains(part), "{timing}");
+    }
+    assert!(!told.header("x-amz-cf-id").is_empty());
+    let record = traced(&edge, "/a?page=2&x=1", &[]);
+    assert!(record.contains("cache key") && !record.contains(SECRET), "{record}");
+    for headers in [&[][..], &[("x-why", "0123456789abcdeX")], &[("x-why", SECRET), ("x-why", SECRET)]] {
+        let plain = edge.get_with("/a?page=2", headers);
+        assert_eq!((plain.status, plain.header("server-timing"), plain.header("x-edgehook-detail")), (200, "", ""));
+        assert!(!plain.header("cache-status").contains("key="), "{}", plain.header("cache-status"));
+    }
+    assert!(origin.seen().iter().all(|seen| seen.header("x-why").is_none()));
+    let broken = edge.get_with("/broken", &[("x-why", SECRET)]);
+    assert_eq!(broken.status, 503);
+    assert!(broken.header("x-edgehook-detail").contains("no such thing"), "{}", broken.header("x-edgehook-detail"));
+    assert!(edge.get("/broken").header("x-edgehook-detail").is_empty());
+}

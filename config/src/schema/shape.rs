@@ -81,7 +81,9 @@ pub(super) const REQUIRED: &[(Table, &str)] = &[
 pub(super) fn of(table: Table, name: &str) -> Option<Shape> {
     match table {
         T::File => file(name),
-        T::Server | T::Tls | T::EdgeLocation | T::Limits | T::Admin | T::AccessLog | T::Trace => node(table, name),
+        T::Server | T::Tls | T::EdgeLocation | T::Limits | T::Admin | T::AccessLog | T::Debug | T::Trace => {
+            node(table, name)
+        }
         T::Cache | T::BehaviorCache => cache(table, name),
         T::Behavior | T::BehaviorGeo | T::Hook | T::Authorizers | T::RateLimit => behavior(table, name),
         T::Function => function(name),
@@ -101,6 +103,7 @@ fn file(name: &str) -> Option<Shape> {
         "limits" => Shape::Table(T::Limits),
         "admin" => Shape::Table(T::Admin),
         "access_log" => Shape::Table(T::AccessLog),
+        "debug" => Shape::Table(T::Debug),
         "trace" => Shape::Table(T::Trace),
         "geo" => Shape::Table(T::Geo),
         "s3" => Shape::Table(T::S3),
@@ -149,6 +152,7 @@ fn node(table: Table, name: &str) -> Option<Shape> {
         (T::Admin, "listen" | "token" | "purge_secret") => Text,
         (T::Admin, "insecure") => Bool,
         (T::AccessLog, "file") => Text,
+        (T::Debug, "header" | "secret") => Text,
         (T::Trace, "keep") => Count(0, 1_000_000),
         (T::Trace, "memory") => Size,
         (T::Trace, "sample") => Share,

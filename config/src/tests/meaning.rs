@@ -234,6 +234,19 @@ fn the_purge_secret_is_long_and_its_own() {
 }
 
 #[test]
+fn who_is_told_more() {
+    let debug = |keys: &str| codes(&format!("[debug]\n{keys}\n{REST}"), Mode::Serve);
+    assert_eq!(debug("header = \"X-Why\"\nsecret = \"sixteen-letters!\""), [""; 0]);
+    assert_eq!(debug("header = \"x-why\"\nsecret = \"fifteen-letters\""), ["E107"]);
+    assert_eq!(debug("header = \"x-why\"\nsecret = \"sixteen letters!\""), ["E107"]);
+    assert_eq!(debug("header = \"cookie\"\nsecret = \"sixteen-letters!\""), ["E107"]);
+    assert_eq!(debug("header = \"x why\"\nsecret = \"sixteen-letters!\""), ["E107"]);
+    assert_eq!(debug("header = \"x-why\""), ["E110"]);
+    let found = config(&format!("[debug]\nheader = \"X-Why\"\nsecret = \"sixteen-letters!\"\n{REST}")).debug.unwrap();
+    assert!(found.header == "x-why" && !format!("{found:?}").contains("sixteen"));
+}
+
+#[test]
 fn access_logs() {
     use crate::{AccessLog, LogFormat, LogTarget};
     let found = |keys: &str| config(&format!("[access_log]\n{keys}\n{REST}")).access_log.unwrap();

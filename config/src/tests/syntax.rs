@@ -76,7 +76,7 @@ fn unknown_table() {
     1 | [orgin.app]
       |  ^^^^^ not a key of the top level
       |
-    help: did you mean "origin"?   keys: version, server, limits, admin, access_log, trace, geo, s3, cache, origin, origin_group, cache_policy, origin_request_policy, response_headers_policy, kvs, key_group, function, authorizer, experiment, custom_error_response, behavior, dev
+    help: did you mean "origin"?   keys: version, server, limits, admin, debug, access_log, trace, geo, s3, cache, origin, origin_group, cache_policy, origin_request_policy, response_headers_policy, kvs, key_group, function, authorizer, experiment, custom_error_response, behavior, dev
 
     1 error, 0 warnings
     "#);
@@ -91,7 +91,7 @@ fn key_in_the_wrong_table() {
     1 | listen = ["http://127.0.0.1:80"]
       | ^^^^^^ not a key of the top level
       |
-    help: `listen` belongs to [server]   keys here: version, server, limits, admin, access_log, trace, geo, s3, cache, origin, origin_group, cache_policy, origin_request_policy, response_headers_policy, kvs, key_group, function, authorizer, experiment, custom_error_response, behavior, dev
+    help: `listen` belongs to [server]   keys here: version, server, limits, admin, debug, access_log, trace, geo, s3, cache, origin, origin_group, cache_policy, origin_request_policy, response_headers_policy, kvs, key_group, function, authorizer, experiment, custom_error_response, behavior, dev
 
     1 error, 0 warnings
     "#);
@@ -99,13 +99,13 @@ fn key_in_the_wrong_table() {
 
 #[test]
 fn planned_table_and_key() {
-    let input = "[debug]\nheader = \"x-debug\"\n[origin.x]\ndir = \"site\"\nearly_data = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"\non_error = \"/e.html\"";
+    let input = "[trace]\notlp = \"x\"\n[origin.x]\ndir = \"site\"\nearly_data = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"\non_error = \"/e.html\"";
     assert_snapshot!(check_part(input), @r#"
-    error[E104]: `[debug]` is not available in this version
-     --> edge.toml:1:2
+    error[E104]: `otlp` is not available in this version
+     --> edge.toml:2:1
       |
-    1 | [debug]
-      |  ^^^^^ known, but not read yet
+    2 | otlp = "x"
+      | ^^^^ known, but not read yet
       |
     help: remove it, or comment it out until it is available
 

@@ -156,6 +156,21 @@ fn a_log_that_stands_still_loses_lines_and_blocks_nobody() {
 }
 
 #[test]
+fn a_pipe_without_a_reader_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let totals = Arc::new(Totals::default());
+    let writer = Writer::spawn(&to(&pipe, Format::Json), totals.clone()).unwrap();
+    writer.write(line());
+    let mut first = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(std::fs::File::open(&pipe).unwrap()), &mut first).unwrap();
+    assert!(first.starts_with('{') && first.ends_with("}\n"), "{first}");
+    writer.finish();
+    assert_eq!((totals.written(), totals.dropped()), (1, 0));
+}
+
+#[test]
 fn what_cannot_be_written_is_counted() {
     let totals = Arc::new(Totals::default());
     let Ok(writer) = Writer::spawn(&to(Path::new("/dev/full"), Format::Json), totals.clone()) else { return };

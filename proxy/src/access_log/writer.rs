@@ -4,6 +4,7 @@ use super::{Format, Line};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::FileTypeExt as _,
     path::PathBuf,
     sync::{
         Arc,
@@ -130,7 +131,9 @@ fn open(settings: &Settings) -> io::Result<Box<dyn Write + Send>> {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
-            let mut file: File = OpenOptions::new().create(true).append(true).open(path)?;
+            // A pipe that nobody reads yet would block here; one that is open for both does not, and its readers may come and go.
+            let pipe = fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo());
+            let mut file: File = OpenOptions::new().create(true).append(true).read(pipe).open(path)?;
             if file.metadata()?.len() == 0 {
                 file.write_all(settings.format.heading().as_bytes())?;
             }

@@ -1,7 +1,7 @@
 //! `edgehook explain`: what would happen to a request, and why, without sending it.
 
 use super::{
-    Exit, NodeArguments, load_config, no_config,
+    Exit, NodeArguments, codes, load_config, no_config,
     node::{Node, NodeError},
     output::Output,
 };
@@ -20,7 +20,8 @@ use std::path::Path;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
-    /// The URL, such as https://www.example.com/shop/?page=2
+    /// The URL, such as https://www.example.com/shop/?page=2, or a code, such as E102
+    #[arg(value_name = "URL|CODE")]
     url: String,
     /// A header, as `Name: value`; as often as wanted.
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
@@ -48,6 +49,9 @@ pub(super) struct ExplainArguments {
 }
 
 pub(super) async fn run(arguments: ExplainArguments, output: &Output) -> Exit {
+    if codes::is_code(&arguments.url) {
+        return codes::explain(&arguments.url, arguments.json, output);
+    }
     let wanted = match wanted(&arguments) {
         Ok(wanted) => wanted,
         Err(problem) => {

@@ -61,6 +61,9 @@ pub(super) struct MintArguments {
     /// Seconds until it expires
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     lifetime: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     config: super::ConfigArgument,
 }
@@ -70,7 +73,8 @@ pub(super) async fn run(verb: &JwtVerb, output: &Output) -> Exit {
         JwtVerb::Inspect(arguments) => inspect(arguments, output).await,
         JwtVerb::Mint(arguments) => match minted(arguments, output) {
             Ok(token) => {
-                output.result(&token);
+                let as_json = || json!({ "schema": 1, "token": token }).to_string();
+                output.result(&if arguments.json { as_json() } else { token });
                 Exit::Done
             }
             Err(Some(problem)) => {

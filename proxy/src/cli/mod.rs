@@ -4,6 +4,7 @@
 //! codes are the same for every verb (experience.md 5.1).
 
 mod check;
+mod codes;
 mod completions;
 mod demo;
 mod dev;
@@ -117,7 +118,7 @@ enum Verb {
     Test(test::TestArguments),
     /// Run one function once, with an event from a file; exit code 1: it failed, or its result is invalid.
     Invoke(invoke::InvokeArguments),
-    /// Tell what would happen to a request, and why, without sending it.
+    /// Tell what would happen to a request, and why, without sending it; or what a code of `check` means.
     Explain(explain::ExplainArguments),
     /// The full record of one real request of a running node.
     Trace(trace::TraceArguments),

@@ -9,6 +9,7 @@ use crate::{
 use clap::Args;
 use edgehook_config::{Config, Mode};
 use ipnet::IpNet;
+use serde_json::json;
 use std::{net::IpAddr, path::PathBuf};
 
 #[derive(Debug, Args)]
@@ -39,6 +40,9 @@ pub(super) struct SignArguments {
     /// Print Set-Cookie lines in place of the URL.
     #[arg(long)]
     cookies: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     config: super::ConfigArgument,
 }
@@ -48,7 +52,7 @@ pub(super) fn run(arguments: &SignArguments, output: &Output) -> Exit {
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
     match sign(arguments, &loaded.config) {
         Ok(text) => {
-            output.result(&text);
+            output.result(&if arguments.json { as_json(&text, arguments.cookies) } else { text });
             Exit::Done
         }
         Err(problem) => {
@@ -56,6 +60,15 @@ pub(super) fn run(arguments: &SignArguments, output: &Output) -> Exit {
             Exit::Invalid
         }
     }
+}
+
+/// The URL, or the lines of cookies without the name of the field.
+fn as_json(text: &str, cookies: bool) -> String {
+    if !cookies {
+        return json!({ "schema": 1, "url": text }).to_string();
+    }
+    let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
+    json!({ "schema": 1, "set_cookie": lines }).to_string()
 }
 
 fn sign(arguments: &SignArguments, config: &Config) -> Result<String, String> {

@@ -2,7 +2,8 @@
 
 use super::{ConfigArgument, Exit, find_config, load_config, no_config, output::Output, watch::Watch};
 use crate::workbench::{
-    cases::{self, Problem, Suite},
+    cases::{self, Case, Problem, Suite},
+    coverage,
     engine::Engine,
     report::TestReport,
     runner::{self, Edit, Played},
@@ -29,12 +30,19 @@ pub(super) struct TestArguments {
     /// Write a JUnit report.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Tell which lines of functions the tests reach; with a file, write that for lcov too.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    coverage: Option<Option<PathBuf>>,
     /// Write what came in the place of what was expected: literals of test files, expected results of events.
     #[arg(long)]
     update: bool,
     /// The function that events in JSON files are for [default: the one that their folder is named after]
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
+    /// Errors that cftest files expect must be those of the function word for word; without it, an error of the engine's
+    /// own need only be of the same type.
+    #[arg(long)]
+    exact_errors: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -89,6 +97,9 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
     for suite in &mut suites {
         suite.cases.retain(|case| filters.is_empty() || filters.iter().any(|part| case.name.contains(part.as_str())));
     }
+    if arguments.exact_errors {
+        suites.iter_mut().flat_map(|suite| &mut suite.cases).for_each(Case::expect_exact_errors);
+    }
     suites.retain(|suite| !suite.cases.is_empty());
     if suites.is_empty() {
         output.error(&nothing(file, &filters));
@@ -103,7 +114,22 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
     };
     engine.broken.iter().for_each(|problem| output.error(&problem.to_string()));
     let played = runner::run(&engine, &suites).await;
-    let report = TestReport::new(&suites, &played, begun.elapsed());
+    let mut report = TestReport::new(&suites, &played, begun.elapsed());
+    if let Some(lcov) = &arguments.coverage {
+        match coverage::measure(engine.config(), &suites).await {
+            Ok(coverage) => {
+                if let Some(Err(error)) = lcov.as_ref().map(|file| fs::write(file, coverage::lcov(&coverage))) {
+                    output.error(&format!("the coverage cannot be written: {error}"));
+                    return Exit::Invalid;
+                }
+                report.add_coverage(coverage);
+            }
+            Err(error) => {
+                output.error(&error.to_string());
+                return Exit::Invalid;
+            }
+        }
+    }
     if arguments.json {
         output.result(&serde_json::to_string(&report).unwrap_or_default());
     } else {

@@ -57,6 +57,7 @@ pub(super) struct Watch {
     config: PathBuf,
     files: Vec<PathBuf>,
     origins: Vec<PathBuf>,
+    folders: BTreeSet<PathBuf>,
 }
 
 /// What was saved together.
@@ -83,7 +84,8 @@ impl Watch {
             }
         })?;
         let config = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
-        let mut watch = Self { watcher, saved, config, files: Vec::new(), origins: Vec::new() };
+        let mut watch =
+            Self { watcher, saved, config, files: Vec::new(), origins: Vec::new(), folders: BTreeSet::new() };
         watch.renew();
         Ok(watch)
     }
@@ -101,13 +103,14 @@ impl Watch {
         let mut roots: BTreeSet<PathBuf> = self.origins.iter().cloned().collect();
         roots.extend(self.files.iter().chain([&self.config]).filter_map(|file| Some(file.parent()?.to_owned())));
         let folders: BTreeSet<PathBuf> = roots.iter().flat_map(|root| folders_below(root)).collect();
-        for folder in folders {
-            if let Err(error) = self.watcher.watch(&folder, RecursiveMode::NonRecursive)
+        for folder in &folders {
+            if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive)
                 && folder.is_dir()
             {
                 tracing::warn!(%error, folder = %folder.display(), "changes in this folder will not be noticed");
             }
         }
+        self.folders = folders;
     }
 
     /// Waits for a save.
@@ -132,7 +135,8 @@ impl Watch {
             together.origin_files.insert(path);
             return true;
         }
-        let folder = path.extension().is_none() && !hidden;
+        // A folder that went can only be known by its name; files without an ending are what editors leave for a moment.
+        let folder = !hidden && (path.is_dir() || self.folders.contains(&path));
         if path == self.config || self.files.contains(&path) || (is_source(&path) && !hidden) || folder {
             together.sources.insert(path);
             return true;

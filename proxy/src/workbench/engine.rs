@@ -130,6 +130,19 @@ impl Engine {
         &self.loaded
     }
 
+    /// The keys that every authorizer of a rehearsal accepts.
+    pub(crate) fn key(&self) -> Arc<KeySet> {
+        self.key.clone()
+    }
+
+    /// A site with the loaded functions and what is put in the place of the world.
+    ///
+    /// # Errors
+    /// The configuration cannot be served.
+    pub(crate) fn rehearsed(&self, rehearsal: Rehearsal) -> Result<Arc<Site>, SiteError> {
+        self.runtime.rehearse(&self.config, &self.loaded, rehearsal)
+    }
+
     /// A key value store of the configuration.
     pub(crate) fn store(&self, name: &str) -> Option<Arc<Served>> {
         self.runtime.store(name)
@@ -156,7 +169,7 @@ impl Engine {
                 mask: Mask::nothing(),
             },
         };
-        let site = self.runtime.rehearse(&self.config, &self.loaded, rehearsal)?;
+        let site = self.rehearsed(rehearsal)?;
         let records: Arc<Mutex<HashMap<String, Record>>> = Arc::default();
         let kept = records.clone();
         let listener = move |record: &Record| {

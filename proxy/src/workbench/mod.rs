@@ -8,12 +8,14 @@
 //! Invariants: nothing here opens a connection; a play shares no cache, clock or script with another.
 
 pub(crate) mod cases;
+pub(crate) mod coverage;
 pub(crate) mod diff;
 pub(crate) mod engine;
 pub(crate) mod explain;
 pub(crate) mod lines;
 pub(crate) mod matcher;
 pub(crate) mod near;
+pub mod recording;
 pub(crate) mod report;
 pub(crate) mod runner;
 pub(crate) mod save;

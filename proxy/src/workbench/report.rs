@@ -2,6 +2,7 @@
 
 use super::{
     cases::{Case, Suite, What},
+    coverage::{Coverage, FunctionCoverage},
     near::Reason,
     runner::{Played, Verdict},
 };
@@ -99,6 +100,9 @@ pub(crate) struct FunctionReport {
     /// Its greatest CPU time in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cpu_us: Option<u64>,
+    /// What tests reached of it, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<FunctionCoverage>,
 }
 
 fn micros(time: Duration) -> u64 {
@@ -153,6 +157,9 @@ impl TestReport {
                 if let (Some(percent), Some(cpu)) = (function.max_utilization, function.max_cpu_us) {
                     let _ = write!(text, "  max {} ({percent} % of budget)", milliseconds(cpu));
                 }
+                if let Some(coverage) = &function.coverage {
+                    let _ = write!(text, "  {}", coverage.human());
+                }
                 text.push('\n');
             }
         }
@@ -162,6 +169,17 @@ impl TestReport {
         let _ =
             write!(text, " {} in {seconds:.2} s", styled(color, if self.failed > 0 { "31" } else { "32" }, &summary));
         text
+    }
+
+    /// Adds what tests reached of functions, of those too that none ran.
+    pub(crate) fn add_coverage(&mut self, coverage: Coverage) {
+        for (name, of) in coverage {
+            match self.functions.iter_mut().find(|function| function.name == name) {
+                Some(known) => known.coverage = Some(of),
+                None => self.functions.push(FunctionReport { name, coverage: Some(of), ..FunctionReport::default() }),
+            }
+        }
+        self.functions.sort_by(|one, other| one.name.cmp(&other.name));
     }
 
     /// As JUnit reads it.

@@ -44,6 +44,8 @@ pub(crate) struct Ran {
     pub(crate) function: String,
     pub(crate) cpu: Option<Duration>,
     pub(crate) utilization: Option<u8>,
+    /// What a viewer function logged.
+    pub(crate) console: Vec<String>,
 }
 
 /// The verdict.
@@ -186,6 +188,7 @@ fn note_run(played: &mut Played, invoked: &Invoked) {
         function: invoked.record.function.clone(),
         cpu: invoked.record.cpu.map(|(cpu, _)| cpu),
         utilization: invoked.record.utilization,
+        console: invoked.record.logs.clone(),
     });
 }
 
@@ -369,6 +372,7 @@ fn note_runs(played: &mut Played, scene: &Scene) {
         function: hook.function.clone(),
         cpu: hook.cpu.map(|(cpu, _)| cpu),
         utilization: hook.utilization,
+        console: hook.logs.clone(),
     };
     played.runs.extend(scene.record.hooks.iter().map(run));
 }
@@ -378,9 +382,9 @@ async fn event_case(engine: &Engine, case: &Case, test: &EventCase, played: &mut
     let invoked = invoke(engine, case, &test.function, &event).await?;
     note_run(played, &invoked);
     let problem = invoked.record.failure.clone();
-    if let Expected::CfError(expected) = &test.expected {
+    if let Expected::CfError { text: expected, exact } = &test.expected {
         return match problem {
-            Some(problem) if values::same_error(expected, &problem) => Ok(()),
+            Some(problem) if values::same_error(expected, &problem, *exact) => Ok(()),
             Some(problem) => Err(failure(&case.place, format!("expected the error {expected:?}, got {problem:?}"))),
             None => Err(failure(&case.place, format!("expected the error {expected:?}, got a result"))),
         };
@@ -398,7 +402,7 @@ async fn event_case(engine: &Engine, case: &Case, test: &EventCase, played: &mut
         }
         Expected::Output(expected, file) => (expected, Some(file)),
         Expected::CfOutput(expected) => (expected, None),
-        Expected::CfError(_) => return Ok(()),
+        Expected::CfError { .. } => return Ok(()),
     };
     if values::same_result(expected, &result) {
         return Ok(());

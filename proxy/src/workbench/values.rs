@@ -458,9 +458,9 @@ fn differ(path: &str, expected: &Value, actual: &Value, found: &mut Vec<Reason>)
 }
 
 /// Whether a cftest file's error is this one: the text that the function threw; of an error of the engine's own making the type.
-pub(crate) fn same_error(expected: &str, actual: &str) -> bool {
-    if actual.contains(expected) {
-        return true;
+pub(crate) fn same_error(expected: &str, actual: &str, exact: bool) -> bool {
+    if actual.contains(expected) || exact {
+        return actual.contains(expected);
     }
     let kind = |text: &str| {
         let text = text.trim_start_matches("Error: ");

@@ -77,7 +77,7 @@ fn case(file: &Path, function: &str) -> Result<Option<Case>, Problem> {
         let Some(event) = whole.get("event") else { return Ok(None) };
         let expected = match (whole.get("output"), whole.get("error").and_then(Value::as_str)) {
             (Some(output), None) => Expected::CfOutput(output.clone()),
-            (None, Some(error)) => Expected::CfError(error.to_owned()),
+            (None, Some(error)) => Expected::CfError { text: error.to_owned(), exact: false },
             _ => return Err(problem(file, 1, "expected `output` or `error` (text) besides `event`".to_owned())),
         };
         (name.trim_end_matches(".json"), event.clone(), expected)

@@ -51,6 +51,17 @@ pub(crate) struct Case {
     pub(crate) what: What,
 }
 
+impl Case {
+    /// Lets no other wording of an expected error pass.
+    pub(crate) fn expect_exact_errors(&mut self) {
+        if let What::Event(event) = &mut self.what
+            && let Expected::CfError { exact, .. } = &mut event.expected
+        {
+            *exact = true;
+        }
+    }
+}
+
 /// What is tested.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
@@ -90,6 +101,17 @@ pub(crate) enum Step {
     Parallel(Vec<RequestStep>),
     Advance(Duration),
     Purge(PurgeStep),
+}
+
+impl Step {
+    /// Leaves nothing to be judged.
+    pub(crate) fn expect_nothing(&mut self) {
+        match self {
+            Self::Request(request) => request.expect.clear(),
+            Self::Parallel(requests) => requests.iter_mut().for_each(|request| request.expect.clear()),
+            Self::Advance(_) | Self::Purge(_) => {}
+        }
+    }
 }
 
 /// A purge.
@@ -201,7 +223,11 @@ pub(crate) enum Expected {
     /// Of cftest: this result.
     CfOutput(Value),
     /// Of cftest: an error with this text.
-    CfError(String),
+    CfError {
+        text: String,
+        /// Word for word; otherwise an error of the engine's own need only be of the same type.
+        exact: bool,
+    },
 }
 
 /// The tests of one file or folder.
