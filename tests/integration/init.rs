@@ -30,6 +30,27 @@ fn a_project_that_works_at_once() {
 }
 
 #[test]
+fn every_template_passes_its_own_tests_and_has_nothing_to_warn_of() {
+    for template in ["site", "spa", "ab", "jwt", "api"] {
+        let folder = folder(&[]);
+        let run = |arguments: &[&str]| {
+            let ran = Command::new(binary()).args(arguments).current_dir(folder.path()).env("NO_COLOR", "1").output();
+            let ran = ran.unwrap();
+            let shown = [ran.stdout, ran.stderr].concat();
+            (ran.status.code(), String::from_utf8(shown).unwrap())
+        };
+        assert_eq!(run(&["init", "--template", template]).0, Some(0));
+        let (code, shown) = run(&["check", "--deny", "warnings"]);
+        assert_eq!(code, Some(0), "{template}: {shown}");
+        let (code, shown) = run(&["test"]);
+        assert!(code == Some(0) && shown.contains(" 0 failed in"), "{template}: {shown}");
+    }
+    let ran = Command::new(binary()).args(["init", "--template", "none"]).output().unwrap();
+    let shown = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.code() == Some(2) && shown.contains("site, spa, ab, jwt, api"), "{shown}");
+}
+
+#[test]
 fn a_file_in_the_way_is_an_error() {
     let folder = folder(&[("taken", "x")]);
     let output = Command::new(binary()).args(["init", "taken"]).current_dir(folder.path()).output().unwrap();

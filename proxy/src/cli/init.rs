@@ -1,26 +1,79 @@
 //! `edgehook init`: a small project to start from.
 
 use super::{Exit, output::Output, schema};
+use clap::ValueEnum;
 use serde_json::json;
 use std::{fs, io, path::Path};
 
-const FILES: [(&str, &str); 11] = [
-    ("edge.toml", include_str!("../init/edge.toml")),
-    ("functions/rewrite.js", include_str!("../init/functions/rewrite.js")),
-    ("functions/add_headers.js", include_str!("../init/functions/add_headers.js")),
+/// What a project is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Template {
+    /// A site of pages: a viewer function and a Lambda function.
+    #[default]
+    Site,
+    /// An application in one page, with assets that are kept for long.
+    Spa,
+    /// Two variants of a site, sticky by a cookie and cached apart.
+    Ab,
+    /// Pages for members, who bring a token.
+    Jwt,
+    /// A service beside a site: nothing cached, shared with other sites, limited in rate.
+    Api,
+}
+
+impl Template {
+    fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Site => &[
+                ("edge.toml", include_str!("../init/edge.toml")),
+                ("functions/rewrite.js", include_str!("../init/functions/rewrite.js")),
+                ("functions/add_headers.js", include_str!("../init/functions/add_headers.js")),
+                ("tests/site.toml", include_str!("../init/tests/site.toml")),
+                ("site/about/index.html", include_str!("../init/site/about/index.html")),
+                ("README.md", include_str!("../init/README.md")),
+            ],
+            Self::Spa => &[
+                ("edge.toml", include_str!("../init/templates/spa/edge.toml")),
+                ("functions/route.js", include_str!("../init/templates/spa/route.js")),
+                ("tests/site.toml", include_str!("../init/templates/spa/tests.toml")),
+                ("README.md", README),
+            ],
+            Self::Ab => &[
+                ("edge.toml", include_str!("../init/templates/ab/edge.toml")),
+                ("next/index.html", include_str!("../init/templates/ab/next.html")),
+                ("tests/site.toml", include_str!("../init/templates/ab/tests.toml")),
+                ("README.md", README),
+            ],
+            Self::Jwt => &[
+                ("edge.toml", include_str!("../init/templates/jwt/edge.toml")),
+                ("tests/site.toml", include_str!("../init/templates/jwt/tests.toml")),
+                ("README.md", README),
+            ],
+            Self::Api => &[
+                ("edge.toml", include_str!("../init/templates/api/edge.toml")),
+                ("functions/stamp.js", include_str!("../init/templates/api/stamp.js")),
+                ("tests/site.toml", include_str!("../init/templates/api/tests.toml")),
+                ("README.md", README),
+            ],
+        }
+    }
+}
+
+const README: &str = include_str!("../init/templates/README.md");
+
+/// What every project has.
+const FILES: [(&str, &str); 5] = [
     ("types/cloudfront-functions.d.ts", include_str!("../init/types/cloudfront-functions.d.ts")),
     ("types/lambda-edge.d.ts", include_str!("../init/types/lambda-edge.d.ts")),
     ("jsconfig.json", include_str!("../init/jsconfig.json")),
-    ("tests/site.toml", include_str!("../init/tests/site.toml")),
     ("site/index.html", include_str!("../init/site/index.html")),
-    ("site/about/index.html", include_str!("../init/site/about/index.html")),
     (".gitignore", include_str!("../init/gitignore")),
-    ("README.md", include_str!("../init/README.md")),
 ];
 
-pub(super) fn run(folder: &Path, as_json: bool, output: &Output) -> Exit {
+pub(super) fn run(folder: &Path, template: Template, as_json: bool, output: &Output) -> Exit {
     let schema = schema::text();
-    let files: Vec<(&str, &str)> = FILES.into_iter().chain([(schema::FILE, schema.as_str())]).collect();
+    let files: Vec<(&str, &str)> =
+        template.files().iter().copied().chain(FILES).chain([(schema::FILE, schema.as_str())]).collect();
     let (mut wrote, mut kept) = (Vec::new(), Vec::new());
     let done = write(folder, &files, |name, written| {
         let file = folder.join(name);

@@ -89,11 +89,14 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Write a small project: a configuration, two functions and a site. Never overwrites a file.
+    /// Write a small project: a configuration, functions, tests and a site. Never overwrites a file.
     Init {
         /// Where to write it.
         #[arg(default_value = ".")]
         folder: PathBuf,
+        /// What it is for.
+        #[arg(long, value_enum, default_value_t)]
+        template: init::Template,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -245,7 +248,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         }
     };
     let exit = match verb {
-        Verb::Init { folder, json } => init::run(&folder, json, output),
+        Verb::Init { folder, template, json } => init::run(&folder, template, json, output),
         Verb::Dev(arguments) => runtime.block_on(dev::run(arguments, output)),
         Verb::Serve(arguments) => runtime.block_on(serve::run(arguments, output)),
         Verb::Reload { json, node } => runtime.block_on(reload::run(&node, json, output)),
