@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cache_rules::{self, CacheRules, Profile};
+use crate::cache_rules::{self, CacheRules};
 use crate::diagnostic::{Code, Problem};
 use crate::keys::Table;
 use crate::section::Section;
