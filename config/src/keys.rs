@@ -511,7 +511,7 @@ const KEYS: &[Key] = &[
     row(Table::Behavior, "rate_limit", "requests per viewer"),
     row(Table::Behavior, "shadow", "origin that gets copies of requests"),
     row(Table::Behavior, "shadow_percent", "share of requests copied, 0 to 100"),
-    planned(Table::Behavior, "websocket", "upgrades"),
+    row(Table::Behavior, "websocket", "requests for a WebSocket are passed on as upgrades"),
     planned(Table::Behavior, "grpc", "HTTP/2 to the origin"),
 
     row(Table::BehaviorCache, "profile", "values of all keys that are not written"),
@@ -539,7 +539,7 @@ const KEYS: &[Key] = &[
     row(Table::BehaviorCache, "forward", "request fields sent to origins"),
     row(Table::BehaviorCache, "reject_encoded_delimiters", "refuse encoded delimiters in paths"),
     row(Table::BehaviorCache, "deception_armor", "guard against cache deception"),
-    planned(Table::BehaviorCache, "admit_after", "larger bodies are stored on their second request"),
+    row(Table::BehaviorCache, "admit_after", "larger bodies are stored on their second request"),
     row(Table::BehaviorCache, "cache_groups", "Cache-Groups and Cache-Group-Invalidation (RFC 9875)"),
     row(Table::BehaviorCache, "no_vary_search", "No-Vary-Search (a draft): parameters that make no difference"),
     row(Table::BehaviorCache, "tag_fields", "purge tags towards viewers"),

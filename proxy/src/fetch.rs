@@ -237,7 +237,7 @@ impl Fetch {
     ) -> Result<Answer, Fault> {
         let extent = match reason {
             _ if self.behavior.policy.rules.forward_all => Extent::All,
-            BypassReason::Policy | BypassReason::Method => Extent::All,
+            BypassReason::Policy | BypassReason::Method | BypassReason::Upgrade => Extent::All,
             BypassReason::Head
             | BypassReason::Range
             | BypassReason::Precondition
@@ -457,6 +457,7 @@ impl Fetch {
             body,
             body_length,
             interim,
+            websocket: outgoing.websocket,
         };
         let mut result = target.origin.send(request).await;
         if let (Some(messages), Some(trace), Ok(response)) = (&mut messages, &record.trace, &mut result) {

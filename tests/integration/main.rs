@@ -54,3 +54,4 @@ mod shadow;
 mod signed_urls;
 mod tests;
 mod trace;
+mod tunnels;

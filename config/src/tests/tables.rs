@@ -507,9 +507,9 @@ fn the_disk_tier() {
     let cache = loaded("[cache.disk]\npath = \"store\"\nsize = \"1GiB\"");
     let disk = cache.disk.unwrap();
     assert!(disk.path.is_absolute() && disk.path.ends_with("store"));
-    assert_eq!((disk.size, cache.max_object, cache.admit_after), (1 << 30, (1 << 30) / 10, Some(64 << 20)));
+    assert_eq!((disk.size, cache.max_object, cache.rules.admit_after), (1 << 30, (1 << 30) / 10, Some(64 << 20)));
     let cache = loaded("[cache]\nadmit_after = \"off\"\nmemory = \"160MiB\"");
-    assert_eq!((cache.disk, cache.max_object, cache.admit_after), (None, 10 << 20, None));
+    assert_eq!((cache.disk, cache.max_object, cache.rules.admit_after), (None, 10 << 20, None));
     for (input, expected) in [
         ("[cache.disk]\npath = \"store\"", "E110"),
         ("[cache.disk]\nsize = \"1GiB\"", "E110"),
