@@ -100,24 +100,25 @@ fn the_way_from_an_empty_folder_to_an_explained_miss() {
     // `dev` serves it, and a function that is saved is live.
     let edge = Edge::run(folder, &["dev", enter, "--port", "0"]);
     let project = edge.folder().join(enter);
-    let first = edge.get("/");
+    let here = format!("localhost:{}", edge.address().port());
+    let get = |path: &str| edge.get_with(path, &[("host", &here)]);
+    let first = get("/");
     assert_eq!((first.status, first.x_cache()), (200, "Miss"), "{first:?}");
-    assert_eq!(edge.get("/").x_cache(), "Hit");
+    assert_eq!(get("/").x_cache(), "Hit");
     let function = project.join("functions/rewrite.js");
     fs::write(project.join("functions/4913"), "").unwrap();
     let new = between(&text, own, "While `dev` runs, write `", "`");
     let old = between(&text, own, "in the place of\n`", "`");
-    assert_eq!(edge.get("/old-page").header("location"), old.trim_matches('\''));
+    assert_eq!(get("/old-page").header("location"), old.trim_matches('\''));
     replace(&function, old, new);
     eventually("the new version of the function answers", || {
-        (edge.get("/old-page").header("location") == new.trim_matches('\'')).then_some(())
+        (get("/old-page").header("location") == new.trim_matches('\'')).then_some(())
     });
     let output = edge.says("reloaded");
     assert!(!output.contains("4913"), "{output}");
 
     // And a miss is explained.
     let explain = between(&text, "Why would a request be a miss?", "```sh\n", "\n```");
-    let here = format!("localhost:{}", edge.address().port());
     let explain = explain.replace("localhost:8080", &here);
     let admin = format!("http://{}", edge.admin_address());
     let (code, shown) = run(&explain, &project, &["--admin", &admin]);
