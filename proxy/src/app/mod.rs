@@ -11,6 +11,7 @@ mod experiments;
 mod exposure;
 mod functions;
 mod listen;
+mod packages;
 mod rehearsal;
 mod roles;
 mod site;
