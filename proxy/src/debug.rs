@@ -56,7 +56,7 @@ pub(crate) fn write(headers: &mut HeaderMap, record: &Record, site: &Site) {
         let keyed = parts.iter().filter(|part| part.keyed).map(|part| format!("{}={}", part.part, part.value));
         let text = quoted(&keyed.collect::<Vec<_>>().join(" | "));
         // The last is ours: those before come from whoever answered us.
-        if let Some(own) = headers.get_all(CACHE_STATUS).iter().last().cloned() {
+        if let Some(own) = headers.get_all(CACHE_STATUS).iter().next_back().cloned() {
             let others: Vec<HeaderValue> = headers.get_all(CACHE_STATUS).iter().cloned().collect();
             let told = own.to_str().ok().and_then(|own| HeaderValue::try_from(format!("{own}; key={text}")).ok());
             headers.remove(CACHE_STATUS);
@@ -114,7 +114,9 @@ mod tests {
         let debug = Debug::new("x-debug", "0123456789abcdef").unwrap();
         let asks = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            values.iter().for_each(|value| drop(headers.append("x-debug", HeaderValue::from_static(value))));
+            for value in values {
+                headers.append("x-debug", HeaderValue::from_static(value));
+            }
             let asked = debug.take(&mut headers);
             assert!(headers.is_empty());
             asked

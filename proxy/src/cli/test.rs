@@ -86,25 +86,13 @@ fn watched(config: &Path, arguments: &TestArguments) -> Vec<PathBuf> {
 async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
     let begun = Instant::now();
     let Some(loaded) = load_config(file, Mode::Check, output) else { return Exit::Invalid };
-    let (paths, filters) = found(file, arguments);
-    let mut suites = match read(&paths, arguments.function.as_deref()) {
+    let suites = match chosen(file, arguments) {
         Ok(suites) => suites,
         Err(problems) => {
-            problems.iter().for_each(|problem| output.error(&problem.to_string()));
+            problems.iter().for_each(|problem| output.error(problem));
             return Exit::Invalid;
         }
     };
-    for suite in &mut suites {
-        suite.cases.retain(|case| filters.is_empty() || filters.iter().any(|part| case.name.contains(part.as_str())));
-    }
-    if arguments.exact_errors {
-        suites.iter_mut().flat_map(|suite| &mut suite.cases).for_each(Case::expect_exact_errors);
-    }
-    suites.retain(|suite| !suite.cases.is_empty());
-    if suites.is_empty() {
-        output.error(&nothing(file, &filters));
-        return Exit::Invalid;
-    }
     let engine = match Engine::start(loaded.config).await {
         Ok(engine) => engine,
         Err(error) => {
@@ -115,20 +103,11 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
     engine.broken.iter().for_each(|problem| output.error(&problem.to_string()));
     let played = runner::run(&engine, &suites).await;
     let mut report = TestReport::new(&suites, &played, begun.elapsed());
-    if let Some(lcov) = &arguments.coverage {
-        match coverage::measure(engine.config(), &suites).await {
-            Ok(coverage) => {
-                if let Some(Err(error)) = lcov.as_ref().map(|file| fs::write(file, coverage::lcov(&coverage))) {
-                    output.error(&format!("the coverage cannot be written: {error}"));
-                    return Exit::Invalid;
-                }
-                report.add_coverage(coverage);
-            }
-            Err(error) => {
-                output.error(&error.to_string());
-                return Exit::Invalid;
-            }
-        }
+    if let Some(lcov) = &arguments.coverage
+        && let Err(problem) = add_coverage(&engine, &suites, lcov.as_deref(), &mut report).await
+    {
+        output.error(&problem);
+        return Exit::Invalid;
     }
     if arguments.json {
         output.result(&serde_json::to_string(&report).unwrap_or_default());
@@ -156,6 +135,36 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
             Exit::Invalid
         }
     }
+}
+
+/// The tests to run, or what is wrong with them.
+fn chosen(file: &Path, arguments: &TestArguments) -> Result<Vec<Suite>, Vec<String>> {
+    let (paths, filters) = found(file, arguments);
+    let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut suites = read(&paths, arguments.function.as_deref()).map_err(problems)?;
+    for suite in &mut suites {
+        suite.cases.retain(|case| filters.is_empty() || filters.iter().any(|part| case.name.contains(part.as_str())));
+    }
+    if arguments.exact_errors {
+        suites.iter_mut().flat_map(|suite| &mut suite.cases).for_each(Case::expect_exact_errors);
+    }
+    suites.retain(|suite| !suite.cases.is_empty());
+    if suites.is_empty() { Err(vec![nothing(file, &filters)]) } else { Ok(suites) }
+}
+
+/// Plays the tests once more, for what they reach.
+async fn add_coverage(
+    engine: &Engine,
+    suites: &[Suite],
+    lcov: Option<&Path>,
+    report: &mut TestReport,
+) -> Result<(), String> {
+    let coverage = coverage::measure(engine.config(), suites).await.map_err(|error| error.to_string())?;
+    if let Some(file) = lcov {
+        fs::write(file, coverage::lcov(&coverage)).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    report.add_coverage(coverage);
+    Ok(())
 }
 
 fn nothing(config: &Path, filters: &[String]) -> String {
