@@ -35,6 +35,7 @@ mod jwt;
 mod kvs;
 mod lambda;
 mod lambda_attacks;
+mod lambda_attacks_processes;
 mod lambda_bodies;
 mod lambda_hooks;
 mod lambda_invoke;
