@@ -48,6 +48,3 @@ pub mod trace_context;
 mod tunnel;
 mod workbench;
 pub mod world;
-
-#[doc(hidden)]
-pub use workbench::recording as workbench_recording;

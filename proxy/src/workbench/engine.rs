@@ -130,16 +130,11 @@ impl Engine {
         &self.loaded
     }
 
-    /// The keys that every authorizer of a rehearsal accepts.
-    pub(crate) fn key(&self) -> Arc<KeySet> {
-        self.key.clone()
-    }
-
     /// A site with the loaded functions and what is put in the place of the world.
     ///
     /// # Errors
     /// The configuration cannot be served.
-    pub(crate) fn rehearsed(&self, rehearsal: Rehearsal) -> Result<Arc<Site>, SiteError> {
+    fn rehearsed(&self, rehearsal: Rehearsal) -> Result<Arc<Site>, SiteError> {
         self.runtime.rehearse(&self.config, &self.loaded, rehearsal)
     }
 

@@ -15,7 +15,6 @@ pub(crate) mod explain;
 pub(crate) mod lines;
 pub(crate) mod matcher;
 pub(crate) mod near;
-pub mod recording;
 pub(crate) mod report;
 pub(crate) mod runner;
 pub(crate) mod save;
