@@ -55,4 +55,5 @@ mod shadow;
 mod signed_urls;
 mod tests;
 mod trace;
+mod trailers;
 mod tunnels;

@@ -451,6 +451,9 @@ impl FetchTicket {
         let plan = verdict.clone().unwrap_or_else(|_| Plan::expired());
         let mut meta = self.meta(head.status, head.headers, &plan, tags.unwrap_or_default(), now);
         meta.freshness.initial_age = age;
+        if let Some(trailers) = stale.meta.headers.trailers() {
+            meta.headers = meta.headers.with_trailers(&trailers);
+        }
         if verdict.is_ok() {
             self.renew_twins(stale, &renewing, &Plan { freshness: meta.freshness, ..plan.clone() }, now);
         }
@@ -513,7 +516,8 @@ impl FetchTicket {
             let mut headers = meta.headers.to_map();
             conditional::merge(&mut headers, renewing);
             plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
-            meta.headers = Fields::from(&headers);
+            let trailers = meta.headers.trailers().unwrap_or_default();
+            meta.headers = Fields::from(&headers).with_trailers(&trailers);
             (meta.freshness, meta.received) = (plan.freshness, now);
             meta.asked_at = self.lead.asked_at();
             let renewed = Arc::new(Entry::new(meta, twin.body.clone(), inner.uptime(now)));
