@@ -19,6 +19,7 @@ mod check;
 mod conformance;
 mod dev;
 mod disk;
+mod disk_limits;
 mod edge_fields;
 mod error_pages;
 mod experiments;

@@ -221,7 +221,7 @@ impl Keeping {
         }
         match (&mut self.spool, disk) {
             (Some(spool), _) => spool.push(chunk).await.map_err(|_| GaveUp::NotNow)?,
-            (None, Some(disk)) if written > MEMORY_BODY => {
+            (None, Some(disk)) if written > MEMORY_BODY.min(self.inner.memory_object()) => {
                 let mut spool = SpoolWriter::begin(&disk).await.map_err(|_| GaveUp::NotNow)?;
                 self.buffer.spool_to(spool.spool());
                 for piece in self.buffer.contents() {
