@@ -311,9 +311,10 @@ async fn an_index_that_is_no_index_is_thrown_away() {
 
 /// Flips bits of the index, opens the tier on it, and verifies what it serves; some of the runs find the index unusable.
 async fn damage_the_index(runs: u64) {
-    let folder = tempfile::tempdir().unwrap();
-    let (index, mut sound) = (folder.path().join("cache/index.redb"), 0);
+    let mut sound = 0;
     for run in 0..runs {
+        let folder = tempfile::tempdir().unwrap();
+        let index = folder.path().join("cache/index.redb");
         let first = node(&folder, 64 * MIB);
         for number in 0..20 {
             first.store(&format!("/{number}"), content(number, 1_000 + number * 20_000)).await;
