@@ -126,7 +126,7 @@ fn every_form_of_a_purge_can_be_counted_first() {
         (&["http://www.example.com/a/1"], 1),
         (&["https://www.example.com/a/1"], 0),
         (&["/a/*"], 2),
-        (&["*/1"], 2),
+        (&["/*/1"], 2),
         (&["#everything"], 3),
         (&["--prefix", "http://www.example.com/a"], 2),
         (&["--host", "www.example.com"], 3),
