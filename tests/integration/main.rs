@@ -49,6 +49,7 @@ mod ranges;
 mod requests;
 mod serve;
 mod shadow;
+mod short_way;
 mod signed_urls;
 mod tests;
 mod trace;

@@ -28,6 +28,7 @@ use super::bodies::{Delivery, Framing, InFlight, ViewerBody};
 use super::frames::MeteredFrames;
 use super::hints::{HintedStream, Hints};
 use super::io::ViewerSocket;
+use super::shortcut::Shortcut;
 use super::strict::{Found, StrictStream};
 use super::timeouts::{CloseReason, Pulse, Verdict};
 use super::{Answer, Connection, Handler, Limits, Reason, TlsInfo, hello, tls};
@@ -138,7 +139,10 @@ impl Server {
         let hints = Hints::default();
         let service = self.service(connection, &pulse, Some(hints.clone()));
         let found = Found::default();
-        let stream = HintedStream::new(StrictStream::new(stream, self.limits.head_bytes, Arc::clone(&found)), hints);
+        let stream = StrictStream::new(stream, self.limits.head_bytes, Arc::clone(&found));
+        let (handler, connection) = (Arc::clone(&self.handler), Arc::clone(&service.connection));
+        let stream = Shortcut::new(stream, handler, connection, Arc::clone(&pulse), &self.limits);
+        let stream = HintedStream::new(stream, hints);
         let connection = self.http1.serve_connection(TokioIo::new(stream), service);
         let ended = self.drive(connection, &pulse).await;
         match found.get() {

@@ -42,6 +42,11 @@ impl<S> StrictStream<S> {
         Self { stream, scanner: Scanner::new(head_bytes), found, rest: None }
     }
 
+    /// Whether every byte so far belonged to a request that is over.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.rest.is_none() && self.scanner.is_between_requests()
+    }
+
     fn refuse(&mut self, buffer: &mut ReadBuf<'_>) {
         let Some(rest) = &mut self.rest else { return };
         let now = rest.len().min(buffer.remaining());
