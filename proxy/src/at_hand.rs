@@ -43,13 +43,10 @@ pub(crate) fn answer(edge: &Edge, connection: &Arc<Connection>, request: &Plain<
     }
     let Access::Granted = access::authorize(site, &behavior, &received).ok()? else { return None };
     lifecycle::substitute_root(site, &mut received);
-    let normalise = &behavior.policy.normalise;
-    if let Some(codings) = request.codings.filter(|_| !normalise.codings.is_empty()) {
-        received.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_str(codings).ok()?);
-        normalise.fields(&mut received.headers);
-    }
+    behavior.policy.normalise.fields(&mut received.headers);
     let rules = &behavior.policy.rules;
-    let found = site.cache.at_hand(&key(&site.cache, &behavior, &received, &[]).key, rules, now)?;
+    let key = key(&site.cache, &behavior, &received, &[]).key;
+    let found = site.cache.at_hand(&key, &received.headers, rules, now)?;
     let id = site.world.request_id();
     if site.tracing.is_drawn(&id) {
         connection.keep_id(id);
@@ -69,13 +66,17 @@ fn received(connection: &Connection, request: &Plain<'_>) -> Option<Received> {
     if path.len() + request.query.map_or(0, str::len) >= TARGET_LIMIT {
         return None;
     }
+    let mut headers = HeaderMap::new();
+    if let Some(codings) = request.codings {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_str(codings).ok()?);
+    }
     Some(Received {
         method: Method::GET,
         scheme: connection.scheme,
         host: Host::parse(request.host)?,
         path,
         query: request.query.map(str::to_owned),
-        headers: HeaderMap::new(),
+        headers,
         viewer: connection.peer.ip().to_canonical(),
         version: Version::HTTP_11,
         interim: None,

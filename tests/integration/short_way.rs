@@ -28,6 +28,7 @@ fn config(origin: &Origin, policy: &str, behavior: &str) -> String {
 /// Answers of many kinds, told apart by what was asked for.
 fn origin() -> Origin {
     Origin::start(|seen| match seen.target.split('?').next() {
+        Some("/coded") => Answer::new(200, &[("cache-control", "max-age=600"), ("vary", "accept-encoding")], "c"),
         Some("/vary") => Answer::new(200, &[("cache-control", "max-age=600"), ("vary", "accept-language")], "v"),
         Some("/private") => Answer::new(200, &[("cache-control", "private")], "p"),
         Some("/gone") => Answer::new(404, &[], "g"),
@@ -63,7 +64,7 @@ fn configs() -> impl Strategy<Value = (String, String, String)> {
         select(vec!["", "headers = { include = [\"accept-language\"] }", "cookies = \"all\""]),
     );
     let behavior =
-        subsequence(vec!["compress = true", "methods = \"all\"", "response_headers_policy = \"SimpleCORS\""], 0..=2);
+        subsequence(vec!["compress = false", "methods = \"all\"", "response_headers_policy = \"SimpleCORS\""], 0..=2);
     (server, policy, behavior).prop_map(|(server, (query, more), behavior)| {
         (server.to_owned(), format!("{query}\n{more}"), behavior.join("\n"))
     })
@@ -77,6 +78,7 @@ fn requests() -> impl Strategy<Value = (&'static str, Fields)> {
         "/marked",
         "/marked?a=1&b=2",
         "/marked?b=2",
+        "/coded",
         "/vary",
         "/private",
         "/gone",

@@ -1,4 +1,4 @@
-//! A stored response that answers the plainest of requests as it stands: no condition, no range, nothing negotiated.
+//! A stored response that answers the plainest of requests as it stands: no condition, no range, nothing negotiated but codings.
 //!
 //! The decisions are those of `lookup` for such a request; a property test over whole connections holds the two together
 //! (`crate::at_hand`). Deliberately absent: anything that would have to be waited for, and responses that are stored in several pieces or on
@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use super::{
     Cache, Now,
@@ -47,17 +47,19 @@ impl AtHand {
 
 impl Cache {
     /// What is stored under a key for a request that says nothing about what it would rather not get, if it may be used
-    /// without asking and without doing anything else.
-    pub(crate) fn at_hand(&self, key: &Key, rules: &Rules, now: Now) -> Option<AtHand> {
+    /// without asking and without doing anything else. `codings`: its `Accept-Encoding`, as the origin would see it.
+    pub(crate) fn at_hand(&self, key: &Key, codings: &HeaderMap, rules: &Rules, now: Now) -> Option<AtHand> {
         if rules.age_penalty != AgePenalty::Off {
             return None;
         }
         let group = self.inner.store.group(key)?;
-        let [entry] = group.entries() else { return None };
-        let StoredBody::Whole(body) = &entry.body else { return None };
+        if !group.entries().iter().all(|entry| entry.meta.variant.is_by_codings()) {
+            return None;
+        }
+        let entry = group.select(codings)?;
+        let StoredBody::Whole(body) = entry.body() else { return None };
         let resident = entry.meta.resident(now);
         if entry.meta.status != StatusCode::OK
-            || entry.meta.variant.is_negotiated()
             || body.len() > LONGEST
             || !entry.meta.freshness.is_fresh(resident)
             || self.inner.vet(key, entry) != Verdict::Keep
@@ -71,6 +73,6 @@ impl Cache {
             detail: entry.meta.lent.map(Lent::as_str),
             ..Report::from_store(Outcome::Hit)
         };
-        Some(AtHand { entry: Arc::clone(entry), report, body: body.clone() })
+        Some(AtHand { entry: Arc::clone(entry), report, body })
     }
 }

@@ -26,6 +26,9 @@ const ENTRY_OVERHEAD: usize = 640;
 /// The same for one piece of a body that has several.
 const SEGMENT_OVERHEAD: usize = 64;
 
+/// Longest body that lies in one block with its head's fields: one allocation less, and no handle of its own.
+const TOGETHER: usize = 16 << 10;
+
 /// The head of a stored response, shared by the entry and by all who read it.
 #[derive(Clone, Debug)]
 pub(crate) struct Meta {
@@ -71,7 +74,8 @@ impl Meta {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) meta: Meta,
-    pub(crate) body: StoredBody,
+    /// Nothing for a short body in memory, which lies behind the fields in their block.
+    body: Option<Box<StoredBody>>,
     /// Milliseconds of the cache's life at which it was last used.
     used: AtomicU64,
     /// The number of the last purge that it was held against.
@@ -80,9 +84,34 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Puts head and body together. `used`: milliseconds of the cache's life.
-    pub(crate) fn new(meta: Meta, body: StoredBody, used: u64) -> Self {
+    pub(crate) fn new(mut meta: Meta, body: StoredBody, used: u64) -> Self {
         let checked = AtomicU64::new(meta.asked_at);
+        let (headers, body) = match body {
+            StoredBody::Whole(bytes) if bytes.len() <= TOGETHER => (meta.headers.in_front_of(&bytes), None),
+            body => (meta.headers.in_front_of(&[]), Some(Box::new(body))),
+        };
+        meta.headers = headers;
         Self { meta, body, used: AtomicU64::new(used), checked }
+    }
+
+    /// The body.
+    pub(crate) fn body(&self) -> StoredBody {
+        self.body.as_ref().map_or_else(|| StoredBody::Whole(self.meta.headers.behind()), |body| (**body).clone())
+    }
+
+    /// The body's file, if it is on disk and not in memory.
+    pub(crate) fn file(&self) -> Option<&Arc<FileBody>> {
+        self.body.as_ref()?.file()
+    }
+
+    /// Length of the body in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.body.as_ref().map_or_else(|| self.meta.headers.behind().len() as u64, |body| body.length())
+    }
+
+    /// Whether bytes of the body turned out to be lost.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.file().is_some_and(|file| file.is_damaged())
     }
 
     /// Up to which number no purge covers it.
@@ -98,8 +127,8 @@ impl Entry {
     /// The same response, expired at that age and held against all purges up to `number`.
     pub(crate) fn expired(&self, age: Duration, number: u64) -> Self {
         let mut meta = self.meta.clone();
-        meta.freshness.lifetime = meta.freshness.lifetime.min(age);
-        let expired = Self::new(meta, self.body.clone(), self.last_used());
+        meta.freshness.lifetime = meta.freshness.lifetime.min(age.into());
+        let expired = Self::new(meta, self.body(), self.last_used());
         expired.note_checked(number);
         expired
     }
@@ -116,7 +145,7 @@ impl Entry {
 
     /// Bytes that the entry occupies, estimated.
     pub(crate) fn weight(&self) -> usize {
-        self.meta.weight() + self.body.weight() + ENTRY_OVERHEAD
+        self.meta.weight() + self.body().weight() + ENTRY_OVERHEAD
     }
 }
 
@@ -155,11 +184,6 @@ impl StoredBody {
             Self::File(file) => Some(file),
             Self::Whole(_) | Self::Pieces(..) => None,
         }
-    }
-
-    /// Whether bytes of it turned out to be lost.
-    pub(crate) fn is_damaged(&self) -> bool {
-        self.file().is_some_and(|file| file.is_damaged())
     }
 
     /// All bytes that are in memory.
