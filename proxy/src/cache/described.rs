@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: storing anything that was not stored before. HEAD never makes an answer to GET.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{StatusCode, response::Parts};
 

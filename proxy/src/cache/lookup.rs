@@ -214,9 +214,7 @@ impl Cache {
     }
 
     fn fresh_hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Option<Served> {
-        if entry.is_damaged()
-            || ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh
-        {
+        if entry.is_damaged() || ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh {
             return None;
         }
         super::point();

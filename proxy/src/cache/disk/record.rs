@@ -127,7 +127,8 @@ pub(super) fn moved(text: &[u8], body: Stored) -> Option<Vec<u8>> {
 pub(super) fn expired(text: &[u8], at: SystemTime) -> Option<Vec<u8>> {
     reencode(text, |raw| {
         let received = UNIX_EPOCH + Duration::from_millis(raw.received);
-        let age = Duration::from(raw.freshness.initial_age).saturating_add(at.duration_since(received).unwrap_or_default());
+        let age =
+            Duration::from(raw.freshness.initial_age).saturating_add(at.duration_since(received).unwrap_or_default());
         raw.freshness.lifetime = raw.freshness.lifetime.min(age.into());
     })
 }

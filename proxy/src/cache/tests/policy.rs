@@ -206,7 +206,11 @@ fn stale_windows_of_each_directive() {
     ] {
         let clocks = judged(&[("cache-control", directives)], |_| ()).unwrap().freshness;
         let limits = |clock: Duration| clock.as_secs();
-        assert_eq!((limits(clocks.while_revalidating), limits(clocks.on_unreachable)), (swr, sie), "{directives}");
+        assert_eq!(
+            (limits(clocks.while_revalidating.into()), limits(clocks.on_unreachable.into())),
+            (swr, sie),
+            "{directives}"
+        );
         let last = Duration::from_millis(1000 * (1 + sie) - 1);
         assert!(clocks.may_serve_on(Failure::Unreachable, last), "{directives}");
         assert!(!clocks.may_serve_on(Failure::Status, Duration::from_secs(1 + sie)), "{directives}");
