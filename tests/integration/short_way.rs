@@ -57,8 +57,12 @@ fn origin() -> Origin {
 }
 
 fn configs() -> impl Strategy<Value = (String, String, String)> {
-    let server =
-        select(vec!["", "edge_location = \"FRA1\"", "vendor = \"someone\"", "default_root_object = \"marked\""]);
+    let server = select(vec![
+        "",
+        "edge_location = { name = \"FRA\" }",
+        "vendor = \"someone\"",
+        "default_root_object = \"marked\"",
+    ]);
     let policy = (
         select(vec!["query = \"all\"", "query = \"none\"", "query = { include = [\"a\"] }"]),
         select(vec!["", "headers = { include = [\"accept-language\"] }", "cookies = \"all\""]),
