@@ -12,7 +12,7 @@
     reason = "a benchmark fails by panicking, and prints"
 )]
 
-use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Launch};
+use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Identity, Launch, Request};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -95,14 +95,16 @@ fn settings(folder: &Path, file: &str, source: &str, launch: Launch) -> Function
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     let handler = if source.starts_with("def") { "lambda_handler" } else { "handler" };
     FunctionSettings {
-        name: "bench".to_owned(),
-        version: "1".to_owned(),
+        identity: Identity { name: "bench".to_owned(), version: "1".to_owned(), content: String::new() },
         account_id: "000000000000".to_owned(),
         log_stream: String::new(),
         launch,
+        root: folder.to_owned(),
         file,
         source: source.as_bytes().to_vec(),
         handler: handler.to_owned(),
+        full_handler: handler.to_owned(),
+        package: None,
         variables: Vec::new(),
         layers: Vec::new(),
         network: "public".to_owned(),
@@ -164,7 +166,14 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
 }
 
 async fn invoke(function: &Function, event: &[u8]) {
-    let invoked = function.invoke(event.to_vec(), "8f5c3a1e-0000-4000-8000-000000000001".to_owned()).await.unwrap();
+    let invoked = function
+        .invoke(Request {
+            event: event.to_vec(),
+            id: "8f5c3a1e-0000-4000-8000-000000000001".to_owned(),
+            ..Request::default()
+        })
+        .await
+        .unwrap();
     assert!(invoked.result.starts_with(b"{"));
 }
 

@@ -27,6 +27,8 @@ pub struct Behavior {
     pub response_headers_policy: Option<String>,
     /// Whether answers are compressed.
     pub compress: bool,
+    /// Whether requests for a WebSocket are upgrades.
+    pub websocket: bool,
     /// Whether answers to OPTIONS are stored.
     pub cache_options: bool,
     /// `[behavior.cache]`, resolved with `[cache]`.
@@ -151,6 +153,7 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
             &response_headers_policy::MANAGED,
         ),
         compress: section.boolean("compress").unwrap_or(cache.profile != Profile::StrictRfc),
+        websocket: section.boolean("websocket").unwrap_or(false),
         cache_options: section
             .choice("cached_methods", &[("get-head", false), ("get-head-options", true)], &[])
             .unwrap_or(false),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cache_rules::{self, CacheRules, Profile};
+use crate::cache_rules::{self, CacheRules};
 use crate::diagnostic::{Code, Problem};
 use crate::keys::Table;
 use crate::section::Section;
@@ -15,8 +15,6 @@ pub struct CacheSettings {
     pub memory: u64,
     /// The disk tier; none: memory only.
     pub disk: Option<Disk>,
-    /// Larger bodies are stored on their second request; bytes. None: on their first.
-    pub admit_after: Option<u64>,
     /// Larger bodies are passed on, not stored; bytes.
     pub max_object: u64,
     /// How long expired objects stay for validation and errors.
@@ -59,8 +57,6 @@ const OBJECT_SHARE: u64 = 16;
 const DISK_SHARE: u64 = 10;
 /// Less is no disk tier: the index alone takes some.
 const LEAST_DISK: u64 = 16 << 20;
-/// Bodies up to here are stored on their first request (http-cache.md 4.3).
-const ADMIT_AFTER: u64 = 64 << 20;
 
 pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
     let memory = section.size("memory", 0..=u64::MAX).unwrap_or(512 << 20);
@@ -70,7 +66,6 @@ pub(crate) fn read(section: &Section<'_>) -> CacheSettings {
     CacheSettings {
         memory,
         max_object: rules.max_object.take().unwrap_or(share),
-        admit_after: admit_after(section, rules.profile),
         disk,
         keep: rules.keep.take().unwrap_or(Duration::from_hours(24)),
         rules,
@@ -83,16 +78,6 @@ fn disk(section: &Section<'_>) -> Option<Disk> {
     let path = written.required("path", help).and_then(|path| path.text()).and_then(|path| section.cx.path(&path));
     let size = written.required("size", help).and_then(|size| size.size(LEAST_DISK..=u64::MAX));
     Some(Disk { path: path?, size: size? })
-}
-
-fn admit_after(section: &Section<'_>, profile: Profile) -> Option<u64> {
-    let Some(value) = section.value("admit_after") else {
-        return (profile != Profile::StrictRfc).then_some(ADMIT_AFTER);
-    };
-    if value.is_text() && value.text().is_some_and(|text| text.value == "off") {
-        return None;
-    }
-    Some(value.size(1 << 20..=u64::MAX).unwrap_or(ADMIT_AFTER))
 }
 
 /// The `ttl` of a table; what is not written comes from `inherited`.

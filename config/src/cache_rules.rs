@@ -72,6 +72,8 @@ pub struct CacheRules {
     pub profile: Profile,
     /// Larger bodies are passed on, not stored; bytes. `None`: the node's own limit.
     pub max_object: Option<u64>,
+    /// Larger bodies are stored on disk on their second request; bytes. `None`: on their first.
+    pub admit_after: Option<u64>,
     /// How long expired objects stay. `None`: as for the node.
     pub keep: Option<Duration>,
     /// Times where the cache policy writes none.
@@ -126,6 +128,8 @@ pub struct CacheRules {
     pub forward_tags: bool,
 }
 
+/// Bodies up to here are stored on their first request (http-cache.md 4.3).
+const ADMIT_AFTER: u64 = 64 << 20;
 const DAY: Duration = Duration::from_hours(24);
 const ERROR_TTL: Duration = Duration::from_secs(10);
 
@@ -142,6 +146,7 @@ impl CacheRules {
         Self {
             profile,
             max_object: None,
+            admit_after: (!strict).then_some(ADMIT_AFTER),
             keep: None,
             ttl: if strict {
                 Ttl { min: Duration::ZERO, default: Duration::ZERO, max: MAX_TTL }
@@ -182,6 +187,7 @@ pub(crate) fn read(section: &Section<'_>, around: Option<&CacheRules>) -> CacheR
     let own = section.choice("profile", &profiles, &[]).map(CacheRules::of);
     let mut rules = own.or_else(|| around.cloned()).unwrap_or_else(|| CacheRules::of(Profile::Default));
     set(&mut rules.max_object, section.size("max_object", 0..=u64::MAX).map(Some));
+    set(&mut rules.admit_after, admit_after(section));
     set(&mut rules.keep, section.duration("keep", Duration::ZERO..=MAX_TTL).map(Some));
     rules.ttl = crate::cache::ttl(section, rules.ttl);
     read_staleness(section, &mut rules);
@@ -200,6 +206,14 @@ pub(crate) fn read(section: &Section<'_>, around: Option<&CacheRules>) -> CacheR
         rules.targeted = targeted;
     }
     rules
+}
+
+fn admit_after(section: &Section<'_>) -> Option<Option<u64>> {
+    let value = section.value("admit_after")?;
+    if value.is_text() && value.text().is_some_and(|text| text.value == "off") {
+        return Some(None);
+    }
+    value.size(1 << 20..=u64::MAX).map(Some)
 }
 
 fn set<T>(slot: &mut T, written: Option<T>) {

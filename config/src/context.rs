@@ -35,6 +35,8 @@ pub(crate) struct Context<'s> {
 pub(crate) enum Expect {
     File,
     Folder,
+    /// A file or a folder.
+    Package,
 }
 
 impl<'s> Context<'s> {
@@ -123,12 +125,17 @@ impl<'s> Context<'s> {
         let right = match (&found, expect) {
             (Ok(meta), Expect::File) => meta.is_file(),
             (Ok(meta), Expect::Folder) => meta.is_dir(),
+            (Ok(meta), Expect::Package) => meta.is_file() || meta.is_dir(),
             (Err(_), _) => false,
         };
         if right || text.placeholder {
             return Some(path);
         }
-        let wanted = if expect == Expect::File { "file" } else { "folder" };
+        let wanted = match expect {
+            Expect::File => "file",
+            Expect::Folder => "folder",
+            Expect::Package => "file or folder",
+        };
         let (message, label) = match found {
             Ok(_) => (format!("`{}` is not a {wanted}", text.name), format!("not a {wanted}")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

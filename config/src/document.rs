@@ -17,7 +17,7 @@ use crate::origin_request_policy::OriginRequestPolicy;
 use crate::section::{Section, Value};
 use crate::{
     Config, Dev, Loaded, access_log, admin, authorizer, cache, error_response, experiment, function, geo, key_group,
-    kvs, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server, trace,
+    kvs, lambda, limits, origin, origin_group, origin_request_policy, response_headers_policy, routing, server, trace,
 };
 
 /// Checks a file and sorts the outcome.
@@ -97,6 +97,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let sections = named(&root, "function", Table::Function);
     let (functions, families) = functions(&sections, &store_names);
     kvs::check_quotas(&stores, &sections, &functions);
+    lambda::check_reserved(&sections, &functions, server.environments);
 
     let group_sections = named(&root, "key_group", Table::KeyGroup);
     let key_groups = collect(&group_sections, key_group::read);

@@ -115,11 +115,14 @@ pub(crate) fn read(name: &str, section: &Section<'_>, stores: &[&str]) -> (Optio
         check_family(section, family);
     }
     let file = section.required("file", "file = \"functions/rewrite.js\"").and_then(|value| value.text());
-    let file = file.and_then(|text| section.cx.existing(&text, Expect::File));
+    let expected = if family == Some(Family::Lambda) { Expect::Package } else { Expect::File };
+    let file = file.and_then(|text| section.cx.existing(&text, expected));
     let on_error = on_error(section);
     let kind = match runtime {
         Some(Runtime::Viewer(runtime)) => Some(viewer(section, runtime, stores)),
-        Some(Runtime::Lambda(language)) => Some(FunctionKind::Lambda(Box::new(lambda::read(section, language)))),
+        Some(Runtime::Lambda(language)) => {
+            Some(FunctionKind::Lambda(Box::new(lambda::read(section, language, file.as_deref()))))
+        }
         None => None,
     };
     let function = file.zip(kind).map(|(file, kind)| Function { name: name.to_owned(), file, on_error, kind });

@@ -1,12 +1,13 @@
 //! The keys of `[function.NAME]` that only Lambda functions have (experience.md 3.5).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::context::Expect;
 use crate::diagnostic::{Code, Problem};
+use crate::function::{Function, FunctionKind};
 use crate::secret::Secret;
 use crate::section::Section;
 
@@ -40,7 +41,9 @@ impl Language {
 pub struct LambdaSettings {
     /// Language of the script.
     pub language: Language,
-    /// Exported function that is called.
+    /// Whether `file` is a package: a folder or an archive, whose handler is `path/file.export`.
+    pub packaged: bool,
+    /// Exported function that is called; of a package with its file before it.
     pub handler: String,
     /// From the hook's start, queue and cold start included, 1 to 30 s.
     pub timeout: Duration,
@@ -58,9 +61,9 @@ pub struct LambdaSettings {
     pub max_age: Duration,
     /// Whether environments are stopped between invocations.
     pub freeze: bool,
-    /// Largest file in `/tmp`, bytes.
+    /// Most bytes in `/tmp`.
     pub tmp: u64,
-    /// Folders, absolute, beside the code; a later one goes before an earlier one.
+    /// Folders and archives, absolute, beside the code; a later one goes before an earlier one.
     pub layers: Vec<PathBuf>,
     /// Outgoing connections.
     pub network: Network,
@@ -159,23 +162,28 @@ const RESERVED_ENV: [&str; 16] = [
     "LAMBDA_TASK_ROOT",
 ];
 
-/// Reads them.
-pub(crate) fn read(section: &Section<'_>, runtime: Language) -> LambdaSettings {
+/// Reads them; `file` is the function's, where it can be told.
+pub(crate) fn read(section: &Section<'_>, runtime: Language, file: Option<&Path>) -> LambdaSettings {
     let language = engine(section, runtime);
-    let default_handler = match language {
-        Language::JavaScript | Language::Node | Language::Provided => "handler",
-        Language::Python => "lambda_handler",
+    let packaged = file.is_some_and(|file| file.is_dir() || is_archive(file));
+    let default_handler = match (language, packaged) {
+        (Language::JavaScript | Language::Node, true) => "index.handler",
+        (Language::Python, true) => "lambda_function.lambda_handler",
+        (Language::Python, false) => "lambda_handler",
+        _ => "handler",
     };
     let checked_handler = match language {
+        Language::Provided => any_handler,
+        _ if packaged => packaged_handler,
         Language::JavaScript | Language::Node => property_path,
         Language::Python => handler,
-        Language::Provided => any_handler,
     };
     let rules = [("aws", OriginRules::Aws), ("relaxed", OriginRules::Relaxed)];
     let networks = [Network::None, Network::Public, Network::All].map(|network| (network.as_str(), network));
     let kept = [("drop", ReplacedBodyHeaders::Drop), ("keep", ReplacedBodyHeaders::Keep)];
     LambdaSettings {
         language,
+        packaged,
         handler: section.parsed("handler", checked_handler).unwrap_or_else(|| default_handler.to_owned()),
         timeout: section
             .duration("timeout", Duration::from_secs(1)..=Duration::from_secs(30))
@@ -197,6 +205,31 @@ pub(crate) fn read(section: &Section<'_>, runtime: Language) -> LambdaSettings {
         compat: compat(section, language),
         origin_rules: section.choice("origin_rules", &rules, &[]).unwrap_or(OriginRules::Aws),
         replaced_body_headers: section.choice("replaced_body_headers", &kept, &[]).unwrap_or(ReplacedBodyHeaders::Drop),
+    }
+}
+
+/// Reports reserved concurrency that leaves less than a tenth of all environments to the other functions (lambda-edge.md 7.2).
+pub(crate) fn check_reserved(
+    sections: &IndexMap<String, Section<'_>>,
+    functions: &IndexMap<String, Function>,
+    environments: u32,
+) {
+    let most = u64::from(environments) * 9 / 10;
+    let mut sum = 0;
+    for (name, section) in sections {
+        let Some(Function { kind: FunctionKind::Lambda(own), .. }) = functions.get(name) else { continue };
+        let Some((reserved, written)) = own.reserved_concurrency.zip(section.value("reserved_concurrency")) else {
+            continue;
+        };
+        let before = sum;
+        sum += u64::from(reserved);
+        if before <= most && sum > most {
+            let message =
+                format!("{sum} environments are reserved, of {environments}; at least a tenth stays for all functions");
+            let problem = Problem::new(Code::OutOfRange, written.key_span, message);
+            let help = format!("reserve {most} at most in all, or raise `environments` under [server]");
+            section.cx.report(problem.label("the sum goes over it here").help(help));
+        }
     }
 }
 
@@ -237,10 +270,37 @@ fn layers(section: &Section<'_>) -> Vec<PathBuf> {
         let message = format!("{} layers; at most {MOST_LAYERS}", items.len());
         section.cx.report(Problem::new(Code::OutOfRange, value.key_span, message).label("too many"));
     }
-    items.iter().filter_map(|item| section.cx.existing(&item.text()?, Expect::Folder)).collect()
+    items
+        .iter()
+        .filter_map(|item| {
+            let path = section.cx.existing(&item.text()?, Expect::Package)?;
+            if path.is_file() && !is_archive(&path) {
+                item.report(Code::BadValue, format!("`{}` is no layer", item.name), "a folder or a .zip archive");
+                return None;
+            }
+            Some(path)
+        })
+        .collect()
 }
 
-/// A name in the script's exports. `path/file.export` needs a folder as `file`, which is not available.
+/// Whether a file is named like an archive.
+fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"))
+}
+
+/// `path/file.export`: what a package's handler is (lambda-edge.md 5.1).
+fn packaged_handler(text: &str) -> Result<String, String> {
+    let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let inside = !text.contains("..") && !text.starts_with('/') && !path.chars().any(char::is_control);
+    let named = name.split_once('.').is_some_and(|(file, export)| !file.is_empty() && !export.is_empty());
+    if inside && named && any_handler(text).is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("path/file.export in the package, such as \"index.handler\"".to_owned())
+    }
+}
+
+/// A name in the script's exports. `path/file.export` is for packages.
 fn handler(text: &str) -> Result<String, String> {
     let mut chars = text.chars();
     let starts_well = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '$');

@@ -81,6 +81,7 @@ fn received(connection: &Connection, request: &Plain<'_>) -> Option<Received> {
         version: Version::HTTP_11,
         interim: None,
         has_body: false,
+        websocket: false,
     })
 }
 

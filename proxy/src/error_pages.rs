@@ -94,6 +94,7 @@ fn request_for(page: &ErrorPage, asked: Received) -> Received {
         query: None,
         headers,
         has_body: false,
+        websocket: false,
         interim: None,
         ..asked
     }

@@ -237,7 +237,7 @@ impl Fetch {
     ) -> Result<Answer, Fault> {
         let extent = match reason {
             _ if self.behavior.policy.rules.forward_all => Extent::All,
-            BypassReason::Policy | BypassReason::Method => Extent::All,
+            BypassReason::Policy | BypassReason::Method | BypassReason::Upgrade => Extent::All,
             BypassReason::Head
             | BypassReason::Range
             | BypassReason::Precondition
@@ -382,6 +382,7 @@ impl Fetch {
     ) -> Result<Exchanged, Fault> {
         let configured = &self.behavior.origin;
         let mut chosen = None;
+        let trace = Trace::of(&request.headers, &self.id).tell(&mut outgoing.headers);
         if let Some(function) = &self.behavior.origin_request {
             let (given, described) = (outgoing.to_message(), &configured.description);
             let (include, viewer) = (self.behavior.origin_request_body, request.viewer);
@@ -400,7 +401,7 @@ impl Fetch {
             }
         }
         let hook = self.behavior.origin_response.as_ref().map(|function| (function, outgoing.to_message()));
-        Trace::of(&request.headers, &self.id).pass_on(&self.id, &mut outgoing.headers);
+        trace.pass_on(&self.id, &mut outgoing.headers);
         let body = match &self.behavior.shadow {
             Some(shadow) => shadow.mirror(&self.id, configured, &outgoing, body, length),
             None => body,
@@ -457,6 +458,7 @@ impl Fetch {
             body,
             body_length,
             interim,
+            websocket: outgoing.websocket,
         };
         let mut result = target.origin.send(request).await;
         if let (Some(messages), Some(trace), Ok(response)) = (&mut messages, &record.trace, &mut result) {

@@ -12,6 +12,7 @@ use crate::{
     gate::Received,
     hooks,
     site::{Behavior, RequestPolicy, Site},
+    tunnel,
 };
 use edgehook_contract::RequestMessage;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -35,6 +36,8 @@ pub struct Outgoing {
     pub query: Option<String>,
     /// The fields.
     pub headers: HeaderMap,
+    /// The origin is asked for a WebSocket.
+    pub websocket: bool,
 }
 
 /// How much of the viewer's request goes on.
@@ -84,6 +87,12 @@ pub fn outgoing(
     if extent == Extent::All && chosen.is_some() {
         copy_fields(&OF_BODIES, &request.headers, &mut headers);
     }
+    let websocket = behavior.websocket && request.websocket;
+    if websocket {
+        let handshake = |name: &&HeaderName| name.as_str().starts_with(tunnel::HANDSHAKE_PREFIX);
+        let names: Vec<HeaderName> = request.headers.keys().filter(handshake).cloned().collect();
+        copy_fields(&names, &request.headers, &mut headers);
+    }
     let query = match (extent, chosen) {
         (Extent::All, None) => request.query.clone(),
         (_, Some(policy)) if policy.query != Selection::None => selected_query(behavior, request, policy),
@@ -103,7 +112,7 @@ pub fn outgoing(
     let named = chosen.is_some_and(|policy| policy.headers.takes_ignoring_case(X_FORWARDED_FOR.as_str()));
     let chained = extent == Extent::All || named || keyed.headers.contains(&X_FORWARDED_FOR);
     add_edge_fields(site, request, chained, &mut headers)?;
-    Ok(Outgoing { method: request.method.clone(), path: request.path.clone(), query, headers })
+    Ok(Outgoing { method: request.method.clone(), path: request.path.clone(), query, headers, websocket })
 }
 
 /// What is in the key, the request's conditions, and what an origin request policy names besides.

@@ -130,6 +130,7 @@ mod tests {
             version: Version::HTTP_11,
             interim: None,
             has_body: false,
+            websocket: false,
         }
     }
 

@@ -45,5 +45,6 @@ pub mod site;
 mod slices;
 pub mod stores;
 pub mod trace_context;
+mod tunnel;
 mod workbench;
 pub mod world;

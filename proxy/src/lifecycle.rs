@@ -169,6 +169,9 @@ async fn answer(
     let found = if request.has_body {
         drop(seat);
         Lookup::Bypass(BypassReason::Body)
+    } else if request.websocket && behavior.websocket {
+        drop(seat);
+        Lookup::Bypass(BypassReason::Upgrade)
     } else {
         let ask = ask(behavior, request, &keyed);
         let lookup = site.cache.lookup(&ask, site.world.now());
@@ -246,6 +249,9 @@ async fn viewer_response(
     mut answer: Answer,
     record: &mut Record,
 ) -> Result<Answer, Fault> {
+    if answer.head.status.is_informational() {
+        return Ok(answer); // the head of a tunnel: what follows is no response
+    }
     if let Some(policy) = &behavior.response_headers {
         policy.apply(&request.method, &request.headers, &mut answer.head.headers);
         if server_timing::takes(policy.server_timing, &record.id)

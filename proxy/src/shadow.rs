@@ -109,7 +109,7 @@ impl Shadow {
 
     /// The request as the shadow gets it: its own name and headers in place of those of the first origin.
     fn readdressed(&self, first: &SiteOrigin, outgoing: &Outgoing) -> Outgoing {
-        let mut copy = outgoing.clone();
+        let mut copy = Outgoing { websocket: false, ..outgoing.clone() };
         for (name, _) in &first.headers {
             copy.headers.remove(name);
         }
@@ -142,6 +142,7 @@ impl Copy {
             body: body::full(body),
             body_length: length,
             interim: None,
+            websocket: false,
         };
         tokio::spawn(async move {
             let exchange = async {

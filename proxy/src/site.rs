@@ -106,6 +106,8 @@ pub struct Behavior {
     pub response_headers: Option<Arc<ResponseHeaders>>,
     /// Whether answers are compressed on their way into the cache.
     pub compress: bool,
+    /// Whether requests for a WebSocket are upgrades.
+    pub websocket: bool,
     /// A body in a GET or HEAD is dropped, and the cache with it, instead of being refused.
     pub strips_bodies: bool,
     /// Paths with encoded delimiters are refused (http-cache.md 7.1).

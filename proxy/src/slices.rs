@@ -6,18 +6,18 @@
 //! length. A small object is then fetched whole; so is one whose origin does not know ranges, or gives it no strong
 //! validator by which its slices could be told to belong together. Viewers who go on reading get slice after slice, the next
 //! one asked for while they read. Deliberately absent: several ranges in one request, suffixes of objects of unknown length
-//! and requests with conditions, which go to the origin as they came; and behaviors that forward all fields as they came.
+//! and requests with conditions, which go to the origin as they came.
 
 use crate::{
     body::{Body, BodyError, Delimited},
-    cache::{Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
+    cache::{Ask, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
     record::Record,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response::Parts};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::{
@@ -96,8 +96,7 @@ pub(crate) async fn serve(
     record: &mut Record,
 ) -> Result<Option<Answer>, Fault> {
     let asked = ask(&fetch.behavior, request, keyed);
-    let forwards_all = fetch.behavior.policy.rules.forward_all;
-    if forwards_all || !asked.is_collapsible() || CONDITIONS.iter().any(|name| request.headers.contains_key(name)) {
+    if !asked.is_collapsible() || CONDITIONS.iter().any(|name| request.headers.contains_key(name)) {
         return Ok(None);
     }
     let (cache, object) = (&fetch.site.cache, keyed.key.clone());
@@ -110,6 +109,7 @@ pub(crate) async fn serve(
     let source = Source::new(fetch, request, keyed, object, record);
     let first = match source.piece(start / SLICE, record).await? {
         Piece::Slice(first) => first,
+        Piece::Other(answer) if is_what_was_asked(&asked, start, &answer.head) => return Ok(Some(*answer)),
         Piece::Other(answer) if matches!(answer.head.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) => {
             return whole(fetch, request, keyed, record).await;
         }
@@ -132,6 +132,13 @@ pub(crate) async fn serve(
         return Ok(None);
     }
     Ok(Some(source.answer(*first, etag, (start, end), (slice_start, slice_end), total)))
+}
+
+/// Whether an origin that gave no slice gave just the range that the viewer wants.
+fn is_what_was_asked(asked: &Ask<'_>, start: u64, head: &Parts) -> bool {
+    let part = content_range(&head.headers).filter(|_| head.status == StatusCode::PARTIAL_CONTENT);
+    part.is_some_and(|(first, end, total)| (first, end) == (start, asked.end_of_range(total)))
+        && asked.permits_range(&head.headers, Now::read())
 }
 
 /// The range from a fetch of the whole object, which others join.

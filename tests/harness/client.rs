@@ -111,6 +111,11 @@ impl Client {
         Reply { status, headers, ..Reply::default() }
     }
 
+    /// The same connection, to write to while this end reads.
+    pub(crate) fn another_end(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Reads at least one byte of a body that is coming in.
     pub(crate) fn some_bytes(&mut self) -> Vec<u8> {
         if self.buffer.is_empty() {

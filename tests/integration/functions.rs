@@ -6,7 +6,7 @@ use crate::harness::{binary, has_python};
 use edgehook::app::{ENVIRONMENT_ROLE, HOST_ROLE};
 use edgehook_contract::viewer::{Event, Judged, OriginChoice, Rules, Runtime, fields};
 use edgehook_kvs::{Meta, Snapshot};
-use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Launch};
+use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Identity, Launch, Request};
 use edgehook_viewer::supervisor::{HostSettings, Hosts, Run, RunFailure, StoreId, Surroundings, ViewerFunction};
 use serde_json::{Value, json};
 use std::{
@@ -141,7 +141,9 @@ async fn lambda_functions() {
         let name = source.file_stem().unwrap().to_string_lossy().into_owned();
         let function = Function::new(settings(&name, &source, python), &concurrency);
         for (case, event, expected) in cases {
-            let invoked = function.invoke(event.to_string().into_bytes(), "0-0".to_owned()).await;
+            let invoked = function
+                .invoke(Request { event: event.to_string().into_bytes(), id: "0-0".to_owned(), ..Request::default() })
+                .await;
             let invoked = invoked.unwrap_or_else(|error| panic!("{name}/{case}: {error}"));
             let actual: Value = serde_json::from_slice(&invoked.result).unwrap();
             assert!(matches(&expected, &actual, |a, b| a == b), "{name}/{case}: {actual:#} is not {expected:#}");
@@ -161,14 +163,16 @@ fn settings(name: &str, source: &Path, python: bool) -> FunctionSettings {
         (Engine::new(binary().into(), arguments, Vec::new()), "handler")
     };
     FunctionSettings {
-        name: name.to_owned(),
-        version: "1".to_owned(),
+        identity: Identity { name: name.to_owned(), version: "1".to_owned(), content: String::new() },
         account_id: "000000000000".to_owned(),
         log_stream: String::new(),
         launch: Launch::Engine(engine),
+        root: source.parent().unwrap().to_owned(),
         file: source.to_owned(),
         source: fs::read(source).unwrap(),
         handler: handler.to_owned(),
+        full_handler: handler.to_owned(),
+        package: None,
         variables: Vec::new(),
         timeout: Duration::from_secs(30),
         memory: 128,

@@ -132,13 +132,20 @@ fn the_tail_of_an_upload_streams_past_the_function() {
 }
 
 /// An edge with one function at origin-response.
-fn at_origin_response(origin: &Origin, more: &str, source: &str) -> Edge {
+fn at_origin_response(origin: &Origin, kind: &str, more: &str, source: &str) -> Edge {
     let config = format!(
-        "[origin.app]\nurl = \"{}\"\n[function.f]\nruntime = \"nodejs\"\nfile = \"f.js\"\n{more}\n\
-         [[behavior]]\npath = \"*\"\norigin = \"app\"\norigin_response = \"f\"\n",
-        origin.url()
+        "[origin.app]\nurl = \"{}\"\n{}[[behavior]]\npath = \"*\"\norigin = \"app\"\norigin_response = \"f\"\n",
+        origin.url(),
+        engine::function(kind, more)
     );
-    Edge::start(&config, &[("f.js", source)])
+    Edge::start(&config, &[(engine::file(kind), &engine::code(kind, source))])
+}
+
+/// A handler in Python that gives back the response, with these lines before it.
+fn python_response(lines: &str) -> String {
+    format!(
+        "def lambda_handler(event, context):\n    cf = event['Records'][0]['cf']\n    response, uri = cf['response'], cf['request']['uri']\n{lines}    return response\n"
+    )
 }
 
 const GZIPPED: [(&str, &str); 4] =
@@ -153,25 +160,39 @@ fn row_44_a_replaced_body_loses_what_described_the_old_one() {
         return response;
     };";
     let origin = Origin::start(|_| Answer::new(200, &GZIPPED, "packed"));
-    let edge = at_origin_response(&origin, "", source);
-    let reply = edge.get("/");
-    assert_eq!((reply.text().as_str(), reply.header("content-length")), ("new", "3"));
-    assert_eq!((reply.header("content-encoding"), reply.header("etag"), reply.header("accept-ranges")), ("", "", ""));
-    assert_eq!(edge.get("/own").header("etag"), "\"mine\"");
-    let edge = at_origin_response(&origin, "replaced_body_headers = \"keep\"", source);
-    let reply = edge.get("/");
-    assert_eq!((reply.header("content-encoding"), reply.header("etag")), ("gzip", "\"strong\""));
+    let python = python_response(
+        "    response['body'] = 'new'\n    if uri == '/own':\n        response['headers']['etag'] = [{'value': '\"mine\"'}]\n",
+    );
+    for kind in harness::engines() {
+        let source = engine::of(kind, source, &python);
+        let edge = at_origin_response(&origin, kind, "", source);
+        let reply = edge.get("/");
+        assert_eq!((reply.text().as_str(), reply.header("content-length")), ("new", "3"), "{kind}");
+        let gone = ["content-encoding", "etag", "accept-ranges"].map(|name| reply.header(name));
+        assert_eq!(gone, ["", "", ""], "{kind}");
+        assert_eq!(edge.get("/own").header("etag"), "\"mine\"", "{kind}");
+        let edge = at_origin_response(&origin, kind, "replaced_body_headers = \"keep\"", source);
+        let reply = edge.get("/");
+        assert_eq!((reply.header("content-encoding"), reply.header("etag")), ("gzip", "\"strong\""), "{kind}");
+    }
 }
 
 #[test]
 fn row_42_an_untouched_body_streams() {
+    let javascript = "exports.handler = async (event) => event.Records[0].cf.response;";
+    for kind in harness::engines() {
+        streams(kind, engine::of(kind, javascript, &python_response("")));
+    }
+}
+
+fn streams(kind: &str, source: &str) {
     let (release, gate) = mpsc::channel();
     let gate = std::sync::Mutex::new(Some(gate));
     let origin = Origin::start(move |_| {
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\ncache-control: no-store\r\n\r\nfirst";
         Answer::raw(head).wait(gate.lock().unwrap().take().unwrap()).then("again")
     });
-    let edge = at_origin_response(&origin, "", "exports.handler = async (event) => event.Records[0].cf.response;");
+    let edge = at_origin_response(&origin, kind, "", source);
     let mut client = edge.client();
     client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     // The first half arrives while the origin still holds the second back.
@@ -197,13 +218,20 @@ fn row_27_transfer_encoding_is_shown_and_may_not_go() {
         if (request.uri === '/replaced') response.body = 'new';
         return response;
     };";
-    let edge = at_origin_response(&origin, "", source);
-    let kept = edge.get("/kept");
-    assert_eq!((kept.header("x-te"), kept.text().as_str()), ("chunked", "abc"));
-    let replaced = edge.get("/replaced");
-    assert_eq!((replaced.header("content-length"), replaced.text().as_str()), ("3", "new"));
-    let fresh = edge.get("/fresh");
-    assert_eq!((fresh.status, fresh.x_cache()), (502, "LambdaValidationError"));
+    let python = python_response(
+        "    if uri == '/fresh':\n        return {'status': 200, 'headers': {}}\n    headers = response['headers']\n    \
+         headers['x-te'] = [{'value': headers['transfer-encoding'][0]['value']}]\n    \
+         if uri == '/replaced':\n        response['body'] = 'new'\n",
+    );
+    for kind in harness::engines() {
+        let edge = at_origin_response(&origin, kind, "", engine::of(kind, source, &python));
+        let kept = edge.get("/kept");
+        assert_eq!((kept.header("x-te"), kept.text().as_str()), ("chunked", "abc"), "{kind}");
+        let replaced = edge.get("/replaced");
+        assert_eq!((replaced.header("content-length"), replaced.text().as_str()), ("3", "new"), "{kind}");
+        let fresh = edge.get("/fresh");
+        assert_eq!((fresh.status, fresh.x_cache()), (502, "LambdaValidationError"), "{kind}");
+    }
 }
 
 #[test]
@@ -214,13 +242,20 @@ fn row_41_binary_bodies_arrive_as_they_are() {
         STANDARD.encode(&bytes)
     );
     let origin = Origin::start(|_| Answer::ok("never"));
-    for hook in ["viewer_request", "origin_request"] {
+    let python = format!(
+        "def lambda_handler(event, context):\n    return {{'status': 200, 'bodyEncoding': 'base64', 'body': '{}'}}\n",
+        STANDARD.encode(&bytes)
+    );
+    for (kind, hook) in
+        harness::engines().into_iter().flat_map(|kind| [(kind, "viewer_request"), (kind, "origin_request")])
+    {
         let config = format!(
-            "[origin.app]\nurl = \"{}\"\n[function.f]\nruntime = \"nodejs\"\nfile = \"f.js\"\n\
-             [[behavior]]\npath = \"*\"\norigin = \"app\"\n{hook} = \"f\"\n",
-            origin.url()
+            "[origin.app]\nurl = \"{}\"\n{}[[behavior]]\npath = \"*\"\norigin = \"app\"\n{hook} = \"f\"\n",
+            origin.url(),
+            engine::function(kind, "")
         );
-        let edge = Edge::start(&config, &[("f.js", &source)]);
-        assert_eq!(edge.get("/").body, bytes, "{hook}");
+        let source = engine::code(kind, engine::of(kind, &source, &python));
+        let edge = Edge::start(&config, &[(engine::file(kind), &source)]);
+        assert_eq!(edge.get("/").body, bytes, "{kind} {hook}");
     }
 }

@@ -260,8 +260,16 @@ fn row_115_at_most_64_wait() {
         await new Promise((resolve) => setTimeout(resolve, event.Records[0].cf.request.uri === '/slow' ? 300 : 0));
         return { status: '200' };
     };";
+    let python = "import time\n\n\ndef lambda_handler(event, context):\n    \
+        time.sleep(0.3 if event['Records'][0]['cf']['request']['uri'] == '/slow' else 0)\n    return {'status': '200'}\n";
+    for kind in engine::engines() {
+        at_most_64_wait(kind, engine::of(kind, javascript, python));
+    }
+}
+
+fn at_most_64_wait(kind: &str, source: &str) {
     let origin = Origin::start(|_| Answer::ok("never"));
-    let edge = crate::lambda::edge(&origin, "nodejs", "reserved_concurrency = 1", javascript);
+    let edge = crate::lambda::edge(&origin, kind, "reserved_concurrency = 1", source);
     let mut slow = edge.client();
     slow.send(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
     edge.says("START RequestId");

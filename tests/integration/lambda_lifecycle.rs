@@ -156,11 +156,14 @@ def lambda_handler(event, context):
 
 #[test]
 fn row_115_reserved_concurrency_of_zero_switches_a_function_off() {
-    let edge = edge(&never(), "nodejs", "reserved_concurrency = 0", "exports.handler = async () => ({ status: 200 });");
-    let reply = edge.get("/");
-    assert_eq!((reply.status, reply.x_cache()), (503, "LambdaLimitExceeded"));
-    assert_eq!((counted(&edge, "throttles"), counted(&edge, "invocations")), (1.0, 0.0));
-    assert_eq!(environments(&edge).len(), 0);
+    for kind in engines() {
+        let source = engine::of(kind, COUNT, COUNT_PYTHON);
+        let edge = edge(&never(), kind, "reserved_concurrency = 0", source);
+        let reply = edge.get("/");
+        assert_eq!((reply.status, reply.x_cache()), (503, "LambdaLimitExceeded"), "{kind}");
+        assert_eq!((counted(&edge, "throttles"), counted(&edge, "invocations")), (1.0, 0.0), "{kind}");
+        assert_eq!(environments(&edge).len(), 0, "{kind}");
+    }
 }
 
 #[test]
@@ -169,10 +172,13 @@ fn row_113_one_that_is_busy_for_a_moment_is_waited_for() {
         await new Promise((resolve) => setTimeout(resolve, 100));
         return { status: 200, body: 'done' };
     };";
-    let edge = edge(&never(), "nodejs", "reserved_concurrency = 1", source);
-    assert_eq!(two_at_a_time(&edge, "/").map(|reply| reply.text()), ["done", "done"]);
-    assert_eq!((counted(&edge, "invocations"), counted(&edge, "throttles")), (2.0, 0.0));
-    assert_eq!((counted(&edge, "most_concurrent"), counted(&edge, "environments")), (1.0, 1.0));
+    let python = "import time\n\n\ndef lambda_handler(event, context):\n    time.sleep(0.1)\n    return {'status': 200, 'body': 'done'}\n";
+    for kind in engines() {
+        let edge = edge(&never(), kind, "reserved_concurrency = 1", engine::of(kind, source, python));
+        assert_eq!(two_at_a_time(&edge, "/").map(|reply| reply.text()), ["done", "done"], "{kind}");
+        assert_eq!((counted(&edge, "invocations"), counted(&edge, "throttles")), (2.0, 0.0), "{kind}");
+        assert_eq!((counted(&edge, "most_concurrent"), counted(&edge, "environments")), (1.0, 1.0), "{kind}");
+    }
 }
 
 #[test]
@@ -181,22 +187,32 @@ fn row_116_provisioned_environments_are_there_before_they_are_asked_for() {
         await new Promise((resolve) => setTimeout(resolve, 1000));
         return { status: 200, body: process.env.AWS_LAMBDA_INITIALIZATION_TYPE };
     };";
-    let edge = edge(&never(), "nodejs", "provisioned_concurrency = 2\nidle_timeout = \"1s\"", source);
-    assert_eq!(environments(&edge).len(), 2);
-    let kinds = two_at_a_time(&edge, "/").map(|reply| reply.text());
-    assert_eq!(kinds, ["provisioned-concurrency", "provisioned-concurrency"]);
-    assert_eq!(counted(&edge, "cold_starts"), 0.0);
-    assert!(!edge.says("REPORT RequestId").contains("Init Duration"));
-    // One that is lost is replaced, though nobody asks.
-    let lost = environments(&edge)[0];
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(lost).unwrap()), nix::sys::signal::Signal::SIGKILL)
-        .unwrap();
-    eventually("there are two again", || {
-        let now = environments(&edge);
-        (now.len() == 2 && !now.contains(&lost)).then_some(())
-    });
+    let python = "import os\nimport time\n\n\ndef lambda_handler(event, context):\n    time.sleep(1)\n    \
+        return {'status': 200, 'body': os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']}\n";
+    for kind in engines() {
+        let edge = edge(
+            &never(),
+            kind,
+            "provisioned_concurrency = 2\nidle_timeout = \"1s\"",
+            engine::of(kind, source, python),
+        );
+        assert_eq!(environments(&edge).len(), 2, "{kind}");
+        let kinds = two_at_a_time(&edge, "/").map(|reply| reply.text());
+        assert_eq!(kinds, ["provisioned-concurrency", "provisioned-concurrency"], "{kind}");
+        assert_eq!(counted(&edge, "cold_starts"), 0.0, "{kind}");
+        assert!(!edge.says("REPORT RequestId").contains("Init Duration"), "{kind}");
+        // One that is lost is replaced, though nobody asks.
+        let lost = environments(&edge)[0];
+        let process = nix::unistd::Pid::from_raw(i32::try_from(lost).unwrap());
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).unwrap();
+        eventually("there are two again", || {
+            let now = environments(&edge);
+            (now.len() == 2 && !now.contains(&lost)).then_some(())
+        });
+    }
 }
 
+const COUNT_PYTHON: &str = "calls = 0\n\n\ndef lambda_handler(event, context):\n    global calls\n    calls += 1\n    return {'status': 200, 'body': str(calls)}\n";
 const COUNT: &str = "let calls = 0; exports.handler = async () => ({ status: 200, body: String(++calls) });";
 
 #[test]

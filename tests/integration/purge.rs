@@ -51,7 +51,7 @@ fn api(edge: &Edge, headers: &[(&str, &str)], body: &str) -> Reply {
     Client::connect(address).request("POST", "/purge", &all, body.as_bytes())
 }
 
-fn token(edge: &Edge) -> String {
+pub(crate) fn token(edge: &Edge) -> String {
     let token = std::fs::read_to_string(edge.folder().join(".edgehook/admin-token")).unwrap();
     format!("Bearer {}", token.trim())
 }

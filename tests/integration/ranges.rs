@@ -61,7 +61,11 @@ fn start(length: usize, ranges: bool) -> (Arc<Object>, Origin, Edge) {
 }
 
 fn edge(origin: &Origin) -> Edge {
-    let config = "[cache]\nmemory = \"1GiB\"\nmax_object = \"64MiB\"\n";
+    edge_with(origin, "")
+}
+
+fn edge_with(origin: &Origin, cache: &str) -> Edge {
+    let config = format!("[cache]\nmemory = \"1GiB\"\nmax_object = \"64MiB\"\n{cache}");
     Edge::start(
         &format!("{config}[origin.app]\nurl = \"{}\"\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n", origin.url()),
         &[],
@@ -92,6 +96,19 @@ fn a_far_range_of_a_large_object_costs_one_slice_and_no_byte_before_it() {
     assert_eq!(origin.count(), 1, "its neighbourhood is stored");
     let again = || edge.get_with("/film", &[("range", &format!("bytes={from}-{to}"))]);
     eventually("it is stored", || (again().x_cache() == "Hit").then_some(()));
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn where_all_fields_go_on_ranges_are_fetched_alike() {
+    let object = Arc::new(Object { length: 20 * MIB, ranges: true, version: AtomicU64::new(1) });
+    let told = object.clone();
+    let origin = Origin::start(move |seen| answer(&told, seen));
+    let edge = edge_with(&origin, "profile = \"strict-rfc\"\n");
+    let (from, to) = (15 * MIB + 100, 15 * MIB + 1100);
+    check(&edge, &format!("bytes={from}-{}", to - 1), 1, (from, to), 20 * MIB);
+    assert_eq!(asked(&origin), [format!("bytes={}-{}", 15 * MIB, 16 * MIB - 1)]);
+    check(&edge, &format!("bytes={}-{to}", from + 5), 1, (from + 5, to + 1), 20 * MIB);
     assert_eq!(origin.count(), 1);
 }
 

@@ -216,11 +216,11 @@ fn secrets_stay_secret() {
     5 | headers = { host = '*******' }
       |             ^^^^ the edge sets or removes it itself
 
-    error[E112]: `file` names a file that does not exist
+    error[E112]: `file` names a file or folder that does not exist
      --> edge.toml:8:8
       |
     8 | file = "functions/${TOKEN}"
-      |        ^^^^^^^^^^^^^^^^^^^^ no such file
+      |        ^^^^^^^^^^^^^^^^^^^^ no such file or folder
       |
     help: tried (path from ${…}); paths are relative to the folder of edge.toml
 

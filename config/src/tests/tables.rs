@@ -351,6 +351,36 @@ fn engines_handlers_and_variables_of_lambda_functions() {
     ] {
         assert_eq!(codes(&format!("{handler} \"{value}\"{REST}"), Mode::Serve), expected, "{value}");
     }
+    // A package's handler names the file too.
+    for runtime in ["nodejs", "python"] {
+        let handler = format!("[function.f]\nruntime = \"{runtime}\"\nfile = \"functions\"\nhandler =");
+        for (value, expected) in [
+            ("index.handler", &[][..]),
+            ("a/b/index.handler", &[]),
+            ("index", &["E107"]),
+            ("../index.handler", &["E107"]),
+            ("/index.handler", &["E107"]),
+            ("a/.handler", &["E107"]),
+        ] {
+            assert_eq!(codes(&format!("{handler} \"{value}\"{REST}"), Mode::Serve), expected, "{runtime} {value}");
+        }
+    }
+    let layers = |layer: &str| format!("{provided}layers = [\"{layer}\"]{REST}");
+    assert_eq!(codes(&layers("functions"), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&layers("functions/add_headers.js"), Mode::Serve), ["E107"]);
+    assert_eq!(codes(&layers("none"), Mode::Serve), ["E112"]);
+}
+
+#[test]
+fn a_tenth_of_all_environments_is_not_reserved() {
+    let function = |name: &str, count: u32| {
+        format!(
+            "[function.{name}]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\nreserved_concurrency = {count}\n"
+        )
+    };
+    let input = |last: u32| format!("{}{}{REST}", function("a", 60), function("b", last));
+    assert_eq!(codes(&input(30), Mode::Serve), [""; 0]);
+    assert_eq!(codes(&input(31), Mode::Serve), ["E108"]);
 }
 
 #[test]
@@ -507,9 +537,9 @@ fn the_disk_tier() {
     let cache = loaded("[cache.disk]\npath = \"store\"\nsize = \"1GiB\"");
     let disk = cache.disk.unwrap();
     assert!(disk.path.is_absolute() && disk.path.ends_with("store"));
-    assert_eq!((disk.size, cache.max_object, cache.admit_after), (1 << 30, (1 << 30) / 10, Some(64 << 20)));
+    assert_eq!((disk.size, cache.max_object, cache.rules.admit_after), (1 << 30, (1 << 30) / 10, Some(64 << 20)));
     let cache = loaded("[cache]\nadmit_after = \"off\"\nmemory = \"160MiB\"");
-    assert_eq!((cache.disk, cache.max_object, cache.admit_after), (None, 10 << 20, None));
+    assert_eq!((cache.disk, cache.max_object, cache.rules.admit_after), (None, 10 << 20, None));
     for (input, expected) in [
         ("[cache.disk]\npath = \"store\"", "E110"),
         ("[cache.disk]\nsize = \"1GiB\"", "E110"),

@@ -137,7 +137,8 @@ impl Engine {
         let begun = JsValue::from_json(&event, &mut self.context).and_then(|event| {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in 53 bits for ages")]
             let deadline = invocation.deadline as f64;
-            let arguments = [event, natives::text(&invocation.request_id), deadline.into()];
+            let trace = natives::text(&invocation.trace);
+            let arguments = [event, natives::text(&invocation.request_id), deadline.into(), trace];
             natives::call("invoke", &arguments, &mut self.context)
         });
         drop(event);

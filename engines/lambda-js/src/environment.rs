@@ -108,7 +108,7 @@ fn confine(function: &Function, temporary: &Path) -> Result<Vec<(String, String)
         .and_then(|()| edgehook_sandbox::set_file_size_limit(function.tmp_quota))
         .and_then(|()| edgehook_sandbox::set_memory_limit(u64::from(function.memory) * MEBIBYTE));
     limits.map_err(|error| failure::platform(failure::Kind::Environment, format!("limits cannot be set: {error}")))?;
-    let folders = [function.folder().to_owned()].into_iter().chain(function.layers.iter().cloned());
+    let folders = [function.root.clone()].into_iter().chain(function.layers.iter().cloned());
     let rules = EnvironmentRules {
         readable: folders.chain(READABLE.map(str::to_owned)).map(PathBuf::from).collect(),
         writable: vec![temporary.to_owned()],

@@ -22,7 +22,7 @@ use boa_engine::{
     object::{JsObject, builtins::JsArray},
     property::Attribute,
 };
-use edgehook_protocol::lambda::{Error, Function};
+use edgehook_protocol::lambda::{Error, Function, TASK};
 use std::{
     cell::{OnceCell, RefCell},
     io::{self, Write},
@@ -31,6 +31,9 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+
+/// The rules of handlers, which the scripts call when they are ready for it: Node.js runs the same ones.
+const CALLING: (&str, &str) = ("edgehook:calling.js", include_str!("js/calling.js"));
 
 /// The scripts, in the order in which they build on each other.
 const SCRIPTS: [(&str, &str); 8] = [
@@ -171,6 +174,8 @@ pub(crate) fn install(state: &Rc<State>, context: &mut Context) -> JsResult<JsOb
     for (name, fact) in facts {
         host.create_data_property_or_throw(JsString::from(name), fact, context)?;
     }
+    let calling = context.eval(Source::from_bytes(CALLING.1).with_path(Path::new(CALLING.0)))?;
+    host.create_data_property_or_throw(JsString::from("calling"), calling, context)?;
     for (name, script) in SCRIPTS {
         let setup = context.eval(Source::from_bytes(script).with_path(Path::new(name)))?;
         callable(&setup)?.call(&JsValue::undefined(), &[host.clone().into()], context)?;
@@ -190,9 +195,8 @@ pub(crate) fn install(state: &Rc<State>, context: &mut Context) -> JsResult<JsOb
 /// # Errors
 /// As for [`install`].
 pub(crate) fn prepare(function: &Function, state: &Rc<State>, host: &JsObject, context: &mut Context) -> JsResult<()> {
-    let program =
-        state.program.get_or_init(|| Rc::new(Program::new(&function.file, &function.source.0, &function.layers)));
-    let places = files::Places::new(program.folder(), &function.tmp)
+    let program = state.program.get_or_init(|| Rc::new(Program::new(function)));
+    let places = files::Places::new(program.folder(), program.layers(), &function.tmp, function.tmp_quota)
         .map_err(|error| JsNativeError::error().with_message(format!("there is no folder for /tmp: {error}")))?;
     state.places.get_or_init(|| places);
     let about = serde_json::json!({
@@ -204,7 +208,9 @@ pub(crate) fn prepare(function: &Function, state: &Rc<State>, host: &JsObject, c
         "arn": function.arn,
         "compat": function.compat,
     });
-    let runtime = [("AWS_EXECUTION_ENV".to_owned(), "AWS_Lambda_nodejs22.x".to_owned())];
+    // `fs` and `require` find it there.
+    let runtime = [("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x"), ("LAMBDA_TASK_ROOT", TASK)];
+    let runtime = runtime.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let variables: serde_json::Map<String, serde_json::Value> =
         function.all_variables().into_iter().chain(runtime).map(|(name, value)| (name, value.into())).collect();
     let facts = [

@@ -2,6 +2,7 @@
 //! and the module form that a `package.json` declares (lambda-edge.md 5.1, 11). Only what lies in the function's folder or a layer
 //! is found, links followed. Absent: files outside, `NODE_PATH`, loaders.
 
+use edgehook_protocol::lambda::{OPT, TASK};
 use serde_json::{Map, Value};
 use std::{
     fs,
@@ -53,6 +54,10 @@ impl Packages {
         Self { folder, layers }
     }
 
+    pub(crate) fn layers(&self) -> &[PathBuf] {
+        &self.layers
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -67,7 +72,7 @@ impl Packages {
         }
         if ["./", "../", "/"].iter().any(|start| specifier.starts_with(start)) || specifier == "." || specifier == ".."
         {
-            return self.file_or_folder(&base.join(specifier));
+            return self.file_or_folder(&self.real(&base.join(specifier)));
         }
         let mut parts = specifier.splitn(3, '/');
         let first = parts.next()?;
@@ -85,6 +90,15 @@ impl Packages {
             .map(|folder| folder.join(&name))
             .find(|package| package.is_dir())
             .and_then(|package| self.in_package(&package, rest, style))
+    }
+
+    /// Where `/var/task` and `/opt` are on this machine.
+    fn real(&self, path: &Path) -> PathBuf {
+        if let Ok(rest) = path.strip_prefix(TASK) {
+            return self.folder.join(rest);
+        }
+        let of_layers = path.strip_prefix(OPT).ok().zip(self.layers.first());
+        of_layers.map_or_else(|| path.to_owned(), |(rest, layer)| layer.join(rest))
     }
 
     fn in_package(&self, package: &Path, rest: &str, style: Style) -> Option<PathBuf> {

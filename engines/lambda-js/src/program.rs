@@ -15,6 +15,7 @@ use boa_engine::{
     module::{ModuleLoader, ModuleRequest, Referrer, SyntheticModuleInitializer},
     property::PropertyKey,
 };
+use edgehook_protocol::lambda::Function;
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -34,10 +35,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The function in `file`, whose content is `source`.
-    pub(crate) fn new(file: &str, source: &[u8], layers: &[String]) -> Self {
-        let file = PathBuf::from(file);
-        let folder = file.parent().unwrap_or(Path::new("/"));
+    /// The function's file, as it was sent.
+    pub(crate) fn new(function: &Function) -> Self {
+        let Function { file, source, layers, root, .. } = function;
+        let (file, folder, source) = (PathBuf::from(file), Path::new(root), &source.0);
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let layers = layers.iter().rev().filter_map(|layer| Path::new(layer).canonicalize().ok()).collect();
         Self { file, source: String::from_utf8_lossy(source).into_owned(), packages: Packages::new(folder, layers) }
@@ -45,6 +46,11 @@ impl Program {
 
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Folders of the layers.
+    pub(crate) fn layers(&self) -> &[PathBuf] {
+        self.packages.layers()
     }
 
     pub(crate) fn folder(&self) -> &Path {

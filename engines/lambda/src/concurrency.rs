@@ -1,7 +1,8 @@
 //! Places for environments: those that all functions share, and those that a function has reserved (lambda-edge.md 7.2).
 
-use crate::scratch::Scratch;
+use crate::{package::Kept, scratch::Scratch};
 use std::{
+    collections::HashMap,
     io,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
@@ -32,6 +33,8 @@ struct Inner {
     freed: Notify,
     /// Where the `/tmp` of environments lie, once there is one.
     scratch: Mutex<Option<Scratch>>,
+    /// Packages in use, by the hash of their content.
+    packages: Mutex<HashMap<String, Weak<Kept>>>,
 }
 
 impl Concurrency {
@@ -40,8 +43,8 @@ impl Concurrency {
     pub fn new(limit: usize) -> Self {
         let shared = Arc::new(Semaphore::new(limit));
         let (reserved, functions) = (Mutex::default(), Mutex::default());
-        let (freed, scratch) = (Notify::new(), Mutex::default());
-        Self(Arc::new(Inner { limit, shared, reserved, functions, freed, scratch }))
+        let (freed, scratch, packages) = (Notify::new(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { limit, shared, reserved, functions, freed, scratch, packages }))
     }
 
     /// Sets `sum` places aside for the functions that reserve their own. Places in use are taken away when they are free.
@@ -86,7 +89,19 @@ impl Concurrency {
         others.filter_map(Weak::upgrade).any(|function| function.evict_one())
     }
 
-    /// A folder that becomes the `/tmp` of an environment.
+    /// The package of this content that is in use already, or else this one.
+    pub(crate) fn kept(&self, package: Kept) -> Arc<Kept> {
+        let mut packages = self.0.packages.lock().unwrap_or_else(PoisonError::into_inner);
+        packages.retain(|_, known| known.strong_count() > 0);
+        if let Some(known) = packages.get(package.hash()).and_then(Weak::upgrade) {
+            return known;
+        }
+        let package = Arc::new(package);
+        packages.insert(package.hash().to_owned(), Arc::downgrade(&package));
+        package
+    }
+
+    /// A folder for files: the `/tmp` of an environment, or a package.
     ///
     /// # Errors
     /// It cannot be made.

@@ -1,8 +1,8 @@
 //! One environment: a process, its socket, and the state machine started → ready → running → ready.
 
 use crate::{
-    InvokeError, child::Child, concurrency::Place, log::Output, pool::Living, settings::FunctionSettings,
-    template::Copy,
+    InvokeError, Request, child::Child, concurrency::Place, log::Output, pool::Living, quota::Quota,
+    settings::FunctionSettings, template::Copy,
 };
 use edgehook_protocol::{
     VERSION,
@@ -29,6 +29,7 @@ pub(crate) struct Environment {
     output: Output,
     /// Its `/tmp`.
     tmp: Option<TempDir>,
+    quota: Quota,
     frozen: bool,
     /// Whether it is one of those that are kept.
     pub(crate) kept: bool,
@@ -61,16 +62,25 @@ pub(crate) struct Call {
     pub(crate) request: String,
     frame: Vec<u8>,
     pub(crate) deadline: Instant,
+    /// Whether the end of its log is wanted.
+    tail: bool,
 }
 
 impl Call {
     /// The invocation with a number that no other invocation of the function has.
-    pub(crate) fn new(number: u64, request_id: String, event: Vec<u8>, deadline: Instant) -> Self {
-        let request = request_id.clone();
-        let invocation = Invocation { call: number, request_id, deadline: epoch_millis(deadline), event: Blob(event) };
+    pub(crate) fn new(number: u64, asked: Request, deadline: Instant) -> Self {
+        let Request { event, id, trace, tail } = asked;
+        let request = id.clone();
+        let invocation = Invocation {
+            call: number,
+            request_id: id,
+            deadline: epoch_millis(deadline),
+            trace: trace.unwrap_or_default(),
+            event: Blob(event),
+        };
         let mut frame = Vec::new();
         frame::append(&ToEnvironment::Invoke(invocation), &mut frame);
-        Self { number, request, frame, deadline }
+        Self { number, request, frame, deadline, tail }
     }
 }
 
@@ -117,12 +127,13 @@ impl Environment {
     async fn born(settings: &FunctionSettings, birth: Birth) -> Result<Self, InvokeError> {
         let start = |error: io::Error| InvokeError::Start(error.to_string());
         let Copy { child, socket, output, errors } = settings.launch.engine().copy().await.map_err(start)?;
-        let output = Output::new(settings.name.as_str().into(), [output, errors]).map_err(start)?;
+        let output = Output::new(settings.identity.name.as_str().into(), [output, errors]).map_err(start)?;
         let now = Instant::now();
         Ok(Self {
             child,
             link: Link { socket, inbox: Inbox::new(), never_read: false },
             output,
+            quota: Quota::new(birth.tmp.as_ref().map(TempDir::path), settings.tmp_quota),
             tmp: birth.tmp,
             frozen: false,
             kept: birth.kept,
@@ -196,8 +207,9 @@ impl Environment {
         call: &Call,
     ) -> (Result<Vec<u8>, InvokeError>, Option<u64>) {
         self.thaw();
-        self.output.platform(&format!("START RequestId: {} Version: {}", call.request, settings.version));
-        let Self { link, output, .. } = self;
+        self.output.keep_tail(call.tail);
+        self.output.platform(&format!("START RequestId: {} Version: {}", call.request, settings.identity.version));
+        let Self { link, output, quota, .. } = self;
         let running = async {
             link.send(&call.frame).await?;
             link.receive().await
@@ -206,7 +218,11 @@ impl Environment {
             biased;
             answer = timeout_at(call.deadline, running) => answer,
             never = output.follow() => match never {},
+            () = quota.passed() => return (Err(self.overfull(settings).await), None),
         };
+        if self.quota.is_due() && self.quota.is_passed().await {
+            return (Err(self.overfull(settings).await), None);
+        }
         match answer {
             Err(_) => {
                 // Now, and not when somebody gets round to dropping it.
@@ -227,13 +243,15 @@ impl Environment {
     }
 
     /// Takes in what the invocation left in the pipes, and writes the platform's closing lines.
-    pub(crate) fn close(&mut self, call: &Call, failure: Option<&InvokeError>, report: &str) {
+    /// The end of its log, where that is wanted.
+    pub(crate) fn close(&mut self, call: &Call, failure: Option<&InvokeError>, report: &str) -> String {
         self.output.finish();
         if let Some(line) = failure.and_then(|failure| failure.platform_line(&call.request)) {
             self.output.platform(&line);
         }
         self.output.platform(&format!("END RequestId: {}", call.request));
         self.output.platform(report);
+        self.output.take_tail()
     }
 
     /// Whether the process ended without having read what it was sent last: that call has not begun.
@@ -258,6 +276,15 @@ impl Environment {
         }
         output.finish();
         drop(tmp);
+    }
+
+    /// Its `/tmp` holds too much: the process ends, and what is there goes.
+    async fn overfull(&mut self, settings: &FunctionSettings) -> InvokeError {
+        self.child.kill();
+        let tmp = self.tmp.take();
+        // Much may have to be removed.
+        let _ = tokio::task::spawn_blocking(move || drop(tmp)).await;
+        InvokeError::TemporaryFull(settings.tmp_quota)
     }
 
     /// The connection broke: the process is ending, or must.

@@ -24,6 +24,9 @@ pub enum InvokeError {
     /// The process ended without an answer.
     #[error("Runtime.ExitError: the environment exited without an answer: {0}")]
     Exited(ExitStatus),
+    /// Its `/tmp` held more than it may, in bytes; the environment was killed, and what was there is gone.
+    #[error("Runtime.ExitError: /tmp held more than {0} bytes; the environment was killed")]
+    TemporaryFull(u64),
     /// The process could not be started.
     #[error("the environment could not be started: {0}")]
     Start(String),
@@ -45,8 +48,17 @@ impl InvokeError {
     pub(crate) fn kind(&self) -> Option<&str> {
         match self {
             Self::Init(error) | Self::Failed(error) => Some(&error.kind),
-            Self::Exited(_) => Some("Runtime.ExitError"),
+            Self::Exited(_) | Self::TemporaryFull(_) => Some("Runtime.ExitError"),
             _ => None,
+        }
+    }
+
+    /// As Lambda describes it to who invoked the function: `errorType`, `errorMessage` and the trace (lambda-edge.md 8.4).
+    #[must_use]
+    pub fn described(&self, request: &str) -> (Option<&str>, String, &[String]) {
+        match self {
+            Self::Init(error) | Self::Failed(error) => (Some(&error.kind), error.message.clone(), &error.trace),
+            error => (error.kind(), error.platform_line(request).unwrap_or_else(|| error.to_string()), &[]),
         }
     }
 
@@ -69,6 +81,7 @@ impl InvokeError {
     pub(crate) fn platform_line(&self, request: &str) -> Option<String> {
         match self {
             Self::TimedOut(_) => Some(format!("{request} {self}")),
+            Self::TemporaryFull(_) => Some(format!("RequestId: {request} Error: {self}")),
             Self::Exited(status) => {
                 let how = match (status.code(), status.signal()) {
                     (Some(code), _) => format!("exit status {code}"),

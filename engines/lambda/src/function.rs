@@ -7,7 +7,7 @@ use crate::{
     log::Report,
     metrics::Measured,
     pool::{Pool, Started},
-    settings::FunctionSettings,
+    settings::{FunctionSettings, Identity},
 };
 use std::{
     sync::{
@@ -34,6 +34,19 @@ pub struct Invoked {
     pub duration: Duration,
     /// How long INIT took, when a process had to be started.
     pub init: Option<Duration>,
+}
+
+/// What is asked of a function.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The event, JSON text.
+    pub event: Vec<u8>,
+    /// The UUID that the function sees.
+    pub id: String,
+    /// The trace that it belongs to, in the form of `X-Amzn-Trace-Id`.
+    pub trace: Option<String>,
+    /// Whether the end of its log is wanted.
+    pub tail: bool,
 }
 
 /// One version of a function. Clones share its environments; the last one to go ends them.
@@ -84,18 +97,35 @@ impl Function {
         self.0.pool.measured()
     }
 
-    /// Runs the handler on `event`, JSON text; `request_id` is the UUID that the function sees.
+    /// Which function and version it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.0.pool.settings.identity
+    }
+
+    /// Its ARN (lambda-edge.md 5.5).
+    #[must_use]
+    pub fn arn(&self) -> String {
+        self.0.pool.settings.arn()
+    }
+
+    /// Runs the handler.
     ///
     /// # Errors
     /// There is no result. The function's own errors are among them.
-    pub async fn invoke(&self, event: Vec<u8>, request_id: String) -> Result<Invoked, InvokeError> {
+    pub async fn invoke(&self, request: Request) -> Result<Invoked, InvokeError> {
+        self.invoke_with_log(request).await.0
+    }
+
+    /// Runs the handler, and tells the end of its log where the request wants it.
+    pub async fn invoke_with_log(&self, request: Request) -> (Result<Invoked, InvokeError>, String) {
         let begun = Instant::now();
         let deadline = begun + self.0.pool.settings.timeout;
         let permit = match self.0.permit(deadline).await {
             Ok(permit) => permit,
             Err(error) => {
                 self.0.pool.metrics.throttled();
-                return Err(error);
+                return (Err(error), String::new());
             }
         };
         self.0.pool.metrics.waited(begun.elapsed());
@@ -103,19 +133,20 @@ impl Function {
         // On a task of its own: what has begun is finished, whether or not the viewer still waits.
         let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
-            let result = inner.run(event, request_id, begun, deadline).await;
+            let mut log = String::new();
+            let result = inner.run(request, begun, deadline, &mut log).await;
             drop(permit);
             inner.pool.metrics.ended(&result);
-            if let Err(Err(error)) = sender.send(result)
+            if let Err((Err(error), _)) = sender.send((result, log))
                 && !matches!(error, InvokeError::Throttled)
             {
                 tracing::error!(
-                    function = inner.pool.settings.name,
+                    function = inner.pool.settings.identity.name,
                     "function failed after its viewer had left: {error}"
                 );
             }
         });
-        receiver.await.unwrap_or(Err(InvokeError::Protocol))
+        receiver.await.unwrap_or((Err(InvokeError::Protocol), String::new()))
     }
 }
 
@@ -139,13 +170,13 @@ impl Inner {
 
     async fn run(
         &self,
-        event: Vec<u8>,
-        request_id: String,
+        request: Request,
         begun: Instant,
         deadline: Instant,
+        log: &mut String,
     ) -> Result<Invoked, InvokeError> {
         let _running = self.pool.metrics.running();
-        let call = Call::new(self.calls.fetch_add(1, Ordering::Relaxed), request_id, event, deadline);
+        let call = Call::new(self.calls.fetch_add(1, Ordering::Relaxed), request, deadline);
         let settings = &self.pool.settings;
         loop {
             let Started { mut environment, init } = self.pool.take(deadline, begun + QUEUE_WAIT).await?;
@@ -166,7 +197,7 @@ impl Inner {
                 init,
                 failure: result.as_ref().err(),
             };
-            environment.close(&call, result.as_ref().err(), &report.line());
+            *log = environment.close(&call, result.as_ref().err(), &report.line());
             match &result {
                 Err(error) if error.ends_environment() => self.pool.lost(environment),
                 result => self.pool.put_back(environment, result.is_ok()),

@@ -11,6 +11,9 @@
 //!
 //! Absent on purpose: no event, no header rule. An environment is a JSON text in, a JSON text out.
 
+pub mod entry;
+pub mod package;
+
 mod child;
 mod concurrency;
 mod environment;
@@ -19,6 +22,7 @@ mod function;
 mod log;
 mod metrics;
 mod pool;
+mod quota;
 mod scratch;
 mod setbacks;
 mod settings;
@@ -26,7 +30,7 @@ mod template;
 
 pub use concurrency::Concurrency;
 pub use error::InvokeError;
-pub use function::{Function, Invoked};
+pub use function::{Function, Invoked, Request};
 pub use metrics::Measured;
-pub use settings::{FunctionSettings, Launch};
+pub use settings::{FunctionSettings, Identity, Launch};
 pub use template::Engine;

@@ -19,6 +19,9 @@ const RECORD_LIMIT: usize = 256 * 1024;
 /// Most output of one invocation that is kept, in bytes (lambda-edge.md 10.2).
 const INVOCATION_LIMIT: usize = 1024 * 1024;
 
+/// How much of the end of a log whoever invoked a function may have, in bytes (lambda-edge.md 8.5).
+const TAIL_LIMIT: usize = 4 * 1024;
+
 /// The output of one environment.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -38,6 +41,8 @@ struct Sink {
     function: Arc<str>,
     left: usize,
     dropped: usize,
+    /// The end of what was written, where somebody wants it.
+    tail: Option<String>,
 }
 
 impl Output {
@@ -47,11 +52,25 @@ impl Output {
         let [output, errors] = pipes.map(|pipe| -> io::Result<Stream> {
             Ok(Stream { pipe: Some(Receiver::from_owned_fd(pipe.into())?), records: Records::default() })
         });
-        Ok(Self { streams: [output?, errors?], sink: Sink { function, left: INVOCATION_LIMIT, dropped: 0 } })
+        Ok(Self {
+            streams: [output?, errors?],
+            sink: Sink { function, left: INVOCATION_LIMIT, dropped: 0, tail: None },
+        })
+    }
+
+    /// From now on, the end of the log is kept for who invoked the function, or is not.
+    pub(crate) fn keep_tail(&mut self, keep: bool) {
+        self.sink.tail = keep.then(String::new);
+    }
+
+    /// The end of the log since then, at most [`TAIL_LIMIT`] bytes.
+    pub(crate) fn take_tail(&mut self) -> String {
+        self.sink.tail.take().unwrap_or_default()
     }
 
     /// A line of the platform's own.
-    pub(crate) fn platform(&self, line: &str) {
+    pub(crate) fn platform(&mut self, line: &str) {
+        self.sink.keep(line);
         tracing::info!(target: "function", function = &*self.sink.function, "{line}");
     }
 
@@ -109,10 +128,23 @@ impl Stream {
 }
 
 impl Sink {
+    fn keep(&mut self, line: &str) {
+        let Some(tail) = &mut self.tail else { return };
+        // Not for ever: a long line may be all of it.
+        let from = (line.len().saturating_sub(TAIL_LIMIT)..=line.len()).find(|&at| line.is_char_boundary(at));
+        tail.push_str(&line[from.unwrap_or_default()..]);
+        tail.push('\n');
+        let over = tail.len().saturating_sub(TAIL_LIMIT);
+        if let Some(over) = (over..=tail.len()).find(|&at| tail.is_char_boundary(at)) {
+            tail.drain(..over);
+        }
+    }
+
     fn write(&mut self, record: &str) {
         match self.left.checked_sub(record.len()) {
             Some(left) => {
                 self.left = left;
+                self.keep(record);
                 tracing::info!(target: "function", function = &*self.function, "{record}");
             }
             None => self.dropped += record.len(),
@@ -226,10 +258,23 @@ mod tests {
 
     #[test]
     fn an_invocation_prints_so_much_and_no_more() {
-        let mut sink = Sink { function: "f".into(), left: INVOCATION_LIMIT, dropped: 0 };
+        let mut sink = Sink { function: "f".into(), left: INVOCATION_LIMIT, dropped: 0, tail: None };
         let record = "x".repeat(1024);
         (0..2000).for_each(|_| sink.write(&record));
         assert_eq!((sink.left, sink.dropped), (0, 976 * 1024));
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_kept_when_it_is_wanted() {
+        let mut sink = Sink { function: "f".into(), left: INVOCATION_LIMIT, dropped: 0, tail: None };
+        sink.write("before");
+        sink.tail = Some(String::new());
+        sink.write("one");
+        sink.write("two");
+        assert_eq!(sink.tail.as_deref(), Some("one\ntwo\n"));
+        sink.write(&"ä".repeat(TAIL_LIMIT));
+        let tail = sink.tail.unwrap();
+        assert!(tail.len() <= TAIL_LIMIT && tail.len() > TAIL_LIMIT - 3 && tail.ends_with("ää\n"), "{}", tail.len());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Everything about one version of a function.
 
-use crate::Engine;
+use crate::{Engine, package::Package};
 use edgehook_protocol::lambda::Function as Load;
 use std::{path::PathBuf, time::Duration};
 
@@ -21,28 +21,43 @@ impl Launch {
     }
 }
 
-/// Everything about one version of a function.
-#[derive(Clone, Debug)]
-pub struct FunctionSettings {
+/// Which function it is: versions and aliases are told apart by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
     /// Name in the configuration.
     pub name: String,
     /// Version shown to the function, such as `1`.
     pub version: String,
+    /// SHA-256 of its code, in hexadecimal digits: unchanged code has the same.
+    pub content: String,
+}
+
+/// Everything about one version of a function.
+#[derive(Clone, Debug)]
+pub struct FunctionSettings {
+    /// Its name, version and content.
+    pub identity: Identity,
     /// Account number in its ARN.
     pub account_id: String,
     /// Log stream shown to the function.
     pub log_stream: String,
     /// How its environments are made.
     pub launch: Launch,
-    /// Absolute path of the source file.
+    /// Folder of its code, absolute: `/var/task`.
+    pub root: PathBuf,
+    /// Absolute path of the source file, or of the executable.
     pub file: PathBuf,
     /// The source.
     pub source: Vec<u8>,
     /// Export or function to call.
     pub handler: String,
+    /// The handler as it was configured: `_HANDLER`.
+    pub full_handler: String,
+    /// What keeps a copy of the code or of the layers for as long as this version lives.
+    pub package: Option<Package>,
     /// The function's own variables.
     pub variables: Vec<(String, String)>,
-    /// Folders of its layers, in order.
+    /// Folders of its layers, in order; those of a package are merged to one.
     pub layers: Vec<PathBuf>,
     /// Where it may connect to: `none`, `public` or `all`.
     pub network: String,
@@ -52,7 +67,7 @@ pub struct FunctionSettings {
     pub timeout: Duration,
     /// Memory limit in MB.
     pub memory: u32,
-    /// Largest file in `/tmp`, in bytes.
+    /// Most bytes in `/tmp`.
     pub tmp_quota: u64,
     /// Environments of this function alone: its guarantee and its limit; `None`: it takes from what all others share.
     pub reserved_concurrency: Option<usize>,
@@ -67,23 +82,31 @@ pub struct FunctionSettings {
 }
 
 impl FunctionSettings {
+    /// The function's ARN (lambda-edge.md 5.5).
+    pub(crate) fn arn(&self) -> String {
+        let Identity { name, version, .. } = &self.identity;
+        format!("arn:aws:lambda:us-east-1:{}:function:us-east-1.{name}:{version}", self.account_id)
+    }
+
     /// What an environment is told to load; `tmp` is the folder that becomes its `/tmp`, `kept` whether it is one of those
     /// that are kept.
     pub(crate) fn load(&self, tmp: String, kept: bool) -> Load {
-        let name = format!("us-east-1.{}", self.name);
+        let name = format!("us-east-1.{}", self.identity.name);
         let mut variables = self.variables.clone();
         if kept {
             variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE".to_owned(), "provisioned-concurrency".to_owned()));
         }
         Load {
-            version: self.version.clone(),
-            arn: format!("arn:aws:lambda:us-east-1:{}:function:{name}:{}", self.account_id, self.version),
+            version: self.identity.version.clone(),
+            arn: self.arn(),
             log_group: format!("/aws/lambda/{name}"),
             log_stream: self.log_stream.clone(),
             memory: self.memory,
+            root: self.root.to_string_lossy().into_owned(),
             file: self.file.to_string_lossy().into_owned(),
             source: edgehook_protocol::wire::Blob(self.source.clone()),
             handler: self.handler.clone(),
+            full_handler: self.full_handler.clone(),
             variables,
             name,
             tmp,

@@ -13,6 +13,11 @@ pub enum ToEnvironment {
     Invoke(Invocation),
 }
 
+/// Where a function finds its code (lambda-edge.md 6.1).
+pub const TASK: &str = "/var/task";
+/// Where a function finds its layers (lambda-edge.md 6.2).
+pub const OPT: &str = "/opt";
+
 /// A Lambda function as it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
@@ -28,17 +33,21 @@ pub struct Function {
     pub log_stream: String,
     /// Memory limit in MB.
     pub memory: u32,
-    /// Absolute path of the source file.
+    /// Absolute path of the folder of its code: `LAMBDA_TASK_ROOT`.
+    pub root: String,
+    /// Absolute path of the source file, or of the executable.
     pub file: String,
     /// The source itself, as it was when this version was loaded.
     pub source: Blob,
     /// Name of the export, or of the function in the module.
     pub handler: String,
+    /// The handler as it was configured: `_HANDLER`.
+    pub full_handler: String,
     /// Variables for the function.
     pub variables: Vec<(String, String)>,
     /// Folder that is its `/tmp`; empty: none.
     pub tmp: String,
-    /// Largest file that it may write there, in bytes.
+    /// Most bytes that it may have there.
     pub tmp_quota: u64,
     /// Folders of its layers, in the order given; a later one goes before an earlier one.
     pub layers: Vec<String>,
@@ -51,10 +60,27 @@ pub struct Function {
 }
 
 impl Function {
-    /// Folder of the source file: `LAMBDA_TASK_ROOT`.
+    /// The same function where its code is found at `/var/task` (`code`) and its layers at `/opt` (`layers`), as Lambda has it.
     #[must_use]
-    pub fn folder(&self) -> &str {
-        self.file.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder })
+    pub fn mounted(mut self, code: bool, layers: bool) -> Self {
+        if code {
+            let inside = self.file.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
+            // A copy goes over the file of its name.
+            let name = inside.or_else(|| Some(self.file.rsplit_once('/')?.1));
+            if let Some(name) = name.filter(|_| self.layers.iter().all(|layer| !self.file.starts_with(layer))) {
+                self.file = format!("{TASK}/{name}");
+            }
+            self.root = TASK.to_owned();
+        }
+        if layers {
+            if let [layer] = self.layers.as_slice()
+                && let Some(rest) = self.file.strip_prefix(layer).and_then(|rest| rest.strip_prefix('/'))
+            {
+                self.file = format!("{OPT}/{rest}");
+            }
+            self.layers = vec![OPT.to_owned()];
+        }
+        self
     }
 
     /// The variables that a function finds: those that Lambda always sets (lambda-edge.md 6.3), then its own.
@@ -64,7 +90,7 @@ impl Function {
         let standard = [
             ("LANG", "en_US.UTF-8"),
             ("TZ", "UTC"),
-            ("_HANDLER", &self.handler),
+            ("_HANDLER", &self.full_handler),
             ("AWS_REGION", "us-east-1"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
             ("AWS_LAMBDA_FUNCTION_NAME", &self.name),
@@ -73,7 +99,7 @@ impl Function {
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
             ("AWS_LAMBDA_LOG_GROUP_NAME", &self.log_group),
             ("AWS_LAMBDA_LOG_STREAM_NAME", &self.log_stream),
-            ("LAMBDA_TASK_ROOT", self.folder()),
+            ("LAMBDA_TASK_ROOT", &self.root),
         ];
         let standard = standard.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let tmp = (!self.tmp.is_empty()).then(|| ("TMPDIR".to_owned(), "/tmp".to_owned()));
@@ -98,6 +124,8 @@ pub struct Invocation {
     pub request_id: String,
     /// When the environment will be killed, in milliseconds since 1970.
     pub deadline: u64,
+    /// The trace that it belongs to, in the form of `X-Amzn-Trace-Id`; empty: none is known.
+    pub trace: String,
     /// The event, JSON text.
     pub event: Blob,
 }
@@ -165,9 +193,11 @@ wire_struct!(Function {
     log_group,
     log_stream,
     memory,
+    root,
     file,
     source,
     handler,
+    full_handler,
     variables,
     tmp,
     tmp_quota,
@@ -176,7 +206,7 @@ wire_struct!(Function {
     compat,
     node
 });
-wire_struct!(Invocation { call, request_id, deadline, event });
+wire_struct!(Invocation { call, request_id, deadline, trace, event });
 wire_enum!(FromEnvironment {
     0 => Hello { version },
     1 => Ready { layers },
@@ -192,17 +222,57 @@ mod tests {
     use crate::wire::Wire;
     use proptest::prelude::*;
 
+    #[test]
+    fn paths_where_folders_are_mounted() {
+        let of = |file: &str, code: bool, layers: bool| {
+            let function = Function {
+                root: "/srv/f".to_owned(),
+                file: file.to_owned(),
+                layers: vec!["/k/opt".to_owned()],
+                ..function()
+            };
+            let function = function.mounted(code, layers);
+            format!("{} {} {}", function.root, function.file, function.layers.join(","))
+        };
+        assert_eq!(of("/srv/f/a/b.js", true, true), "/var/task /var/task/a/b.js /opt");
+        assert_eq!(of("/srv/f/a/b.js", false, false), "/srv/f /srv/f/a/b.js /k/opt");
+        assert_eq!(of("/k/task/bootstrap", true, false), "/var/task /var/task/bootstrap /k/opt");
+        assert_eq!(of("/k/opt/bootstrap", true, true), "/var/task /opt/bootstrap /opt");
+    }
+
+    fn function() -> Function {
+        Function {
+            name: "f".to_owned(),
+            version: "1".to_owned(),
+            arn: String::new(),
+            log_group: String::new(),
+            log_stream: String::new(),
+            memory: 128,
+            root: "/".to_owned(),
+            file: "/f.js".to_owned(),
+            source: Blob(Vec::new()),
+            handler: "handler".to_owned(),
+            full_handler: "f.handler".to_owned(),
+            variables: Vec::new(),
+            tmp: String::new(),
+            tmp_quota: 7,
+            layers: Vec::new(),
+            network: "public".to_owned(),
+            compat: "any".to_owned(),
+            node: String::new(),
+        }
+    }
+
     proptest! {
         #[test]
         fn messages_round_trip(name: String, source: Vec<u8>, variables: Vec<(String, String)>, deadline: u64) {
-            let init = ToEnvironment::Init(Box::new(Function {
-                name, version: "1".to_owned(), arn: String::new(), log_group: String::new(), log_stream: String::new(),
-                memory: 128, file: "/f.js".to_owned(), source: Blob(source.clone()), handler: "handler".to_owned(), variables,
-                tmp: String::new(), tmp_quota: 7, layers: vec!["/l".to_owned()], network: "public".to_owned(), compat: "any".to_owned(),
-                node: String::new(),
-            }));
+            let (layers, node) = (vec!["/l".to_owned()], "/node".to_owned());
+            let source = Blob(source);
+            let init = Function { name, source: source.clone(), variables, layers, node, ..function() };
+            let init = ToEnvironment::Init(Box::new(init));
+
             let invoke = ToEnvironment::Invoke(Invocation {
-                call: 3, request_id: "r".to_owned(), deadline, event: Blob(source),
+                call: 3, request_id: "r".to_owned(), deadline, trace: "Root=1".to_owned(), event: source,
             });
             for message in [init, invoke] {
                 let mut bytes = Vec::new();

@@ -181,6 +181,11 @@ impl Api {
                 answer.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
+        if !invocation.trace.is_empty()
+            && let Ok(value) = HeaderValue::try_from(&invocation.trace)
+        {
+            answer.headers_mut().insert(HeaderName::from_static("lambda-runtime-trace-id"), value);
+        }
         answer
     }
 

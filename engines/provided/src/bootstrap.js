@@ -1,9 +1,10 @@
-// Makes a Lambda runtime of Node.js: polls for invocations and calls the handler, in every style of answering that
-// lambda-edge.md 5.2 lists (column "edgehook", rules 1–5), with the context object of 5.3. Started as
-// `node -e BOOTSTRAP -- FILE COMPAT`. The same rules as `lambda-js/src/js/invoke.js` has for boa; here the event loop is Node's,
-// which says `beforeExit` when it is empty. Absent: dependencies.
-'use strict';
+// Makes a Lambda runtime of Node.js: polls for invocations and calls the handler, by the rules of `calling`, which is the same
+// source that boa's environments run (`lambda-js/src/js/calling.js`, put before this by `launch.rs`). Started as
+// `node -e BOOTSTRAP -- FILE COMPAT HANDLER`. The event loop is Node's, which says `beforeExit` when it is empty. Absent:
+// dependencies.
 (() => {
+  'use strict';
+
   const fs = require('fs');
   const http = require('http');
   const path = require('path');
@@ -11,7 +12,7 @@
   const { createRequire } = require('module');
   const { pathToFileURL } = require('url');
 
-  const [file, compat] = process.argv.splice(1);
+  const [file, compat, name] = process.argv.splice(1);
   const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
   const about = process.env;
   about.AWS_EXECUTION_ENV = `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`;
@@ -35,7 +36,7 @@
   }
 
   function record(level, text) {
-    print(`${new Date().toISOString()}\t${requestId}\t${level}\t${text.replace(/\r?\n/g, '\r')}\n`);
+    print(calls.line(requestId, level, text));
   }
 
   const logger = (level) => (...values) => record(level, util.format(...values));
@@ -76,13 +77,6 @@
 
   // ---- errors
 
-  function failure(kind, message) {
-    const error = new Error(message);
-    error.name = kind;
-    error.stack = '';
-    return error;
-  }
-
   // { errorType, errorMessage, trace }. What is no Error has its type for a name and no trace.
   function describe(error) {
     try {
@@ -121,8 +115,6 @@
   }
 
   async function load() {
-    const name = about._HANDLER;
-    if (name.includes('..')) throw failure('Runtime.MalformedHandlerName', `'${name}' is not a valid handler name`);
     let exported;
     try {
       exported = isModule() ? await import(pathToFileURL(file).href) : createRequire(file)(file);
@@ -131,166 +123,49 @@
       else if (/^(ERR_)?MODULE_NOT_FOUND$|^ERR_PACKAGE_PATH_NOT_EXPORTED$/.test(error?.code)) error.name = 'Runtime.ImportModuleError';
       throw error;
     }
-    const walk = (start) => name.split('.').reduce((value, part) => value?.[part], start);
-    const found = walk(exported) ?? walk(exported?.default);
-    const shown = path.basename(file);
-    if (found === undefined || found === null) {
-      throw failure('Runtime.HandlerNotFound', `${shown}: ${name} is undefined or not exported`);
-    }
-    if (typeof found !== 'function') throw failure('Runtime.HandlerNotFound', `${shown}: ${name} is not a function`);
-    if (compat === 'nodejs24' && found.length >= 3) {
-      throw failure('Runtime.CallbackHandlerDeprecated', 'Node.js 24 takes no handlers with a callback: return a promise');
-    }
-    return found;
+    calls.adopt(exported, name);
   }
 
-  function contextFor(call, arn, deadline) {
-    return {
-      get callbackWaitsForEmptyEventLoop() {
-        return call.waits;
-      },
-      set callbackWaitsForEmptyEventLoop(value) {
-        call.waits = Boolean(value);
-      },
-      succeed: (value) => call.done(null, value),
-      fail: (error) => call.done(error ?? 'handled', undefined),
-      done: (error, value) => call.done(error, value),
-      functionVersion: about.AWS_LAMBDA_FUNCTION_VERSION,
-      functionName: about.AWS_LAMBDA_FUNCTION_NAME,
-      memoryLimitInMB: about.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-      logGroupName: about.AWS_LAMBDA_LOG_GROUP_NAME,
-      logStreamName: about.AWS_LAMBDA_LOG_STREAM_NAME,
-      clientContext: undefined,
-      identity: undefined,
-      invokedFunctionArn: arn,
-      awsRequestId: call.id,
-      tenantId: undefined,
-      getRemainingTimeInMillis: () => deadline - Date.now(),
-      xRayTraceId: undefined,
-    };
-  }
+  const calls = {
+    shown: path.basename(file),
+    compat,
+    facts: () => facts,
+    record,
+    message: (error) => describe(error).errorMessage.split('\n')[0],
+    succeed: (_call, text) => answered(['response', text]),
+    fail: (_call, error) => answered(['error', stringify(describe(error))]),
+    failAs: (call, kind, message) => calls.fail(call, calls.failure(kind, message)),
+  };
+  calling(calls);
+  let answered; // takes the outcome of the invocation that runs
 
-  // One invocation. The first outcome claims it; what claims it later changes nothing.
-  class Call {
-    waits = true;
-    claimed = false;
-    pending = false;
-    fallback = null;
-    held = undefined; // what the callback was given, until the loop is empty
-
-    constructor(id) {
-      this.id = id;
-      this.answered = new Promise((resolve) => (this.settle = resolve));
-    }
-    claim() {
-      const first = !this.claimed && current === this;
-      this.claimed = true;
-      return first;
-    }
-    answer(value) {
-      let text;
-      try {
-        text = stringify(value) ?? 'null';
-      } catch (error) {
-        const [why] = describe(error).errorMessage.split('\n');
-        this.failed(failure('Runtime.MarshalError', `the result cannot be serialised: ${why}`));
-        return;
-      }
-      this.settle(['response', text]);
-    }
-    failed(error) {
-      this.settle(['error', stringify(describe(error))]);
-    }
-    resolve(value) {
-      if (this.claim()) this.answer(value);
-    }
-    reject(error) {
-      if (this.claim()) this.failed(error);
-    }
-    done(error, value) {
-      if (error === undefined || error === null) this.resolve(value);
-      else this.reject(error);
-    }
-    callback(error, value) {
-      if ((error !== undefined && error !== null) || !this.waits) this.done(error, value);
-      else if (this.claim()) this.held = { value };
-    }
-    // The event loop has run empty and nothing can change the outcome any more.
-    emptied() {
-      if (this.held !== undefined) this.answer(this.held.value);
-      else if (this.claimed) return;
-      else if (this.pending) {
-        this.claim();
-        this.failed(failure('Runtime.NodeJsExit', "the handler's promise never settles: nothing is left to wait for"));
-      } else this.resolve(this.fallback);
-    }
-  }
-
-  let handler;
-  let current;
-  let warned = false;
-
-  function warnOfReturn() {
-    if (warned) return;
-    warned = true;
-    record('WARN', 'the handler returned its result synchronously: on AWS, Node.js 22 and older ignore that and answer 502');
-  }
-
-  function returned(call, value) {
-    const declared = handler.length;
-    if (value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function') {
-      call.pending = true;
-      Promise.resolve(value).then(
-        (result) => {
-          call.pending = false;
-          // With three parameters a callback may still come.
-          if (result !== undefined || declared < 3) call.resolve(result);
-        },
-        (error) => {
-          call.pending = false;
-          call.reject(error);
-        },
-      );
-    } else if (compat === 'nodejs22') {
-      // Ignored, as that version does: the answer is the callback's, or null when the loop is empty.
-    } else if (value !== undefined && declared < 3) {
-      if (call.claimed) return;
-      if (compat === 'any') warnOfReturn();
-      call.resolve(value);
-    } else if (value !== null && typeof value === 'object') {
-      const prototype = Object.getPrototypeOf(value);
-      if (prototype === null || prototype === Object.prototype) call.fallback = value;
-    }
-  }
-
-  function invoke(call, event, context) {
-    try {
-      returned(call, handler(event, context, (error, value) => call.callback(error, value)));
-    } catch (error) {
-      call.reject(error);
-    }
-  }
-  process.on('beforeExit', () => current?.emptied());
+  const facts = {
+    version: about.AWS_LAMBDA_FUNCTION_VERSION,
+    name: about.AWS_LAMBDA_FUNCTION_NAME,
+    memory: about.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroup: about.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStream: about.AWS_LAMBDA_LOG_STREAM_NAME,
+    arn: undefined,
+  };
+  process.on('beforeExit', () => calls.emptied());
 
   async function serve() {
     for (;;) {
       const { headers, body } = await ask('GET', 'invocation/next', {});
       requestId = headers['lambda-runtime-aws-request-id'];
-      current = new Call(requestId);
-      const arn = headers['lambda-runtime-invoked-function-arn'];
-      const context = contextFor(current, arn, Number(headers['lambda-runtime-deadline-ms']));
-      invoke(current, JSON.parse(body.toString()), context);
-      const [target, text] = await current.answered;
-      current = undefined;
+      facts.arn = headers['lambda-runtime-invoked-function-arn'];
+      const deadline = Number(headers['lambda-runtime-deadline-ms']);
+      const [target, text] = await new Promise((settle) => {
+        answered = settle;
+        calls.begin(JSON.parse(body.toString()), requestId, deadline, headers['lambda-runtime-trace-id']);
+      });
+      calls.ended();
       await post(`invocation/${requestId}/${target}`, text);
     }
   }
 
   load().then(
-    (found) => {
-      handler = found;
-      return serve();
-    },
+    serve,
     async (error) => {
       const described = describe(error);
       const { errorType: type, errorMessage: message, trace } = described;

@@ -24,7 +24,12 @@ const DATA_SLACK: u64 = 512 * MEBIBYTE;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Makes a runtime of Node.js.
-const BOOTSTRAP: &str = include_str!("bootstrap.js");
+const BOOTSTRAP: &str = concat!(
+    "(() => {\nconst calling =\n",
+    include_str!("../../lambda-js/src/js/calling.js"),
+    include_str!("bootstrap.js"),
+    "})();"
+);
 
 /// What programs of any kind read: themselves, their libraries, what there is of processors, how names are resolved, who signs
 /// certificates, time zones.
@@ -73,11 +78,9 @@ const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 /// files: `/tmp`, or where that could not be had.
 pub(crate) fn program(function: &Function, api: SocketAddr, temporary: &Path, records: OwnedFd) -> Program {
     let (program, arguments) = command(function);
-    let folder = PathBuf::from(function.folder());
-    let mut readable = vec![folder.clone()];
-    readable.extend(function.layers.iter().map(PathBuf::from));
+    let folder = PathBuf::from(&function.root);
+    let mut readable = own_folders(function);
     readable.extend(READABLE.map(PathBuf::from));
-    readable.extend(prefixes(&program));
     let mut writable = DEVICES.map(PathBuf::from).to_vec();
     writable.push(temporary.to_owned());
     let network = if function.network == "none" { NetworkUse::Port(api.port()) } else { NetworkUse::Internet };
@@ -95,19 +98,28 @@ pub(crate) fn program(function: &Function, api: SocketAddr, temporary: &Path, re
     }
 }
 
+/// Folders that belong to the function: its code, its layers, and where the program and its interpreter are installed.
+pub(crate) fn own_folders(function: &Function) -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from(&function.root)];
+    folders.extend(function.layers.iter().map(PathBuf::from));
+    folders.extend(prefixes(&command(function).0));
+    folders
+}
+
 fn command(function: &Function) -> (PathBuf, Vec<OsString>) {
     if function.node.is_empty() {
         return (PathBuf::from(&function.file), Vec::new());
     }
     let heap = format!("--max-old-space-size={}", (function.memory / 4 * 3).max(16));
-    let arguments = [heap.as_str(), "-e", BOOTSTRAP, "--", &function.file, &function.compat];
-    (PathBuf::from(&function.node), arguments.map(OsString::from).to_vec())
+    let own = [&function.file, &function.compat, &function.handler].map(String::as_str);
+    let arguments = [heap.as_str(), "-e", BOOTSTRAP, "--"].into_iter().chain(own);
+    (PathBuf::from(&function.node), arguments.map(OsString::from).collect())
 }
 
 /// Those of every environment, then those that only such ones need; the function's own go before the latter.
 fn variables(function: &Function, api: SocketAddr, temporary: &Path) -> Vec<(String, String)> {
     let mut variables = function.all_variables();
-    let root = function.folder();
+    let root = &function.root;
     // A later layer goes before an earlier one.
     let layers = || function.layers.iter().rev();
     let list = |first: Vec<String>, of_layers: &[&str]| {
@@ -116,7 +128,7 @@ fn variables(function: &Function, api: SocketAddr, temporary: &Path) -> Vec<(Str
     };
     let defaults = [
         ("PATH", list(vec![PATH.to_owned()], &["bin"])),
-        ("LD_LIBRARY_PATH", list(vec![root.to_owned(), format!("{root}/lib")], &["lib"])),
+        ("LD_LIBRARY_PATH", list(vec![root.clone(), format!("{root}/lib")], &["lib"])),
         ("NODE_PATH", list(Vec::new(), &["nodejs/node_modules", "node_modules"])),
         ("PYTHONPATH", list(Vec::new(), &["python"])),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
@@ -186,9 +198,11 @@ mod tests {
             log_group: String::new(),
             log_stream: String::new(),
             memory: 128,
+            root: "/srv/f".to_owned(),
             file: "/srv/f/handler.js".to_owned(),
             source: Blob(Vec::new()),
             handler: "handler".to_owned(),
+            full_handler: "handler".to_owned(),
             variables: vec![("TZ".to_owned(), "Europe/Paris".to_owned()), ("PATH".to_owned(), "/mine".to_owned())],
             tmp: "/tmp/x".to_owned(),
             tmp_quota: 7,
@@ -222,7 +236,7 @@ mod tests {
         let (program, arguments) = command(&function("/opt/node/bin/node"));
         assert_eq!(program, Path::new("/opt/node/bin/node"));
         assert_eq!(arguments[0], "--max-old-space-size=96");
-        assert_eq!(arguments[4..], ["/srv/f/handler.js", "any"]);
+        assert_eq!(arguments[4..], ["/srv/f/handler.js", "any", "handler"]);
         assert_eq!(command(&function("")), (PathBuf::from("/srv/f/handler.js"), Vec::new()));
     }
 

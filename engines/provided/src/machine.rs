@@ -90,7 +90,13 @@ mod tests {
     use edgehook_protocol::wire::Blob;
 
     fn invocation(call: u64) -> Invocation {
-        Invocation { call, request_id: format!("id-{call}"), deadline: 0, event: Blob(Vec::new()) }
+        Invocation {
+            call,
+            request_id: format!("id-{call}"),
+            deadline: 0,
+            trace: String::new(),
+            event: Blob(Vec::new()),
+        }
     }
 
     #[test]

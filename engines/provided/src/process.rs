@@ -14,7 +14,7 @@ use edgehook_protocol::{
     lambda::{Error, FromEnvironment, Function, ToEnvironment},
     wire::{Blob, Wire},
 };
-use edgehook_sandbox::{Process, Signal, Template, end_by, kill_own_group, private_tmp};
+use edgehook_sandbox::{PrivateFolders, Process, Signal, Template, end_by, kill_own_group, private_folders};
 use std::{
     cell::RefCell,
     io::{self, Write as _},
@@ -67,12 +67,12 @@ fn serve(socket: UnixStream) -> io::Result<u8> {
     channel.send(&FromEnvironment::Hello { version: VERSION })?;
     let Some(ToEnvironment::Init(function)) = channel.receive()? else { return Ok(0) };
     match start(&function, proxy) {
-        Ok(started) => {
+        Ok((function, started)) => {
             let socket = channel.into_inner();
             socket.set_nonblocking(true)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let local = tokio::task::LocalSet::new();
-            local.block_on(&runtime, attend(socket, *function, started))
+            local.block_on(&runtime, attend(socket, function, started))
         }
         Err(error) => {
             let kind = "Runtime.InvalidEntrypoint".to_owned();
@@ -95,27 +95,48 @@ struct Started {
     layers: Vec<(String, String)>,
 }
 
-fn start(function: &Function, proxy: u32) -> io::Result<Started> {
-    let (temporary, mut layers) = temporary(function);
+/// Starts the runtime; the function as it is where its folders are now.
+fn start(function: &Function, proxy: u32) -> io::Result<(Function, Started)> {
+    let (function, temporary, mut layers) = settle(function.clone());
     edgehook_sandbox::watch_over_group(proxy)?;
     let listener = listener()?;
     let (records, write) = io::pipe()?;
-    let program = launch::program(function, listener.local_addr()?, &temporary, write.into());
+    let program = launch::program(&function, listener.local_addr()?, &temporary, write.into());
     let (process, more) = program.spawn()?;
     layers.extend(more);
-    Ok(Started { listener, process, records, layers })
+    Ok((function, Started { listener, process, records, layers }))
 }
 
-/// The folder for files as the runtime will see it, and how that layer went.
-fn temporary(function: &Function) -> (PathBuf, Vec<(String, String)>) {
+/// Puts the function's folders in their places, as far as the system allows it: the function where they are now, the folder
+/// for files as the runtime will see it, and how those layers went.
+fn settle(function: Function) -> (Function, PathBuf, Vec<(String, String)>) {
     if function.tmp.is_empty() {
-        return (PathBuf::from("/tmp"), Vec::new());
+        return (function, PathBuf::from("/tmp"), Vec::new());
     }
-    let mut keep = vec![PathBuf::from(function.folder())];
-    keep.extend(function.layers.iter().map(PathBuf::from));
-    let private = private_tmp(Path::new(&function.tmp), &keep);
-    let folder = if private.is_ok() { PathBuf::from("/tmp") } else { PathBuf::from(&function.tmp) };
-    (folder, vec![("private-tmp".to_owned(), private.map_or_else(|error| error.to_string(), |()| String::new()))])
+    let keep = launch::own_folders(&function);
+    let private = private_folders(&PrivateFolders {
+        tmp: Path::new(&function.tmp),
+        code: Path::new(&function.root),
+        // The copy of an executable that came alone.
+        over: Some(Path::new(&function.file)).filter(|file| {
+            !file.starts_with(&function.root) && !function.layers.iter().any(|layer| file.starts_with(layer))
+        }),
+        layers: function.layers.first().map(Path::new),
+        keep: &keep,
+    });
+    let name = "private-tmp".to_owned();
+    match private {
+        Ok(places) => {
+            let mut layers = vec![(name, String::new())];
+            layers.extend(places.layers());
+            let mounted = places.layers.as_ref().is_some_and(Result::is_ok);
+            (function.mounted(places.code.is_ok(), mounted), PathBuf::from("/tmp"), layers)
+        }
+        Err(error) => {
+            let tmp = PathBuf::from(&function.tmp);
+            (function, tmp, vec![(name, error.to_string())])
+        }
+    }
 }
 
 /// Listens on an address that no other environment has.

@@ -11,6 +11,7 @@ Absent: frames, deadlines, the meaning of events and results.
 
 import datetime
 import decimal
+import importlib
 import inspect
 import io
 import json
@@ -89,6 +90,25 @@ class LogFormatter(logging.Formatter):
         return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(record.msecs):03d}Z"
 
 
+class JsonFormatter(LogFormatter):
+    """A record as an object of JSON, with what Lambda puts in it."""
+
+    def format(self, record):
+        fields = {
+            "timestamp": self.formatTime(record),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "requestId": _request_id,
+        }
+        if record.exc_info:
+            kind, error, trace = record.exc_info
+            fields["errorType"] = kind.__name__ if kind else None
+            fields["errorMessage"] = str(error)
+            fields["stackTrace"] = traceback.format_tb(trace)
+        return json.dumps(fields, default=str)
+
+
 class ResultEncoder(json.JSONEncoder):
     """JSON with `Decimal` as a number; a whole one stays whole."""
 
@@ -98,6 +118,9 @@ class ResultEncoder(json.JSONEncoder):
         whole = value.is_finite() and value.as_tuple().exponent >= 0
         return int(value) if whole else float(value)
 
+
+# Names of `AWS_LAMBDA_LOG_LEVEL`.
+LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 
 _facts = {}
 _handler = None
@@ -136,18 +159,31 @@ def prepare(facts, variables, layers, tmp):
         buffered = io.BufferedWriter(stream)
         setattr(sys, name, io.TextIOWrapper(buffered, "utf-8", "backslashreplace", line_buffering=True))
     handler = LogHandler()
-    handler.setFormatter(LogFormatter("[%(levelname)s]\t%(asctime)s\t%(aws_request_id)s\t%(message)s"))
+    if variables.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        handler.setFormatter(JsonFormatter())
+        level = LEVELS.get(variables.get("AWS_LAMBDA_LOG_LEVEL", "INFO"), logging.INFO)
+        logging.getLogger().setLevel(level)
+    else:
+        handler.setFormatter(LogFormatter("[%(levelname)s]\t%(asctime)s\t%(aws_request_id)s\t%(message)s"))
     logging.getLogger().addHandler(handler)
 
 
-def load(path, source, name):
-    """Runs the function's file, given as `source`, and finds the handler called `name` in it."""
+def module_of(folder, path):
+    """The name of the module in `path` as `import` knows it where `folder` is searched."""
+    inside, _ = os.path.splitext(os.path.relpath(path, folder))
+    parts = inside.split(os.sep)
+    if parts[0] == os.pardir:
+        return os.path.basename(inside)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def load(folder, path, source, name):
+    """Runs the function's file, given as `source`, and finds the handler called `name` in it. `folder` holds its code."""
     global _handler
-    module_name, _ = os.path.splitext(os.path.basename(path))
+    module_name = module_of(folder, path)
     if module_name in sys.builtin_module_names:
         return failed("Runtime.BuiltInModuleConflict", f"the file's name is that of the built-in module {module_name}")
-    folder = os.path.dirname(path)
-    # A virtual environment beside the file, as it was made or as it was packed.
+    # A virtual environment with the code, as it was made or as it was packed.
     version = "python%d.%d" % sys.version_info[:2]
     for inside in (".venv/lib/" + version + "/site-packages", "venv/lib/" + version + "/site-packages", "python", ""):
         if os.path.isdir(os.path.join(folder, inside)):
@@ -156,11 +192,15 @@ def load(path, source, name):
     lines = source.decode("utf-8", "replace").splitlines(keepends=True)
     linecache.cache[path] = (len(source), None, lines, path)
     try:
-        module = types.ModuleType(module_name)
-        module.__file__ = path
-        code = compile(source, path, "exec", dont_inherit=True)
-        sys.modules.setdefault(module_name, module)
-        exec(code, module.__dict__)
+        if "." in module_name or os.path.basename(path) == "__init__.py":
+            # Within a package of Python's, whose other modules it may name by relation.
+            module = importlib.import_module(module_name)
+        else:
+            module = types.ModuleType(module_name)
+            module.__file__ = path
+            code = compile(source, path, "exec", dont_inherit=True)
+            sys.modules.setdefault(module_name, module)
+            exec(code, module.__dict__)
         _handler = getattr(module, name, None)
     except SystemExit as request:
         return leaving(request)
@@ -180,10 +220,24 @@ def load(path, source, name):
     return Outcome()
 
 
-def invoke(event, request_id, deadline):
-    """Runs the handler once. `event` is JSON, `deadline` in milliseconds since 1970."""
+def set_trace(trace):
+    """Tells the process which trace the invocation belongs to, as X-Ray and as W3C write it (lambda-edge.md 10.4)."""
+    if not trace:
+        if "_X_AMZN_TRACE_ID" in os.environ:
+            del os.environ["_X_AMZN_TRACE_ID"]
+            os.environ.pop("TRACEPARENT", None)
+        return
+    parts = dict(pair.split("=", 1) for pair in trace.split(";"))
+    sampled = "01" if parts["Sampled"] == "1" else "00"
+    os.environ["_X_AMZN_TRACE_ID"] = trace
+    os.environ["TRACEPARENT"] = f"00-{parts['Root'][2:].replace('-', '')}-{parts['Parent']}-{sampled}"
+
+
+def invoke(event, request_id, deadline, trace):
+    """Runs the handler once. `event` is JSON, `deadline` in milliseconds since 1970, `trace` of X-Ray's form or empty."""
     global _request_id
     _request_id = request_id
+    set_trace(trace)
     try:
         event = json.loads(event)
     except ValueError as error:

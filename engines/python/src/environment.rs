@@ -7,7 +7,7 @@ use edgehook_protocol::{
     lambda::{Error, FromEnvironment, Function, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
-use edgehook_sandbox::{EnvironmentRules, NetworkUse, ProcessUse, Template};
+use edgehook_sandbox::{EnvironmentRules, NetworkUse, PrivateFolders, ProcessUse, Template};
 use std::{
     io,
     os::unix::net::UnixStream,
@@ -81,9 +81,8 @@ fn serve(channel: UnixStream, interpreter: Result<Interpreter, Stop>) -> io::Res
     channel.send(&FromEnvironment::Hello { version: VERSION })?;
     let Some(ToEnvironment::Init(function)) = channel.receive()? else { return Ok(0) };
     let loaded = interpreter.and_then(|interpreter| {
-        let layers = confine(&function, interpreter.folders()?)?;
-        let private = layers.iter().any(|(name, missing)| name == "private-tmp" && missing.is_empty());
-        interpreter.prepare(&function, if private { "" } else { &function.tmp })?;
+        let (function, tmp, layers) = confine(*function, interpreter.folders()?)?;
+        interpreter.prepare(&function, &tmp)?;
         interpreter.load(&function)?;
         Ok((interpreter, layers))
     });
@@ -100,16 +99,18 @@ fn serve(channel: UnixStream, interpreter: Result<Interpreter, Stop>) -> io::Res
     }
 }
 
-/// Sets the limits and gives up what the function will not need; which layers there are, and why others are missing.
-fn confine(function: &Function, library: Vec<PathBuf>) -> Result<Vec<(String, String)>, Stop> {
-    let mut missing = Vec::new();
-    let mut readable: Vec<PathBuf> = std::iter::once(function.folder()).map(PathBuf::from).collect();
+/// A function where its folders are now, the folder for temporary files where `/tmp` is not its own, and the layers of the
+/// sandbox, with why they are missing.
+type Settled = (Function, String, Vec<(String, String)>);
+
+/// Puts the function's folders in their places, sets the limits and gives up what it will not need.
+fn confine(function: Function, library: Vec<PathBuf>) -> Result<Settled, Stop> {
+    let (function, tmp, mut missing) = settle(function, &library);
+    let mut readable: Vec<PathBuf> = std::iter::once(&function.root).map(PathBuf::from).collect();
     readable.extend(function.layers.iter().map(PathBuf::from));
     let mut writable = DEVICES.map(PathBuf::from).to_vec();
     if !function.tmp.is_empty() {
-        let private = edgehook_sandbox::private_tmp(Path::new(&function.tmp), &readable);
-        writable.push(if private.is_ok() { PathBuf::from("/tmp") } else { PathBuf::from(&function.tmp) });
-        missing.push(("private-tmp".to_owned(), private.map_or_else(|error| error.to_string(), |()| String::new())));
+        writable.push(PathBuf::from(if tmp.is_empty() { "/tmp" } else { tmp.as_str() }));
     }
     readable.extend(library);
     readable.extend(READABLE.map(PathBuf::from));
@@ -125,7 +126,37 @@ fn confine(function: &Function, library: Vec<PathBuf>) -> Result<Vec<(String, St
     let rules = EnvironmentRules { readable, writable, network, processes: ProcessUse::None };
     let layers = edgehook_sandbox::confine_environment(&rules).into_iter();
     missing.extend(layers.map(|(name, state)| (name.to_owned(), state.missing().unwrap_or_default().to_owned())));
-    Ok(missing)
+    Ok((function, tmp, missing))
+}
+
+/// Puts the function's folders in their places, as far as the system allows it.
+fn settle(function: Function, library: &[PathBuf]) -> Settled {
+    if function.tmp.is_empty() {
+        return (function, String::new(), Vec::new());
+    }
+    let mut keep = vec![PathBuf::from(&function.root)];
+    keep.extend(function.layers.iter().map(PathBuf::from));
+    keep.extend_from_slice(library);
+    let private = edgehook_sandbox::private_folders(&PrivateFolders {
+        tmp: Path::new(&function.tmp),
+        code: Path::new(&function.root),
+        over: None,
+        layers: function.layers.first().map(Path::new),
+        keep: &keep,
+    });
+    let name = "private-tmp".to_owned();
+    match private {
+        Ok(places) => {
+            let mut layers = vec![(name, String::new())];
+            layers.extend(places.layers());
+            let mounted = places.layers.as_ref().is_some_and(Result::is_ok);
+            (function.mounted(places.code.is_ok(), mounted), String::new(), layers)
+        }
+        Err(error) => {
+            let tmp = function.tmp.clone();
+            (function, tmp, vec![(name, error.to_string())])
+        }
+    }
 }
 
 fn answer_invocations(channel: &mut Channel<UnixStream>, interpreter: &Interpreter) -> io::Result<u8> {

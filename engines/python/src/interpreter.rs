@@ -90,7 +90,7 @@ impl Interpreter {
     pub(crate) fn load(&self, function: &Function) -> Result<(), Stop> {
         Python::attach(|py| {
             let source = PyBytes::new(py, &function.source.0);
-            let arguments = (&function.file, source, &function.handler);
+            let arguments = (&function.root, &function.file, source, &function.handler);
             outcome(&self.bootstrap.bind(py).call_method1("load", arguments)?).map(drop)
         })
     }
@@ -102,7 +102,7 @@ impl Interpreter {
     pub(crate) fn invoke(&self, invocation: &Invocation) -> Result<Vec<u8>, Stop> {
         Python::attach(|py| {
             let event = PyBytes::new(py, &invocation.event.0);
-            let arguments = (event, &invocation.request_id, invocation.deadline);
+            let arguments = (event, &invocation.request_id, invocation.deadline, &invocation.trace);
             outcome(&self.bootstrap.bind(py).call_method1("invoke", arguments)?)
         })
     }

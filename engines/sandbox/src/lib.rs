@@ -23,6 +23,7 @@ mod process;
 mod program;
 mod shared;
 mod template;
+mod usage;
 
 pub use child::Process;
 pub use clock::{CpuClock, private_memory, wants_cpu};
@@ -31,10 +32,11 @@ pub use confine::{
     confine_host,
 };
 pub use limits::{peak_memory, raise_stack_limit, set_file_size_limit, set_memory_limit, set_open_file_limit};
-pub use mounts::private_tmp;
+pub use mounts::{PrivateFolders, PrivatePlaces, private_folders};
 pub use nix::sys::signal::Signal;
 pub use pass::{Receiver, send_with};
 pub use process::{Confined, channel, die_with_parent, has_exited, kill_group};
 pub use program::{Program, RECORDS, end_by, kill_own_group, parent, watch_over_group};
 pub use shared::{SharedBytes, sealed};
 pub use template::{ANSWER, Template, request_copy};
+pub use usage::usage;

@@ -1,4 +1,7 @@
-//! A `/tmp` of its own for an environment, in a mount namespace of its own (lambda-edge.md 6.1).
+//! The folders that an environment has in places of its own, in a mount namespace of its own (lambda-edge.md 6.1): its `/tmp`, its
+//! code at `/var/task`, its layers at `/opt`.
+//!
+//! Absent on purpose: who may read or write there, which Landlock says.
 
 use nix::{
     mount::{MsFlags, mount},
@@ -6,20 +9,59 @@ use nix::{
     unistd::{getgid, getuid},
 };
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
-    os::fd::AsRawFd as _,
+    os::{fd::AsRawFd as _, unix::fs::DirBuilderExt as _},
     path::{Path, PathBuf},
 };
 
-/// Puts `folder` in the place of `/tmp`, for this process and what it starts. Folders in `keep` that lie below `/tmp` stay
-/// where they are, read-only.
+/// Where a function's code is.
+const TASK: &str = "/var/task";
+
+/// What is put where.
+#[derive(Clone, Copy, Debug)]
+pub struct PrivateFolders<'a> {
+    /// What `/tmp` is.
+    pub tmp: &'a Path,
+    /// What `/var/task` is, read-only.
+    pub code: &'a Path,
+    /// A file that goes over the one of its name in `/var/task`.
+    pub over: Option<&'a Path>,
+    /// What is found in `/opt`, read-only; `None`: it is left alone.
+    pub layers: Option<&'a Path>,
+    /// Folders that stay where they are, read-only, though one of those goes over them.
+    pub keep: &'a [PathBuf],
+}
+
+/// How it went with the folders besides `/tmp`.
+#[derive(Debug)]
+pub struct PrivatePlaces {
+    /// `/var/task`.
+    pub code: io::Result<()>,
+    /// `/opt`; there is nothing to say without layers.
+    pub layers: Option<io::Result<()>>,
+}
+
+impl PrivatePlaces {
+    /// What became of each as a layer of the sandbox: its name, and why it is missing; empty: it is there.
+    #[must_use]
+    pub fn layers(&self) -> Vec<(String, String)> {
+        let told = |name: &str, done: &io::Result<()>| {
+            (name.to_owned(), done.as_ref().map_or_else(ToString::to_string, |()| String::new()))
+        };
+        let layers = self.layers.as_ref().map(|done| told("private-opt", done));
+        [told("private-task", &self.code)].into_iter().chain(layers).collect()
+    }
+}
+
+/// Puts `folders` in their places, for this process and what it starts. Nothing else is left of `/tmp` and `/var`, and of `/opt`
+/// where there are layers, but what is kept.
 ///
 /// Call it while the process has one thread. It must be told again whom it dies with afterwards.
 ///
 /// # Errors
 /// The system allows no mount namespaces to this user. Everything is as it was then.
-pub fn private_tmp(folder: &Path, keep: &[PathBuf]) -> io::Result<()> {
+pub fn private_folders(folders: &PrivateFolders<'_>) -> io::Result<PrivatePlaces> {
     let (user, group) = (getuid(), getgid());
     if unshare(CloneFlags::CLONE_NEWNS).is_err() {
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
@@ -29,17 +71,65 @@ pub fn private_tmp(folder: &Path, keep: &[PathBuf]) -> io::Result<()> {
     }
     let none: Option<&Path> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
-    let kept = keep.iter().filter(|path| path.starts_with("/tmp") && *path != Path::new("/tmp"));
     // Held open, since their names lead elsewhere in a moment.
-    let kept = kept.map(|path| Ok((path, File::open(path)?))).collect::<io::Result<Vec<_>>>()?;
-    mount(Some(folder), "/tmp", none, MsFlags::MS_BIND, none)?;
-    for (path, open) in kept {
-        fs::create_dir_all(path)?;
-        let source = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
-        mount(Some(&source), path, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
-        let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        // In a user namespace of its own the flags that the mount came with may be locked; Landlock holds all the same.
-        let _ = mount(none, path, none, read_only, none);
+    let code = File::open(folders.code)?;
+    let over = folders.over.map(|file| File::open(file).map(|open| (file.file_name(), open))).transpose()?;
+    let layers = folders.layers.map(entries).transpose()?;
+    let kept = |place: &'static str| {
+        let below = folders.keep.iter().filter(move |path| path.starts_with(place) && *path != Path::new(place));
+        below.filter_map(|path| Some((path.as_path(), File::open(path).ok()?))).collect::<Vec<_>>()
+    };
+    let (below_tmp, below_var, below_opt) = (kept("/tmp"), kept("/var"), kept("/opt"));
+    mount(Some(folders.tmp), "/tmp", none, MsFlags::MS_BIND, none)?;
+    restore(&below_tmp)?;
+    Ok(PrivatePlaces {
+        code: (|| {
+            empty("/var")?;
+            restore(&below_var)?;
+            bind(&code, TASK.as_ref())?;
+            let Some((Some(name), file)) = &over else { return Ok(()) };
+            bind(file, &Path::new(TASK).join(name))
+        })(),
+        layers: layers.map(|layers| {
+            empty("/opt")?;
+            restore(&below_opt)?;
+            layers.iter().try_for_each(|(name, open)| bind(open, &Path::new("/opt").join(name)))
+        }),
+    })
+}
+
+/// What lies in a folder, opened.
+fn entries(folder: &Path) -> io::Result<Vec<(std::ffi::OsString, File)>> {
+    fs::read_dir(folder)?
+        .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), File::open(entry.path())?))))
+        .collect()
+}
+
+/// Puts a small folder of memory in the place of one that exists.
+fn empty(place: &str) -> io::Result<()> {
+    let kind = Some("tmpfs");
+    Ok(mount(kind, place, kind, MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("size=1m,mode=755"))?)
+}
+
+fn restore(kept: &[(&Path, File)]) -> io::Result<()> {
+    kept.iter().try_for_each(|(path, open)| bind(open, path))
+}
+
+/// Mounts an open file or folder at `path`, which is made, read-only.
+fn bind(open: &File, path: &Path) -> io::Result<()> {
+    let is_folder = open.metadata()?.is_dir();
+    let folder = if is_folder { Some(path) } else { path.parent() };
+    if let Some(folder) = folder {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     }
+    if !is_folder && !path.exists() {
+        File::create(path)?;
+    }
+    let none: Option<&Path> = None;
+    let source = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+    mount(Some(&source), path, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
+    let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    // In a user namespace of its own the flags that the mount came with may be locked; Landlock holds all the same.
+    let _ = mount(none, path, none, read_only, none);
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! | `GET /metrics` | [`metrics`] |
 //! | `POST /purge` | [`purge`] |
 //! | `POST /2020-05-31/distribution/{id}/invalidation` | [`invalidation`] |
+//! | `POST /2015-03-31/functions/{name}/invocations` | [`invocations`] |
 //! | `POST /reload` | [`reload`] |
 //! | `/kvs` and below | [`kvs`] |
 //! | `GET /requests` and below | [`requests`] |
@@ -17,6 +18,7 @@
 mod explain;
 mod gate;
 mod invalidation;
+mod invocations;
 mod kvs;
 mod metrics;
 mod purge;
@@ -31,6 +33,7 @@ pub(crate) use reload::Reloads;
 use crate::{edge::Edge, stores::Stores};
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::{HeaderValue, header},
     middleware,
     response::Response,
@@ -56,6 +59,11 @@ pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, reloads: Option<Reloa
         .route("/purge", post(purge::purge))
         .route("/2020-05-31/distribution/{distribution}/invalidation", post(invalidation::create))
         .with_state(Arc::clone(&api.edge));
+    let invoking = Router::new()
+        .route("/2015-03-31/functions/{name}/invocations", post(invocations::invoke))
+        // One byte more, so that what is too much is told as Lambda does.
+        .layer(DefaultBodyLimit::max(invocations::EVENT_LIMIT + 1))
+        .with_state(Arc::clone(&api.edge));
     let reloading = Router::new().route("/reload", post(reload::reload)).with_state(reloads);
     Router::new()
         .route("/status", get(status::status))
@@ -68,6 +76,7 @@ pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, reloads: Option<Reloa
         .route("/requests/{id}", get(requests::one))
         .with_state(api)
         .merge(purging)
+        .merge(invoking)
         .merge(reloading)
         .merge(kvs::router(stores))
         .layer(middleware::from_fn_with_state(Arc::new(gate), gate::admit))

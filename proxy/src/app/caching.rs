@@ -91,6 +91,7 @@ fn rules(written: &config::CacheRules) -> Rules {
         targeted: written.targeted.iter().filter_map(targeted).collect(),
         post_reuse: written.post_reuse,
         head_fill: written.head_fill,
+        admit_after: written.admit_after,
         vary_language: if written.normalise_language { VaryLanguage::Normalised } else { VaryLanguage::Syntax },
         age_penalty: match written.age_penalty {
             config::AgePenalty::Off => AgePenalty::Off,

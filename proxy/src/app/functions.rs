@@ -1,6 +1,6 @@
 //! Loads the functions of a configuration into isolate hosts and environments, and keeps those that did not change.
 
-use super::{Engines, Roles};
+use super::{Engines, Roles, packages};
 use crate::{
     hooks::{Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said},
     id,
@@ -11,7 +11,7 @@ use edgehook_contract::{
     lambda::OriginRules,
     viewer::{EdgeLocation, Rules, Runtime},
 };
-use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, Launch};
+use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, Identity, Launch};
 use edgehook_protocol::viewer::Problem;
 use edgehook_viewer::supervisor::{Hosts, StoreId, Surroundings, ViewerFunction};
 use std::{
@@ -136,7 +136,10 @@ impl Functions {
     pub(super) async fn layers(&self, config: &Config) -> Vec<(String, Result<Vec<(String, String)>, String>)> {
         let mut all = Vec::new();
         for function in config.functions.values().filter(|function| family(function) == Family::Lambda) {
-            let settings = fingerprint(function, config).and_then(|it| self.lambda_settings(function, &it, config));
+            let settings = match fingerprint(function, config) {
+                Ok(found) => self.lambda_settings(function, &found, config).await,
+                Err(problem) => Err(problem),
+            };
             let layers = match settings {
                 Ok(settings) => {
                     let warmed = lambda::Function::new(settings, &self.concurrency).warm().await;
@@ -241,7 +244,7 @@ impl Functions {
                 Loaded::Viewer(Arc::new(Deployed::new(self.hosts.clone(), id)))
             }
             FunctionKind::Lambda(_) => {
-                let settings = self.lambda_settings(function, &fingerprint, config)?;
+                let settings = self.lambda_settings(function, &fingerprint, config).await?;
                 let lambda = lambda::Function::new(settings, &self.concurrency);
                 if let Err(error) = lambda.warm().await {
                     let tries_again = error.may_pass().then_some(lambda);
@@ -279,7 +282,7 @@ impl Functions {
         }
     }
 
-    fn lambda_settings(
+    async fn lambda_settings(
         &self,
         function: &config::Function,
         fingerprint: &Fingerprint,
@@ -295,26 +298,27 @@ impl Functions {
                 let node = super::find_node().map_err(|text| problem(function, &text))?;
                 Launch::Node(self.engines.provided.clone(), node)
             }
-            Language::Provided => {
-                check_executable(&function.file).map_err(|text| problem(function, &text))?;
-                Launch::Engine(self.engines.provided.clone())
-            }
+            Language::Provided => Launch::Engine(self.engines.provided.clone()),
         };
+        let code = packages::code(function, own, &fingerprint.source, &self.concurrency).await;
+        let code = code.map_err(|text| problem(function, &text))?;
         Ok(FunctionSettings {
-            name: function.name.clone(),
-            version: "1".to_owned(),
+            identity: Identity { name: function.name.clone(), version: "1".to_owned(), content: code.content },
             account_id: config.server.account_id.clone(),
             log_stream: format!("[1]{}", id::hex32()),
             launch,
-            file: function.file.clone(),
-            source: fingerprint.source.clone(),
-            handler: own.handler.clone(),
+            root: code.root,
+            file: code.file,
+            source: code.source,
+            handler: code.handler,
+            full_handler: own.handler.clone(),
+            package: code.package,
             variables: fingerprint.variables.clone(),
             timeout: own.timeout,
             memory: u32::try_from(own.memory / (1024 * 1024)).unwrap_or(u32::MAX),
             reserved_concurrency: own.reserved_concurrency.map(|count| count as usize),
             provisioned_concurrency: own.provisioned_concurrency as usize,
-            layers: own.layers.clone(),
+            layers: code.layers,
             network: own.network.as_str().to_owned(),
             compat: own.compat.as_str().to_owned(),
             tmp_quota: own.tmp,
@@ -361,27 +365,28 @@ fn family(function: &config::Function) -> Family {
 fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerprint, FunctionProblem> {
     let unreadable = |error: std::io::Error| problem(function, &format!("cannot be read: {error}"));
     let metadata = std::fs::metadata(&function.file).map_err(unreadable)?;
-    let executable = matches!(&function.kind, FunctionKind::Lambda(own) if own.language == Language::Provided);
+    // What is copied when it is loaded; times and lengths tell that it changed.
+    let executable =
+        matches!(&function.kind, FunctionKind::Lambda(own) if own.packaged || own.language == Language::Provided);
     if metadata.len() > SOURCE_LIMIT && !executable {
         let length = metadata.len();
         return Err(problem(function, &format!("{length} bytes of source, the limit is {SOURCE_LIMIT}")));
     }
-    // An executable is nobody's to read but the system's; its time and length tell that it changed.
     let source = if executable { Vec::new() } else { std::fs::read(&function.file).map_err(unreadable)? };
     let (variables, mut neighbours) = match &function.kind {
         FunctionKind::Viewer { .. } => (Vec::new(), Vec::new()),
         FunctionKind::Lambda(own) => {
             let variables = own.env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
-            let mut neighbours = neighbours(&function.file);
+            let mut neighbours = if own.packaged { Vec::new() } else { neighbours(&function.file) };
             // A viewer function cannot be imported; its changes are its own.
             let viewer: Vec<&Path> = viewer_files(config).collect();
             neighbours.retain(|(file, ..)| !viewer.contains(&file.as_path()));
+            neighbours.extend(own.layers.iter().flat_map(|layer| packages::listed(layer)));
             (variables, neighbours)
         }
     };
     if executable {
-        let modified = metadata.modified().map_err(unreadable)?;
-        neighbours.push((function.file.clone(), modified, metadata.len()));
+        neighbours.extend(packages::listed(&function.file));
     }
     // `Debug` of a function leaves out its secrets; those are compared as `variables`.
     Ok(Fingerprint {
@@ -416,7 +421,7 @@ fn neighbours(file: &Path) -> Vec<(PathBuf, SystemTime, u64)> {
 }
 
 /// Whether the system would start it.
-fn check_executable(file: &Path) -> Result<(), String> {
+pub(super) fn check_executable(file: &Path) -> Result<(), String> {
     let mode = std::fs::metadata(file).map_err(|error| format!("cannot be read: {error}"))?.permissions().mode();
     let shown = file.display();
     if mode & 0o111 == 0 { Err(format!("is not executable: chmod +x {shown}")) } else { Ok(()) }

@@ -11,6 +11,7 @@ mod experiments;
 mod exposure;
 mod functions;
 mod listen;
+mod packages;
 mod rehearsal;
 mod roles;
 mod site;
@@ -184,8 +185,7 @@ fn keep_on_disk(cache: &Cache, config: &Config) {
         tracing::warn!("purges are not recorded in {}: {error}", journal.display());
     }
     let Some(disk) = &config.cache.disk else { return };
-    let (path, size, admit_after) = (disk.path.clone(), disk.size, config.cache.admit_after);
-    if let Err(error) = cache.attach_disk(DiskSettings { path, size, admit_after }) {
+    if let Err(error) = cache.attach_disk(DiskSettings { path: disk.path.clone(), size: disk.size }) {
         tracing::error!("no disk cache in {}: {error}", disk.path.display());
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Fill {
     pub(crate) replaced: Option<Arc<Entry>>,
     /// The promised length in bytes.
     pub(crate) length: Option<u64>,
+    /// Bytes from which on a body of unknown length needs a second request; none: it does not.
+    pub(crate) admit_after: Option<u64>,
 }
 
 impl Fill {
@@ -178,8 +180,8 @@ struct Keeping {
     inner: Arc<Inner>,
     key: Key,
     buffer: Arc<Buffer>,
-    /// The length was not announced, so that nobody has asked yet whether so much is admitted.
-    ask_to_admit: bool,
+    /// The length was not announced, so that nobody has asked yet whether more than this is admitted.
+    ask_to_admit: Option<u64>,
     spool: Option<SpoolWriter>,
 }
 
@@ -189,7 +191,7 @@ impl Keeping {
             inner: Arc::clone(fill.licence.inner()),
             key: fill.licence.key().clone(),
             buffer: Arc::clone(&fill.filling.buffer),
-            ask_to_admit: fill.length.is_none(),
+            ask_to_admit: fill.admit_after.filter(|_| fill.length.is_none()),
             spool: None,
         }
     }
@@ -200,9 +202,9 @@ impl Keeping {
             return Err(GaveUp::TooLarge);
         }
         let disk = self.inner.disk.get().filter(|disk| disk.is_writable()).cloned();
-        if self.ask_to_admit && disk.as_ref().is_some_and(|disk| disk.is_large(written)) {
-            self.ask_to_admit = false;
-            if !self.inner.admits(&self.key, written) {
+        if disk.is_some() && self.ask_to_admit.is_some_and(|limit| written > limit) {
+            let limit = self.ask_to_admit.take();
+            if !self.inner.admits(&self.key, written, limit) {
                 return Err(GaveUp::NotNow);
             }
         }

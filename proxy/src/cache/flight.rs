@@ -110,6 +110,11 @@ impl Flight {
         })
     }
 
+    /// Whether somebody waits for the head.
+    pub(crate) fn has_waiters(&self) -> bool {
+        lock(&self.state).waiters.iter().any(|waiter| !waiter.is_closed())
+    }
+
     /// Whether the head has not come yet.
     pub(crate) fn is_asking(&self) -> bool {
         matches!(lock(&self.state).phase, Phase::Asking)
@@ -136,6 +141,11 @@ impl Lead {
     /// Takes the lead of a flight that stands in its slot.
     pub(crate) fn new(inner: Arc<Inner>, flight: Arc<Flight>) -> Self {
         Self { inner, flight, armed: true }
+    }
+
+    /// Whether others wait for what this one brings.
+    pub(crate) fn has_followers(&self) -> bool {
+        self.flight.has_waiters()
     }
 
     /// The key of the flight.

@@ -91,9 +91,10 @@ impl Inner {
         if self.disk.get().is_some() { self.limits.memory / 16 } else { self.limits.memory }
     }
 
-    /// Whether a body of that many bytes may be stored the first time that it is asked for.
-    pub(crate) fn admits(&self, key: &Key, bytes: u64) -> bool {
-        self.disk.get().is_none_or(|disk| disk.admits(key, bytes))
+    /// Whether a body of that many bytes may be stored now: on disk one beyond `after` only the second time that it is asked for
+    /// (http-cache.md 4.3).
+    pub(crate) fn admits(&self, key: &Key, bytes: u64, after: Option<u64>) -> bool {
+        after.is_none_or(|limit| bytes <= limit) || self.disk.get().is_none_or(|disk| disk.has_seen(key))
     }
 
     /// Removes one stored response, if it is still there.

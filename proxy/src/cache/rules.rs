@@ -120,6 +120,8 @@ pub struct Rules {
     pub deception_armor: bool,
     /// Bytes of the largest body that is stored, besides the limit of the whole cache.
     pub max_object: Option<u64>,
+    /// A larger body is stored on disk only when it is asked for again within a day; bytes. None: the first time.
+    pub admit_after: Option<u64>,
     /// How long expired responses stay, instead of the limit of the whole cache.
     pub keep: Option<Duration>,
 }
@@ -149,6 +151,7 @@ impl Default for Rules {
             no_vary_search: false,
             deception_armor: false,
             max_object: None,
+            admit_after: Some(64 << 20),
             keep: None,
         }
     }
@@ -168,6 +171,7 @@ impl Rules {
             set_cookie: SetCookie::Store,
             store_close_delimited: true,
             post_reuse: true,
+            admit_after: None,
             vary_language: VaryLanguage::Normalised,
             forward_all: true,
             ..Self::default()

@@ -62,6 +62,6 @@ impl Cache {
     pub(crate) fn may_store(&self, ask: &Ask<'_>, total: u64) -> bool {
         let limit = self.inner.max_object();
         total <= ask.policy.rules.max_object.map_or(limit, |own| own.min(limit))
-            && self.inner.admits(&ask.keyed.key, total)
+            && self.inner.admits(&ask.keyed.key, total, ask.policy.rules.admit_after)
     }
 }

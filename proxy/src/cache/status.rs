@@ -104,6 +104,8 @@ pub enum BypassReason {
     MethodOverride,
     /// A GET or HEAD that came with a body.
     Body,
+    /// A request for a WebSocket.
+    Upgrade,
     /// Another fill of this key did not get an answer in time; fetch without storing.
     LockTimeout,
 }
@@ -120,6 +122,7 @@ impl BypassReason {
             Self::Precondition => "precondition",
             Self::MethodOverride => "method-override",
             Self::Body => "body",
+            Self::Upgrade => "upgrade",
             Self::LockTimeout => "lock-timeout",
         }
     }
@@ -128,7 +131,9 @@ impl BypassReason {
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Policy | Self::Method | Self::Precondition | Self::MethodOverride | Self::Body => Outcome::Bypass,
+            Self::Policy | Self::Method | Self::Precondition | Self::MethodOverride | Self::Body | Self::Upgrade => {
+                Outcome::Bypass
+            }
             Self::Head | Self::Range | Self::LockTimeout => Outcome::Uncacheable,
         }
     }
@@ -137,7 +142,7 @@ impl BypassReason {
     #[must_use]
     pub fn report(self) -> Report {
         let forwarded = match self {
-            Self::Policy | Self::MethodOverride | Self::Body => Forwarded::Bypass,
+            Self::Policy | Self::MethodOverride | Self::Body | Self::Upgrade => Forwarded::Bypass,
             Self::Method => Forwarded::Method,
             Self::Precondition => Forwarded::Request,
             Self::Head | Self::Range | Self::LockTimeout => Forwarded::Miss,

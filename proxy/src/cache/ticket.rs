@@ -274,13 +274,19 @@ impl FetchTicket {
         let endless = self.mark == Some(Mark::Oversize) && answer.delimited == Delimited::Chunked;
         let verdict = if endless { Err(NoStoreReason::Oversize) } else { self.judge(&answer, now) };
         let verdict = verdict.and_then(|plan| match known_length(answer.delimited) {
-            Some(length) if !self.lead.inner().admits(self.lead.key(), length) => Err(NoStoreReason::Admission),
+            Some(length) if !self.admits(length) => Err(NoStoreReason::Admission),
             _ => Ok(plan),
         });
         Settlement::Answer(Box::new(match verdict.and_then(|plan| Ok((plan, tags?))) {
             Ok((plan, tags)) => self.fill(answer, plan, tags, now),
             Err(reason) => self.refuse(answer, reason, now),
         }))
+    }
+
+    /// Whether a body of that many bytes may be stored; who waits for it makes it the second request.
+    fn admits(&self, length: u64) -> bool {
+        let seen = self.lead.inner().admits(self.lead.key(), length, self.facts.rules.admit_after);
+        seen || self.lead.has_followers()
     }
 
     /// Answers with the stale response because the origin failed, if that is permitted; those who wait get it too, and for
@@ -390,6 +396,7 @@ impl FetchTicket {
         report.stored = licensed;
         report.ttl_left = Some(plan.freshness.ttl_left(Duration::ZERO));
         let length = known_length(delimited).or_else(|| body_is_empty(&body).then_some(0));
+        let admit_after = self.facts.rules.admit_after.filter(|_| !self.lead.has_followers());
         let filling = Filling::new(meta, length, outcome, self.reason.forwarded());
         let reader = filling.reader();
         complete_forwarded(&mut head.headers, sent_at, now, &self.facts.rules);
@@ -403,7 +410,7 @@ impl FetchTicket {
             inner.marks.set(self.lead.key(), Mark::HitForMiss, now.mono);
             self.lead.release()
         };
-        let fill = Fill { filling, licence, replaced: self.stale, length };
+        let fill = Fill { filling, licence, replaced: self.stale, length, admit_after };
         if length == Some(0) {
             fill.finish_empty();
         } else {
@@ -451,9 +458,12 @@ impl FetchTicket {
 
         let mut report = self.report(Outcome::Revalidated, StatusCode::NOT_MODIFIED);
         let mut served = serve::serve(&entry.meta, Source::Stored(&entry.body()), self.wish(), now, report);
-        if self.facts.cookies_forwarded && !shares_cookies {
-            for cookie in answer.head.headers.get_all(header::SET_COOKIE) {
-                served.head.headers.append(header::SET_COOKIE, cookie.clone());
+        // What is not for those who come later is for the viewer whose request was confirmed (RFC 9111, section 5.2.2.4).
+        let cookies = self.facts.cookies_forwarded && !shares_cookies;
+        let own = plan.unstored.iter().chain(cookies.then_some(&header::SET_COOKIE));
+        for name in own.filter(|name| !served.head.headers.contains_key(*name)).collect::<Vec<_>>() {
+            for value in answer.head.headers.get_all(name) {
+                served.head.headers.append(name.clone(), value.clone());
             }
         }
         report = served.report;

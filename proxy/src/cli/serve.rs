@@ -143,7 +143,7 @@ impl Reloader<'_> {
                 ("[limits]", format!("{:?}", config.limits)),
                 ("[admin] listen", format!("{:?}", config.admin.listen)),
                 ("[cache] memory, max_object, keep", format!("{} {} {:?}", cache.memory, cache.max_object, cache.keep)),
-                ("[cache] disk, admit_after", format!("{:?} {:?}", cache.disk, cache.admit_after)),
+                ("[cache] disk", format!("{:?}", cache.disk)),
             ]
         };
         let (before, now) = (settings(self.started_with), settings(config));

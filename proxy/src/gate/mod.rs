@@ -19,6 +19,7 @@ use crate::{
     fault::{Fault, Refusal},
     interim::Interim,
     listener::{Connection, Scheme},
+    tunnel,
 };
 use http::{HeaderMap, Method, Request, Version, header};
 use http_body::Body as _;
@@ -51,6 +52,8 @@ pub struct Received {
     pub interim: Option<Interim>,
     /// A GET or HEAD with a body; its behavior decides what becomes of it (security.md S09).
     pub has_body: bool,
+    /// It asks for a WebSocket; its behavior decides whether that is an upgrade or a plain GET.
+    pub websocket: bool,
 }
 
 /// Checks and normalises a request.
@@ -64,6 +67,7 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
     check_expectation(&parts.headers)?;
     let bodiless = parts.method == Method::GET || parts.method == Method::HEAD;
     let has_body = bodiless && carries_body(&parts.headers, &body);
+    let websocket = !has_body && tunnel::asked_for(&parts);
     fields::check(&parts.headers)?;
     fields::strip(&mut parts.headers);
     let path = path::canonical(parts.uri.path())?;
@@ -89,6 +93,7 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
         version: parts.version,
         interim: parts.extensions.remove(),
         has_body,
+        websocket,
     };
     Ok((received, body))
 }

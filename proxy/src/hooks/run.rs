@@ -4,13 +4,14 @@ use super::function::{Function, FunctionBody, OnError};
 use crate::{
     fault::Fault,
     record::{HookEvent, HookRecord, HookResult, Purpose, Record},
+    trace_context::Trace,
 };
 use edgehook_contract::{
     Fault as Class, HookPoint, RequestMessage, ResponseMessage, Violation, Violations,
     lambda::{self, Applied, AppliedResponse},
     viewer::{self, Judged, OriginChoice, Returned, Rules},
 };
-use edgehook_lambda::InvokeError;
+use edgehook_lambda::{InvokeError, Request};
 use edgehook_protocol::viewer::Outcome as Ran;
 use edgehook_viewer::supervisor::{CallError, Hosts, RunFailure};
 use std::{
@@ -275,7 +276,9 @@ async fn run_lambda(
 ) -> Result<Outcome, Failure> {
     let id = crate::id::uuid();
     record.invocation = Some(id.clone());
-    let invoked = environments.invoke(event.to_json(), id).await.map_err(|error| match error {
+    let trace = Trace::named(&event.request.headers, &id).map(|trace| trace.amazon());
+    let request = Request { event: event.to_json(), id, trace, tail: false };
+    let invoked = environments.invoke(request).await.map_err(|error| match error {
         InvokeError::Throttled => Failure::new(Class::Throttled, error.to_string()),
         error => Failure::new(Class::Execution, error.to_string()),
     })?;

@@ -2,13 +2,15 @@
 //!
 //! The protocol is told by ALPN under TLS and by the first bytes in cleartext (HTTP/2 with prior knowledge). hyper
 //! parses and frames; the connection's timer is ours (`timeouts.rs`), because hyper's are off or cover one phase only
-//! (security.md F4). Deliberately absent: upgrades, server push, trailers from viewers, and any look at a request.
+//! (security.md F4). A connection that switches to WebSocket keeps its place among the connections until the tunnel ends.
+//! Deliberately absent: other upgrades, server push, trailers from viewers, and any look at a request.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
@@ -29,9 +32,11 @@ use super::frames::MeteredFrames;
 use super::hints::{HintedStream, Hints};
 use super::io::ViewerSocket;
 use super::shortcut::Shortcut;
-use super::strict::{Found, StrictStream};
+use super::strict::{Found, Opened, StrictStream};
 use super::timeouts::{CloseReason, Pulse, Verdict};
 use super::{Answer, Connection, Handler, Limits, Reason, TlsInfo, hello, tls};
+use crate::body;
+use crate::tunnel::{self, OriginEnd};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -136,19 +141,26 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let hints = Hints::default();
-        let service = self.service(connection, &pulse, Some(hints.clone()));
-        let found = Found::default();
-        let stream = StrictStream::new(stream, self.limits.head_bytes, Arc::clone(&found));
+        let (hints, found, switched, peer) = (Hints::default(), Found::default(), Switched::default(), connection.peer);
+        let service = self.service(connection, &pulse, Some((hints.clone(), switched.clone())));
+        let stream =
+            StrictStream::new(stream, self.limits.head_bytes, Arc::clone(&found), Arc::clone(&switched.opened));
         let (handler, connection) = (Arc::clone(&self.handler), Arc::clone(&service.connection));
         let stream = Shortcut::new(stream, handler, connection, Arc::clone(&pulse), &self.limits);
         let stream = HintedStream::new(stream, hints);
-        let connection = self.http1.serve_connection(TokioIo::new(stream), service);
+        let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let ended = self.drive(connection, &pulse).await;
-        match found.get() {
-            Some(violation) => Err(CloseReason::Malformed(*violation)),
-            None => ended,
+        if let Some(violation) = found.get() {
+            return Err(CloseReason::Malformed(*violation));
         }
+        ended?;
+        if let Some((viewer, origin)) = switched.take()
+            && let Ok(viewer) = viewer.await
+        {
+            let ended = tunnel::carry(TokioIo::new(viewer), origin, tunnel::IDLE).await;
+            tracing::debug!(%peer, reason = ended.as_str(), "tunnel ended");
+        }
+        Ok(())
     }
 
     async fn serve_http2<S>(&self, stream: S, connection: Connection, pulse: Arc<Pulse>) -> Result<(), CloseReason>
@@ -161,13 +173,13 @@ impl Server {
         self.drive(self.http2.serve_connection(stream, service), &pulse).await
     }
 
-    fn service(&self, connection: Connection, pulse: &Arc<Pulse>, hints: Option<Hints>) -> Requests {
+    fn service(&self, connection: Connection, pulse: &Arc<Pulse>, http1: Option<(Hints, Switched)>) -> Requests {
         Requests {
             handler: Arc::clone(&self.handler),
             connection: Arc::new(connection),
             pulse: Arc::clone(pulse),
             body_min_rate: self.limits.body_min_rate,
-            hints,
+            http1,
         }
     }
 
@@ -205,7 +217,7 @@ trait Closable: Future<Output = hyper::Result<()>> {
     fn close_gently(self: Pin<&mut Self>);
 }
 
-impl<S> Closable for http1::Connection<TokioIo<HintedStream<S>>, Requests>
+impl<S> Closable for http1::UpgradeableConnection<TokioIo<HintedStream<S>>, Requests>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -267,8 +279,32 @@ struct Requests {
     connection: Arc<Connection>,
     pulse: Arc<Pulse>,
     body_min_rate: u64,
-    /// Where interim responses go, on HTTP/1.1.
-    hints: Option<Hints>,
+    /// Where interim responses and tunnels go, on HTTP/1.
+    http1: Option<(Hints, Switched)>,
+}
+
+/// The two ends of a tunnel, as long as its connection is still hyper's.
+type Ends = (OnUpgrade, Box<dyn tunnel::End>);
+
+/// Where a request that is answered with 101 leaves what its connection becomes.
+#[derive(Clone, Default)]
+struct Switched {
+    opened: Opened,
+    ends: Arc<Mutex<Option<Ends>>>,
+}
+
+impl Switched {
+    fn take(&self) -> Option<Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps both ends, and says in the 101 what it switches to.
+    fn keep(&self, viewer: OnUpgrade, response: &mut Response<body::Body>) {
+        let Some(origin) = response.extensions_mut().remove().and_then(|end: OriginEnd| end.take()) else { return };
+        tunnel::switch(response.headers_mut());
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Some((viewer, origin));
+        self.opened.store(true, Relaxed);
+    }
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -284,12 +320,15 @@ impl Service<Request<Incoming>> for Requests {
             _ => Framing::EndOfConnection,
         };
         let mut request = request.map(|incoming| ViewerBody::wrap(incoming, self.body_min_rate));
-        let hints = self.hints.clone().filter(|_| request.version() == Version::HTTP_11);
+        let upgrade = request.extensions_mut().remove();
+        let http1 = self.http1.as_ref().filter(|_| request.version() == Version::HTTP_11);
+        let hints = http1.map(|(hints, _)| hints.clone());
+        let switch = upgrade.zip(http1.map(|(_, switched)| switched.clone()));
         if let Some(hints) = &hints {
             request.extensions_mut().insert(hints.begin());
         }
         let answer = self.handler.handle(Arc::clone(&self.connection), request);
-        Answering { answer, framing, in_flight: Some(in_flight), hints }
+        Answering { answer, framing, in_flight: Some(in_flight), hints, switch }
     }
 }
 
@@ -299,6 +338,7 @@ struct Answering {
     framing: Framing,
     in_flight: Option<InFlight>,
     hints: Option<Hints>,
+    switch: Option<(OnUpgrade, Switched)>,
 }
 
 impl Future for Answering {
@@ -313,6 +353,9 @@ impl Future for Answering {
             response.extensions_mut().insert(phrase);
         }
         this.hints.iter().for_each(Hints::end);
+        if let Some((viewer, switched)) = this.switch.take().filter(|_| response.status().is_informational()) {
+            switched.keep(viewer, &mut response);
+        }
         let in_flight = this.in_flight.take().expect("a future is not polled again after it is ready");
         Poll::Ready(Ok(response.map(|body| Delivery::new(body, this.framing, in_flight))))
     }

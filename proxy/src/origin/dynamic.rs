@@ -176,6 +176,7 @@ mod tests {
             body: body::empty(),
             body_length: BodyLength::None,
             interim: None,
+            websocket: false,
         };
         origin.send(request).await
     }

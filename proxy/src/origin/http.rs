@@ -4,11 +4,16 @@
 //! acted on. The only second sendings are that of a bodiless GET or HEAD on a kept connection that died silently, and that of
 //! any bodiless request on one that turned out to be closed before the first byte was written.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -17,7 +22,11 @@ use super::connect::Connector;
 use super::headers::{frame_request, kept_for, settle_response, strip_hop_by_hop};
 use super::pool::{Pool, PooledConnection};
 use super::{BodyLength, Delimited, OriginError, OriginRequest, OriginResponse, Waits};
-use crate::{body, interim::Interim};
+use crate::{
+    body,
+    interim::Interim,
+    tunnel::{self, OriginEnd},
+};
 
 /// A server and the connections to it.
 #[derive(Debug)]
@@ -26,6 +35,10 @@ pub(crate) struct Endpoint {
     pool: Arc<Pool>,
     turns: Arc<Semaphore>,
 }
+
+/// Marks a request that asks for a WebSocket.
+#[derive(Clone, Copy)]
+struct WantsTunnel;
 
 /// An exchange that brought no response head.
 struct Failure {
@@ -65,7 +78,8 @@ impl Endpoint {
         let replayable = safe && bodiless && timing.attempts > 1;
         let (mut request, upload) = self.write_anew(request, path_prefix)?;
         let permit = self.turn(timing).await?;
-        while let Some(mut connection) = self.pool.checkout().await {
+        let websocket = request.extensions().get::<WantsTunnel>().is_some();
+        while let Some(mut connection) = self.kept(websocket).await {
             let copy = bodiless.then(|| copy_of(&request));
             match exchange(&mut connection, request, &upload, timing).await {
                 Ok(response) => return self.received(response, &method, connection, permit, upload, timing),
@@ -83,7 +97,15 @@ impl Endpoint {
         let stream = self.connector.connect(attempts, timing.connection).await?;
         let mut connection = PooledConnection::begin(stream).await?;
         let response = exchange(&mut connection, request, &upload, timing).await.map_err(|failure| failure.error)?;
+        if websocket && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return switched(response, permit).await;
+        }
         self.received(response, &method, connection, permit, upload, timing)
+    }
+
+    /// A connection that was kept; a tunnel takes none, for it would not come back.
+    async fn kept(&self, websocket: bool) -> Option<PooledConnection> {
+        if websocket { None } else { self.pool.checkout().await }
     }
 
     /// How it is reached.
@@ -102,7 +124,7 @@ impl Endpoint {
         request: OriginRequest,
         path_prefix: &str,
     ) -> Result<(Request<RequestBody>, Arc<Upload>), OriginError> {
-        let OriginRequest { method, path_and_query, mut headers, body, body_length, interim } = request;
+        let OriginRequest { method, path_and_query, mut headers, body, body_length, interim, websocket } = request;
         if !path_and_query.starts_with('/') {
             return Err(OriginError::Unsendable("the path does not begin with a slash".to_owned()));
         }
@@ -116,6 +138,10 @@ impl Endpoint {
         *written.headers_mut() = headers;
         if let Some(interim) = interim {
             relay(&mut written, interim);
+        }
+        if websocket {
+            tunnel::switch(written.headers_mut());
+            written.extensions_mut().insert(WantsTunnel);
         }
         Ok((written, upload))
     }
@@ -151,6 +177,48 @@ impl Endpoint {
             ResponseBody::new(incoming, lease, timing.read).boxed_unsync()
         };
         Ok(OriginResponse { head, body, delimited })
+    }
+}
+
+/// The origin has agreed to a tunnel: its end goes on with the response, and so does its turn.
+async fn switched(response: Response<Incoming>, permit: OwnedSemaphorePermit) -> Result<OriginResponse, OriginError> {
+    if !tunnel::switches(response.headers()) {
+        return Err(OriginError::BadResponse("a 101 that does not switch to WebSocket".to_owned()));
+    }
+    let (mut head, incoming) = response.into_parts();
+    head.extensions.remove::<hyper::ext::ReasonPhrase>();
+    let mut response = Response::from_parts(head, incoming);
+    let end = hyper::upgrade::on(&mut response).await.map_err(|_| OriginError::Closed)?;
+    let (mut head, _) = response.into_parts();
+    strip_hop_by_hop(&mut head.headers);
+    head.headers.remove(http::header::CONTENT_LENGTH);
+    head.extensions.insert(OriginEnd::new(WithTurn { end: TokioIo::new(end), _turn: permit }));
+    Ok(OriginResponse { head, body: body::empty(), delimited: Delimited::None })
+}
+
+/// The origin's end of a tunnel, which keeps its turn among the origin's connections.
+struct WithTurn {
+    end: TokioIo<hyper::upgrade::Upgraded>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for WithTurn {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.end).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for WithTurn {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.end).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.end).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.end).poll_shutdown(cx)
     }
 }
 

@@ -135,6 +135,8 @@ pub struct OriginRequest {
     pub body_length: BodyLength,
     /// Where interim responses go; without it they are dropped.
     pub interim: Option<Interim>,
+    /// Ask for a WebSocket, on a connection of its own; a 101 then carries the origin's end among its extensions.
+    pub websocket: bool,
 }
 
 /// What came back.

@@ -46,7 +46,7 @@ impl PooledConnection {
             .await
             .map_err(|_| OriginError::Closed)?;
         // How a connection ended reaches whoever has an exchange on it; the driver has nobody to tell.
-        let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+        let task = tokio::spawn(async move { drop(connection.with_upgrades().await) }).abort_handle();
         Ok(Self { sender, reused: false, signs, task })
     }
 

@@ -180,7 +180,7 @@
   let requestId;
 
   function record(level, text) {
-    host.write(`${new Date().toISOString()}\t${requestId}\t${level}\t${text.replace(/\r?\n/g, '\r')}\n`);
+    host.write(host.line(requestId, level, text));
   }
 
   const clocks = new Map();

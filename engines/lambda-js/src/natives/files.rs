@@ -5,6 +5,7 @@
 use super::{State, bytes, string, text};
 use boa_engine::{Context, JsArgs as _, JsNativeError, JsResult, JsValue, object::builtins::JsArray};
 use std::{
+    cell::Cell,
     ffi::OsStr,
     fs::{self, OpenOptions},
     io::{self, Write as _},
@@ -49,15 +50,20 @@ fn failure(error: &io::Error) -> Failure {
 #[derive(Debug)]
 pub(crate) struct Places {
     package: PathBuf,
+    /// What `/opt` is, if it is anything.
+    layers: Option<PathBuf>,
     temporary: PathBuf,
+    /// Most bytes in `/tmp`, and how many there are, once they are counted: nobody else writes there.
+    quota: u64,
+    used: Cell<Option<u64>>,
     /// Removes what this process made, at its end.
     _made: Option<TempDir>,
 }
 
 impl Places {
-    /// `package` is the function's folder, links followed. `/tmp` is the folder `temporary`; empty: one that is made
-    /// here.
-    pub(crate) fn new(package: &Path, temporary: &str) -> io::Result<Self> {
+    /// `package` is the function's folder, links followed, and the first of `layers` is `/opt`. `/tmp` is the folder
+    /// `temporary`, with room for `quota` bytes; empty: one that is made here.
+    pub(crate) fn new(package: &Path, layers: &[PathBuf], temporary: &str, quota: u64) -> io::Result<Self> {
         let (temporary, made) = match temporary {
             path if !path.is_empty() => (PathBuf::from(path), None),
             _ => {
@@ -65,7 +71,30 @@ impl Places {
                 (made.path().to_owned(), Some(made))
             }
         };
-        Ok(Self { package: package.to_owned(), temporary: temporary.canonicalize()?, _made: made })
+        let (package, layers, temporary) = (package.to_owned(), layers.first().cloned(), temporary.canonicalize()?);
+        Ok(Self { package, layers, temporary, quota, used: Cell::new(None), _made: made })
+    }
+
+    /// Whether `/tmp` has room for the file at `place` when it has `after` bytes, and then counts it as if it had.
+    fn grow(&self, place: &Path, after: u64) -> Result<(), Failure> {
+        let used = self.used.get().unwrap_or_else(|| edgehook_sandbox::usage(&self.temporary, self.quota));
+        let before = fs::metadata(place).map_or(0, |found| found.len());
+        let used = used.saturating_sub(before).saturating_add(after);
+        if used > self.quota {
+            return Err("ENOSPC");
+        }
+        self.used.set(Some(used));
+        Ok(())
+    }
+
+    /// What lies in `/tmp` must be counted again.
+    fn forget_usage(&self) {
+        self.used.set(None);
+    }
+
+    /// The folders that may be read.
+    fn roots(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.package, &self.temporary].into_iter().chain(&self.layers)
     }
 
     /// Where `/tmp` is.
@@ -92,11 +121,15 @@ impl Places {
                 plain = self.temporary.join(rest);
             } else if let Ok(rest) = plain.strip_prefix("/var/task") {
                 plain = self.package.join(rest);
+            } else if let Some((rest, layers)) = plain.strip_prefix("/opt").ok().zip(self.layers.as_ref())
+                && !plain.starts_with(layers)
+            {
+                plain = layers.join(rest);
             }
         }
         // `join` with nothing leaves a slash at the end.
         let plain: PathBuf = plain.components().collect();
-        if [&self.package, &self.temporary].into_iter().any(|root| *root == plain) {
+        if self.roots().any(|root| *root == plain) {
             return Ok((plain.clone(), plain == self.temporary));
         }
         let name = plain.file_name().map(OsStr::to_owned).unwrap_or_default();
@@ -106,7 +139,7 @@ impl Places {
         let place = parent.join(name);
         if place.starts_with(&self.temporary) {
             Ok((place, true))
-        } else if place.starts_with(&self.package) {
+        } else if self.holds(&place) {
             Ok((place, false))
         } else {
             Err("ENOENT")
@@ -114,7 +147,7 @@ impl Places {
     }
 
     fn holds(&self, path: &Path) -> bool {
-        path.starts_with(&self.package) || path.starts_with(&self.temporary)
+        self.roots().any(|root| path.starts_with(root))
     }
 
     /// A file or folder that exists, links followed.
@@ -180,8 +213,16 @@ pub(super) fn write_file(_: &JsValue, arguments: &[JsValue], context: &mut Conte
         } else {
             options.create(true)
         };
+        let length = content.len() as u64;
+        let before = if flag.starts_with('a') { fs::metadata(&place).map_or(0, |found| found.len()) } else { 0 };
+        if !(flag.contains('x') && place.exists()) {
+            places.grow(&place, before + length)?;
+        }
         let written = options.open(place).and_then(|mut file| file.write_all(&content));
-        written.map_err(|error| failure(&error))
+        written.map_err(|error| {
+            places.forget_usage();
+            failure(&error)
+        })
     })?;
     Ok(JsValue::undefined())
 }
@@ -259,6 +300,7 @@ pub(super) fn remove(_: &JsValue, arguments: &[JsValue], context: &mut Context) 
             ("all", true) => fs::remove_dir_all(place),
             _ => fs::remove_file(place),
         };
+        places.forget_usage();
         removed.map_err(|error| failure(&error))
     })?;
     Ok(JsValue::undefined())
@@ -269,6 +311,7 @@ pub(super) fn rename(_: &JsValue, arguments: &[JsValue], context: &mut Context) 
     let target = string(arguments, 1, context)?;
     answer(arguments, context, |places, path| {
         let (from, to) = (places.writable(path)?, places.writable(&target)?);
+        places.forget_usage();
         fs::rename(from, to).map_err(|error| failure(&error))
     })?;
     Ok(JsValue::undefined())

@@ -82,8 +82,10 @@ impl Code {
             log_stream: "2026/01/02/[7]0123456789abcdef0123456789abcdef".to_owned(),
             memory: self.memory,
             source: Blob(fs::read(&file).unwrap()),
+            root: self.folder.path().to_str().unwrap().to_owned(),
             file: file.to_str().unwrap().to_owned(),
             handler: self.handler.clone(),
+            full_handler: self.handler.clone(),
             variables: vec![("GREETING".to_owned(), "hällo".to_owned())],
             tmp: String::new(),
             tmp_quota: 1 << 20,
@@ -186,6 +188,7 @@ impl Environment {
             call: self.calls,
             request_id: REQUEST.to_owned(),
             deadline,
+            trace: String::new(),
             event: Blob(event.as_bytes().to_vec()),
         }));
     }

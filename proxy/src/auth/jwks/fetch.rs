@@ -54,6 +54,7 @@ async fn fetch(origin: Origin, target: String, user_agent: HeaderValue) -> Resul
         body: body::empty(),
         body_length: BodyLength::None,
         interim: None,
+        websocket: false,
     };
     let response = origin.send(request).await.map_err(|error| error.to_string())?;
     if response.head.status != StatusCode::OK {

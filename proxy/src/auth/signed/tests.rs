@@ -38,6 +38,7 @@ fn request(url: &str, cookies: &[(String, &str)], viewer: &str) -> Option<Receiv
         viewer: viewer.parse().ok()?,
         version: Version::HTTP_11,
         has_body: false,
+        websocket: false,
         interim: None,
     })
 }

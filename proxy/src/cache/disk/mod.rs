@@ -73,8 +73,6 @@ pub struct DiskSettings {
     pub path: PathBuf,
     /// Bytes of bodies and index.
     pub size: u64,
-    /// Larger bodies are stored on their second request within a day; none: on their first.
-    pub admit_after: Option<u64>,
 }
 
 /// What the thread is asked to do.
@@ -193,20 +191,12 @@ impl Disk {
         self.shared.writes.is_good()
     }
 
-    /// Whether a body of that many bytes may be stored now; a large one only the second time that it is asked for.
-    pub(crate) fn admits(&self, key: &Key, bytes: u64) -> bool {
-        if self.shared.settings.admit_after.is_none_or(|limit| bytes <= limit) {
-            return true;
-        }
+    /// Whether something large, which is asked for now, was asked for before.
+    pub(crate) fn has_seen(&self, key: &Key) -> bool {
         let hash = xxh3_64_with_seed(key.bytes(), 0);
         let known = self.shared.seen.contains_key(&hash);
         self.shared.seen.insert(hash, ());
         known
-    }
-
-    /// Whether a body of that many bytes has to be asked for twice.
-    pub(crate) fn is_large(&self, bytes: u64) -> bool {
-        self.shared.settings.admit_after.is_some_and(|limit| bytes > limit)
     }
 
     /// Stores a response, some time soon. A small one is left out while too many wait.

@@ -14,7 +14,7 @@ use crate::{
     body::{self, Body, BodyError, Delimited},
     cache::{
         CacheLimits, Lookup, NoStoreReason, PurgeKind, PurgeOrder, Scope, Settlement, StoreResult,
-        tests::{Viewer, fields, get, get_with, scripted},
+        tests::{Viewer, fields, get, get_with, policy_with, scripted},
     },
 };
 
@@ -29,7 +29,7 @@ fn node(folder: &TempDir, size: u64) -> Node {
     let limits = CacheLimits { memory: 64 * MIB, max_object: size / 2, keep: Duration::from_secs(86_400) };
     let cache = Cache::new(limits);
     cache.attach_journal(&folder.path().join("purge.log")).unwrap();
-    let settings = DiskSettings { path: folder.path().join("cache"), size, admit_after: Some(8 * MIB) };
+    let settings = DiskSettings { path: folder.path().join("cache"), size };
     cache.attach_disk(settings).unwrap();
     Node { cache }
 }
@@ -356,21 +356,45 @@ async fn what_is_large_is_stored_the_second_time() {
     let headers = [("cache-control", "max-age=600")];
     let bytes = content(1, 9 * MIB);
     let length = Delimited::Length(bytes.len() as u64);
-    let (result, body) = node.settle(&get("/"), &headers, body::full(bytes.clone()), length).await;
+    let asked = |path| Viewer::under(policy_with(|rules| rules.admit_after = Some(8 * MIB)), Method::GET, path, &[]);
+    let (result, body) = node.settle(&asked("/"), &headers, body::full(bytes.clone()), length).await;
     assert_eq!(result, StoreResult::NotStored(NoStoreReason::Admission));
     assert!(read(body).await.unwrap() == bytes);
-    node.store("/", bytes.clone()).await;
+    let (result, body) = node.settle(&asked("/"), &headers, body::full(bytes.clone()), length).await;
+    assert!(matches!(result, StoreResult::Stored { .. }), "{result:?}");
+    assert!(read(body).await.unwrap() == bytes);
     assert!(node.has("/", &bytes).await);
 
+    // Another behavior says so for itself; and who waits for the head is the second request.
+    let (result, _) = node.settle(&get("/at-once"), &headers, body::full(bytes.clone()), length).await;
+    assert!(matches!(result, StoreResult::Stored { .. }), "{result:?}");
+    let (first, second) = (asked("/together"), asked("/together"));
+    let Lookup::Miss(ticket) = node.cache.lookup(&first.ask(), Now::read()).await else { panic!("no ticket") };
+    let ask = second.ask();
+    let mut waiting = Box::pin(node.cache.lookup(&ask, Now::read()));
+    tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("there is nothing yet"),
+        () = std::future::ready(()) => {}
+    }
+    let (mut head, ()) = http::Response::new(()).into_parts();
+    head.headers = fields(&headers);
+    let body = body::full(bytes.clone());
+    let answer = crate::cache::OriginAnswer { head, body, delimited: length, sent_at: Now::read() };
+    let Settlement::Answer(settled) = ticket.settle(answer, Now::read()) else { panic!("a refetch") };
+    assert!(matches!(settled.result, StoreResult::Stored { .. }), "{:?}", settled.result);
+    let Lookup::Hit(followed) = waiting.await else { panic!("not followed") };
+    assert!(read(followed.body).await.unwrap() == bytes);
+
     let (origin, body) = scripted();
-    let (_, answer) = node.settle(&get("/chunked"), &headers, body, Delimited::Chunked).await;
+    let (_, answer) = node.settle(&asked("/chunked"), &headers, body, Delimited::Chunked).await;
     let feed = |origin: tokio::sync::mpsc::UnboundedSender<_>| {
         bytes.chunks(100_000).for_each(|chunk| drop(origin.send(Ok(Bytes::copy_from_slice(chunk)))));
     };
     feed(origin);
     assert!(read(answer).await.unwrap() == bytes, "nobody told its length, and nothing is stored");
     let (origin, body) = scripted();
-    let (_, answer) = node.settle(&get("/chunked"), &headers, body, Delimited::Chunked).await;
+    let (_, answer) = node.settle(&asked("/chunked"), &headers, body, Delimited::Chunked).await;
     feed(origin);
     assert!(read(answer).await.unwrap() == bytes);
     assert!(node.has("/chunked", &bytes).await);

@@ -12,6 +12,7 @@ mod scanner;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
@@ -26,6 +27,9 @@ const REFUSED: &[u8] = b"\0\r\n\r\n";
 /// What was out of order on a connection, if anything was.
 pub(crate) type Found = Arc<OnceLock<Violation>>;
 
+/// Set once what follows is no HTTP any more.
+pub(crate) type Opened = Arc<AtomicBool>;
+
 /// A connection whose incoming bytes are looked at before hyper reads them.
 #[derive(Debug)]
 pub(crate) struct StrictStream<S> {
@@ -34,17 +38,19 @@ pub(crate) struct StrictStream<S> {
     found: Found,
     /// What hyper is still to get of [`REFUSED`], once there is a violation.
     rest: Option<&'static [u8]>,
+    opened: Opened,
 }
 
 impl<S> StrictStream<S> {
-    /// `head_bytes`: largest head that hyper takes. What is found is left in `found`.
-    pub(crate) fn new(stream: S, head_bytes: usize, found: Found) -> Self {
-        Self { stream, scanner: Scanner::new(head_bytes), found, rest: None }
+    /// `head_bytes`: largest head that hyper takes. What is found is left in `found`; from when `opened` is set, nothing is
+    /// looked for.
+    pub(crate) fn new(stream: S, head_bytes: usize, found: Found, opened: Opened) -> Self {
+        Self { stream, scanner: Scanner::new(head_bytes), found, rest: None, opened }
     }
 
-    /// Whether every byte so far belonged to a request that is over.
+    /// Whether every byte so far belonged to a request that is over, and another may follow.
     pub(crate) fn is_between_requests(&self) -> bool {
-        self.rest.is_none() && self.scanner.is_between_requests()
+        self.rest.is_none() && !self.opened.load(Relaxed) && self.scanner.is_between_requests()
     }
 
     fn refuse(&mut self, buffer: &mut ReadBuf<'_>) {
@@ -61,6 +67,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for StrictStream<S> {
         if this.rest.is_none() {
             let before = buffer.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+            if this.opened.load(Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
             match this.scanner.scan(&buffer.filled()[before..]) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err((sound, violation)) => {

@@ -93,6 +93,7 @@ pub(super) fn request(method: Method, path: &str) -> OriginRequest {
         body: body::empty(),
         body_length: BodyLength::None,
         interim: None,
+        websocket: false,
     }
 }
 
