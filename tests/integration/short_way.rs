@@ -17,7 +17,7 @@ const LISTEN: &str = "listen = [\"http://127.0.0.1:0\"]";
 
 fn config(origin: &Origin, policy: &str, behavior: &str) -> String {
     format!(
-        "[origin.app]\nurl = \"{}\"\n\
+        "[trace]\nsample = 0\n[origin.app]\nurl = \"{}\"\n\
          [cache_policy.p]\nttl = {{ min = \"0s\", default = \"10m\", max = \"1d\" }}\n{policy}\n\
          [[behavior]]\npath = \"/closed/*\"\norigin = \"app\"\ndeny = [\"127.0.0.0/8\"]\n\
          [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"p\"\n{behavior}\n",
@@ -59,7 +59,7 @@ fn origin() -> Origin {
 fn configs() -> impl Strategy<Value = (String, String, String)> {
     let server = select(vec![
         "",
-        "edge_location = { name = \"FRA\" }",
+        "edge_location = { name = \"FRA\", region = \"eu-central-1\", server_ip = \"192.0.2.1\" }",
         "vendor = \"someone\"",
         "default_root_object = \"marked\"",
     ]);

@@ -26,9 +26,6 @@ const ENTRY_OVERHEAD: usize = 640;
 /// The same for one piece of a body that has several.
 const SEGMENT_OVERHEAD: usize = 64;
 
-/// Longest body that lies in one block with its head's fields: one allocation less, and no handle of its own.
-const TOGETHER: usize = 16 << 10;
-
 /// The head of a stored response, shared by the entry and by all who read it.
 #[derive(Clone, Debug)]
 pub(crate) struct Meta {
@@ -74,8 +71,7 @@ impl Meta {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) meta: Meta,
-    /// Nothing for a short body in memory, which lies behind the fields in their block.
-    body: Option<Box<StoredBody>>,
+    body: StoredBody,
     /// Milliseconds of the cache's life at which it was last used.
     used: AtomicU64,
     /// The number of the last purge that it was held against.
@@ -84,29 +80,24 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Puts head and body together. `used`: milliseconds of the cache's life.
-    pub(crate) fn new(mut meta: Meta, body: StoredBody, used: u64) -> Self {
+    pub(crate) fn new(meta: Meta, body: StoredBody, used: u64) -> Self {
         let checked = AtomicU64::new(meta.asked_at);
-        let (headers, body) = match body {
-            StoredBody::Whole(bytes) if bytes.len() <= TOGETHER => (meta.headers.in_front_of(&bytes), None),
-            body => (meta.headers.in_front_of(&[]), Some(Box::new(body))),
-        };
-        meta.headers = headers;
         Self { meta, body, used: AtomicU64::new(used), checked }
     }
 
-    /// The body.
+    /// The body; its bytes are shared.
     pub(crate) fn body(&self) -> StoredBody {
-        self.body.as_ref().map_or_else(|| StoredBody::Whole(self.meta.headers.behind()), |body| (**body).clone())
+        self.body.clone()
     }
 
     /// The body's file, if it is on disk and not in memory.
     pub(crate) fn file(&self) -> Option<&Arc<FileBody>> {
-        self.body.as_ref()?.file()
+        self.body.file()
     }
 
     /// Length of the body in bytes.
     pub(crate) fn length(&self) -> u64 {
-        self.body.as_ref().map_or_else(|| self.meta.headers.behind().len() as u64, |body| body.length())
+        self.body.length()
     }
 
     /// Whether bytes of the body turned out to be lost.
@@ -145,7 +136,7 @@ impl Entry {
 
     /// Bytes that the entry occupies, estimated.
     pub(crate) fn weight(&self) -> usize {
-        self.meta.weight() + self.body().weight() + ENTRY_OVERHEAD
+        self.meta.weight() + self.body.weight() + ENTRY_OVERHEAD
     }
 }
 

@@ -50,41 +50,14 @@ const KNOWN: [HeaderName; 32] = [
 ];
 
 /// Fields in the order in which they came. Cloning shares them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     /// For each field: its name's place in [`KNOWN`], or [`SPELLED`], two bytes of length and the name; four bytes of length
     /// and the value.
     block: Bytes,
-    /// Bytes of the block that they take; what is behind is the body.
-    end: u32,
 }
-
-impl PartialEq for Fields {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Fields {}
 
 impl Fields {
-    fn bytes(&self) -> &[u8] {
-        self.block.get(..self.end as usize).unwrap_or_default()
-    }
-
-    /// What lies behind them.
-    pub(crate) fn behind(&self) -> Bytes {
-        self.block.slice(self.end as usize..)
-    }
-
-    /// The same fields in a block in which these bytes, and no others, lie behind them.
-    pub(crate) fn in_front_of(&self, bytes: &[u8]) -> Self {
-        if bytes.is_empty() && self.block.len() == self.end as usize {
-            return self.clone();
-        }
-        Self { block: Bytes::from([self.bytes(), bytes].concat().into_boxed_slice()), end: self.end }
-    }
-
     /// A map of them, with room for what an answer gets besides.
     pub(crate) fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.iter().count() + MORE);
@@ -105,12 +78,12 @@ impl Fields {
 
     /// Bytes that they occupy.
     pub(crate) fn weight(&self) -> usize {
-        self.end as usize
+        self.block.len()
     }
 
     /// Names and values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FieldName<'_>, &[u8])> {
-        let mut rest: &[u8] = self.bytes();
+        let mut rest: &[u8] = &self.block;
         std::iter::from_fn(move || {
             let name = match *rest.split_off_first()? {
                 SPELLED => FieldName::Spelled(take::<2>(&mut rest)?),
@@ -174,8 +147,7 @@ impl From<&HeaderMap> for Fields {
             block.extend_from_slice(&length.to_be_bytes());
             block.extend_from_slice(bytes);
         }
-        let end = u32::try_from(block.len()).unwrap_or(0); // heads are limited to far less
-        Self { block: Bytes::from(block.into_boxed_slice()), end }
+        Self { block: Bytes::from(block.into_boxed_slice()) }
     }
 }
 
