@@ -4,6 +4,7 @@
 //! stored is the compressed answer, under a key that holds the codings that the viewer takes. Deliberately absent: which
 //! codings those are (the cache key knows) and decompression: what comes compressed stays as it is.
 
+use crate::trailers::Announced;
 use crate::{
     body::{self, Body, BodyError, Delimited},
     cache::Coding,
@@ -101,6 +102,7 @@ pub(crate) fn apply(codings: &[Coding], head: &mut Parts, body: &mut Body, delim
         headers.remove(name);
     }
     weaken(headers);
+    head.extensions.remove::<Announced>(); // what follows the body is of the other bytes, and is left out
     *body = encoded(coding, std::mem::replace(body, body::empty()));
     if !matches!(delimited, Delimited::Close) {
         *delimited = Delimited::Chunked;

@@ -45,6 +45,7 @@ pub mod site;
 mod slices;
 pub mod stores;
 pub mod trace_context;
+mod trailers;
 mod tunnel;
 mod workbench;
 pub mod world;

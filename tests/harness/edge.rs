@@ -86,7 +86,8 @@ impl Edge {
         Self::run_in(folder, tempfile::tempdir().unwrap(), arguments, variables)
     }
 
-    fn run_in(folder: TempDir, scratch: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    /// As [`Edge::run`], with a folder for temporary files and with these variables.
+    pub(crate) fn run_in(folder: TempDir, scratch: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(binary())
             .args(arguments)
             .envs(variables.iter().copied())

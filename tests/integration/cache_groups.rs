@@ -84,3 +84,27 @@ fn the_admin_api_takes_a_group_out() {
     assert!(purge("http://WWW.example.com:80").text().contains("\"objects\":2"));
     assert_eq!(states(&edge), ["Miss", "Miss", "Hit"]);
 }
+
+#[test]
+fn the_verb_takes_a_group_out() {
+    let origin = origin();
+    let edge = edge(&origin, "");
+    states(&edge);
+    let admin = admin(&edge);
+    let purge = |arguments: &[&str]| {
+        let output = std::process::Command::new(crate::harness::binary())
+            .args(["purge", "--config", "edge.toml", "--admin", &admin])
+            .args(arguments)
+            .current_dir(edge.folder())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    };
+    let group = "feed@http://www.example.com";
+    assert_eq!(purge(&["--group", group, "--dry-run"]), (Some(0), "would purge 2 stored responses".to_owned()));
+    assert_eq!(purge(&["--group", "feed@https://www.example.com", "--dry-run"]).1, "would purge 0 stored responses");
+    assert_ne!(purge(&["--group", "feed"]).0, Some(0), "whose?");
+    assert_ne!(purge(&["--group", "feed@nowhere"]).0, Some(0), "no origin");
+    assert_eq!(purge(&["--group", group, "--wait"]).1, "purged as #1: 2 stored responses");
+    assert_eq!(states(&edge), ["Miss", "Miss", "Hit"]);
+}

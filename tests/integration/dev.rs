@@ -4,6 +4,22 @@ use crate::harness::{Edge, edge::folder, has_python};
 use std::fs;
 
 #[test]
+fn what_a_killed_demo_left_is_taken_away() {
+    let scratch = tempfile::tempdir().unwrap();
+    let left = scratch.path().join("edgehook-demo-left");
+    fs::create_dir_all(left.join("functions")).unwrap();
+    let own = |path: &std::path::Path| {
+        let names = fs::read_dir(path).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("edgehook-demo-")).count()
+    };
+    let place = scratch.path().to_owned();
+    let edge = Edge::run_in(folder(&[]), scratch, &["dev", "--port", "0"], &[]);
+    assert_eq!(edge.get("/").status, 200);
+    assert!(!left.exists());
+    assert_eq!(own(&place), 1);
+}
+
+#[test]
 fn the_demo_runs_where_there_is_no_configuration() {
     let edge = Edge::run(folder(&[]), &["dev", "--port", "0"]);
     let first = edge.get("/");

@@ -105,6 +105,10 @@ fn folders_and_archives_run_on_every_engine() {
             let edge = edge(&origin, kind, file, &format!("handler = \"{}\"", handler(kind)));
             let expected = format!("hello world {}", handler(kind));
             assert_eq!(edge.get("/").text(), expected, "{kind} {}: {}", file.display(), edge.output());
+            let status: serde_json::Value = serde_json::from_str(&edge.admin("/status").text()).unwrap();
+            let own = &status["lambda"]["f"];
+            assert_eq!(own["version"], "1");
+            assert_eq!(own["code_sha256"].as_str().unwrap().len(), 64);
         }
     }
 }
@@ -123,6 +127,19 @@ fn the_default_handlers_of_packages() {
         let package = folder(&[file]);
         assert_eq!(edge(&origin, kind, package.path(), "").get("/").text(), "default", "{kind} {}", file.0);
     }
+}
+
+/// A package of `provided` without a file `bootstrap` is run by the bundled one (lambda-edge.md 8.5).
+#[test]
+fn the_last_bootstrap_is_nodes() {
+    if !engine::engines().contains(&"node") {
+        return;
+    }
+    let origin = Origin::start(|_| Answer::ok("never"));
+    let source = "exports.handler = async () => ({ status: 200, body: process.version.slice(0, 1) });";
+    let package = folder(&[("index.js", source)]);
+    let edge = edge(&origin, "provided", package.path(), "handler = \"index.handler\"");
+    assert_eq!(edge.get("/").text(), "v", "{}", edge.output());
 }
 
 #[test]

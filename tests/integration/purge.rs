@@ -115,6 +115,69 @@ fn soft_purges_dry_runs_and_json() {
 }
 
 #[test]
+fn every_form_of_a_purge_can_be_counted_first() {
+    let origin = origin();
+    let edge = Edge::start(&config(&origin), &[]);
+    for target in ["/a/1", "/a/2?page=1", "/b/1"] {
+        edge.get(target);
+    }
+    for (arguments, count) in [
+        (&["/a/1"][..], 1),
+        (&["http://www.example.com/a/1"], 1),
+        (&["https://www.example.com/a/1"], 0),
+        (&["/a/*"], 2),
+        (&["/*/1"], 2),
+        (&["#everything"], 3),
+        (&["--prefix", "http://www.example.com/a"], 2),
+        (&["--host", "www.example.com"], 3),
+        (&["--host", "other.example.com"], 0),
+        (&["--tag", "a"], 2),
+        (&["--tag", "nothing"], 0),
+        (&["--all"], 3),
+        (&["--all", "--tag", "a", "/a/1"], 3),
+    ] {
+        let counted: Value =
+            serde_json::from_str(&said(&purge(&edge, &[arguments, &["--dry-run", "--json"]].concat()))).unwrap();
+        assert_eq!(counted["objects"], count, "{arguments:?}");
+    }
+    for target in ["/a/1", "/a/2?page=1", "/b/1"] {
+        assert_eq!(edge.get(target).x_cache(), "Hit", "{target}");
+    }
+    assert_eq!(said(&purge(&edge, &["--all", "--wait"])), "purged as #1: 3 stored responses", "none was recorded");
+}
+
+#[test]
+fn what_a_function_fetched_from_elsewhere_is_purged_by_its_url() {
+    let (first, other) = (origin(), origin());
+    let function = format!(
+        "exports.handler = async (event) => {{
+            const request = event.Records[0].cf.request;
+            request.origin.custom.domainName = 'localhost';
+            request.origin.custom.port = {};
+            return request;
+        }};",
+        other.authority().rsplit_once(':').unwrap().1
+    );
+    let server = "listen = [\"http://127.0.0.1:0\"]\nallow_private_origins = [\"localhost\"]";
+    let config = config(&first).replace("[[behavior]]\n", "[[behavior]]\norigin_request = \"pick\"\n")
+        + "[function.pick]\nruntime = \"nodejs\"\nfile = \"pick.js\"\n";
+    let edge = Edge::with_server(server, &config, &[("pick.js", &function)]);
+    assert_eq!(edge.get("/a/1").status, 200);
+    eventually("it is stored", || (edge.get("/a/1").x_cache() == "Hit").then_some(()));
+    assert_eq!((first.count(), other.count()), (0, 1));
+    for (number, scope) in
+        [&["/a/1"][..], &["--tag", "a"], &["--prefix", "http://www.example.com/a"]].iter().enumerate()
+    {
+        assert_eq!(
+            said(&purge(&edge, &[*scope, &["--wait"]].concat())),
+            format!("purged as #{}: 1 stored response", number + 1)
+        );
+        assert_eq!(edge.get("/a/1").x_cache(), "Miss", "{scope:?}");
+        eventually("it is stored again", || (edge.get("/a/1").x_cache() == "Hit").then_some(()));
+    }
+}
+
+#[test]
 fn the_root_object_goes_with_the_root() {
     let origin = origin();
     let server = "listen = [\"http://127.0.0.1:0\"]\ndefault_root_object = \"index.html\"";

@@ -1,6 +1,9 @@
 //! Places for environments: those that all functions share, and those that a function has reserved (lambda-edge.md 7.2).
 
-use crate::{package::Kept, scratch::Scratch};
+use crate::{
+    package::Kept,
+    scratch::{self, Scratch},
+};
 use std::{
     collections::HashMap,
     io,
@@ -109,7 +112,7 @@ impl Concurrency {
         let mut scratch = self.0.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *scratch {
             Some(scratch) => scratch.temporary(),
-            none => none.insert(Scratch::open(&std::env::temp_dir())?).temporary(),
+            none => none.insert(Scratch::open(&std::env::temp_dir(), scratch::RUN)?).temporary(),
         }
     }
 

@@ -32,5 +32,6 @@ pub use concurrency::Concurrency;
 pub use error::InvokeError;
 pub use function::{Function, Invoked, Request};
 pub use metrics::Measured;
+pub use scratch::Scratch;
 pub use settings::{FunctionSettings, Identity, Launch};
 pub use template::Engine;

@@ -1,5 +1,5 @@
-//! Where the `/tmp` of environments lie: one folder for each running proxy, which goes with it. It is locked for as long as the
-//! proxy lives, so that the next one can tell what a killed one has left behind, and takes it away.
+//! A folder for each running process, which goes with it: where the `/tmp` of environments and packages lie, for one. It is locked for
+//! as long as the process lives, so that the next one can tell what a killed one has left behind, and takes it away.
 
 use std::{
     fs::{self, File},
@@ -9,35 +9,43 @@ use std::{
 };
 use tempfile::{Builder, TempDir};
 
-const PREFIX: &str = "edgehook-run-";
+/// What the folders begin with in which environments and packages lie.
+pub(crate) const RUN: &str = "edgehook-run-";
 
 /// How often a folder is made anew that somebody took for a leftover before it was locked.
 const ATTEMPTS: usize = 10;
 
-/// The folder of this proxy.
+/// The folder of this process.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     folder: TempDir,
     /// Locked: the folder is in use.
     _lock: File,
 }
 
 impl Scratch {
-    /// Makes the folder in `parent`, and removes those there that nobody uses any more.
+    /// Makes the folder in `parent`, with a name that begins with `prefix`, and removes those of that kind there that nobody uses
+    /// any more.
     ///
     /// # Errors
     /// It cannot be made.
-    pub(crate) fn open(parent: &Path) -> io::Result<Self> {
+    pub fn open(parent: &Path, prefix: &str) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
-            let folder = Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+            let folder = Builder::new().prefix(prefix).tempdir_in(parent)?;
             let lock = File::open(folder.path())?;
             // One that looks for leftovers at this very moment may have been first.
             if lock.try_lock().is_ok() && is_at(&lock, folder.path()) {
-                sweep(parent, lock.metadata()?.uid());
+                sweep(parent, prefix, lock.metadata()?.uid());
                 return Ok(Self { folder, _lock: lock });
             }
         }
         Err(io::Error::other("the folder was removed again and again"))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A new folder that becomes the `/tmp` of an environment.
@@ -55,11 +63,11 @@ fn is_at(open: &File, path: &Path) -> bool {
     open.metadata().is_ok_and(|open| here.is_ok_and(|here| here == (open.dev(), open.ino())))
 }
 
-/// Removes the folders of proxies that have ended, where they belonged to this user. What cannot be removed stays.
-fn sweep(parent: &Path, user: u32) {
+/// Removes the folders of processes that have ended, where they belonged to this user. What cannot be removed stays.
+fn sweep(parent: &Path, prefix: &str, user: u32) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let path = entry.path();
-        let named = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let named = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
         let own = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir() && found.uid() == user);
         if named
             && own
@@ -83,16 +91,16 @@ mod tests {
     #[test]
     fn what_a_killed_proxy_left_goes_and_what_is_in_use_stays() {
         let parent = tempfile::tempdir().unwrap();
-        let first = Scratch::open(parent.path()).unwrap();
+        let first = Scratch::open(parent.path(), RUN).unwrap();
         let kept = first.temporary().unwrap();
         // As a killed proxy leaves it: not locked, not empty.
-        let left = parent.path().join(format!("{PREFIX}left"));
+        let left = parent.path().join(format!("{RUN}left"));
         fs::create_dir_all(left.join("tmp-x/deep")).unwrap();
         fs::write(left.join("tmp-x/deep/file"), "x").unwrap();
         fs::create_dir(parent.path().join("somebody-elses")).unwrap();
-        std::os::unix::fs::symlink(parent.path().join("somebody-elses"), parent.path().join(format!("{PREFIX}link")))
+        std::os::unix::fs::symlink(parent.path().join("somebody-elses"), parent.path().join(format!("{RUN}link")))
             .unwrap();
-        let second = Scratch::open(parent.path()).unwrap();
+        let second = Scratch::open(parent.path(), RUN).unwrap();
         assert!(!left.exists());
         assert!(kept.path().is_dir(), "another proxy's, which runs");
         assert_eq!(names(parent.path()), 4, "two in use, and what is none of ours");

@@ -14,10 +14,12 @@ fn environments(site: &crate::site::Site) -> serde_json::Map<String, Value> {
     let hooks = site.behaviors.iter().flat_map(|behavior| {
         [&behavior.viewer_request, &behavior.origin_request, &behavior.origin_response, &behavior.viewer_response]
     });
-    let measured = hooks.flatten().filter_map(|function| Some((&function.name, function.measured()?)));
+    let measured = hooks.flatten().filter_map(|function| Some((function.identity()?, function.measured()?)));
     let milliseconds = |time: std::time::Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
-    let shown = measured.map(|(name, of)| {
+    let shown = measured.map(|(identity, of)| {
         let counted = json!({
+            "version": identity.version,
+            "code_sha256": identity.content,
             "invocations": of.invocations,
             "errors": of.errors,
             "throttles": of.throttles,
@@ -31,7 +33,7 @@ fn environments(site: &crate::site::Site) -> serde_json::Map<String, Value> {
             "environments": of.environments,
             "idle": of.idle,
         });
-        (name.clone(), counted)
+        (identity.name.clone(), counted)
     });
     shown.collect()
 }

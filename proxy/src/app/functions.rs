@@ -291,17 +291,17 @@ impl Functions {
         let FunctionKind::Lambda(own) = &function.kind else {
             return Err(problem(function, "not a Lambda function"));
         };
+        let code = packages::code(function, own, &fingerprint.source, &self.concurrency).await;
+        let code = code.map_err(|text| problem(function, &text))?;
         let launch = match own.language {
             Language::JavaScript => Launch::Engine(self.engines.javascript.clone()),
             Language::Python => Launch::Engine(self.engines.python.clone().map_err(|text| problem(function, &text))?),
-            Language::Node => {
+            Language::Node | Language::Provided if code.by_node => {
                 let node = super::find_node().map_err(|text| problem(function, &text))?;
                 Launch::Node(self.engines.provided.clone(), node)
             }
-            Language::Provided => Launch::Engine(self.engines.provided.clone()),
+            Language::Node | Language::Provided => Launch::Engine(self.engines.provided.clone()),
         };
-        let code = packages::code(function, own, &fingerprint.source, &self.concurrency).await;
-        let code = code.map_err(|text| problem(function, &text))?;
         Ok(FunctionSettings {
             identity: Identity { name: function.name.clone(), version: "1".to_owned(), content: code.content },
             account_id: config.server.account_id.clone(),

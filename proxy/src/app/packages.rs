@@ -33,6 +33,8 @@ pub(super) struct Code {
     pub(super) handler: String,
     /// `/opt`.
     pub(super) layers: Vec<PathBuf>,
+    /// Whether Node.js runs it: that of the engine, or for a package without a bootstrap of its own.
+    pub(super) by_node: bool,
     /// Keeps the copies.
     pub(super) package: Option<Package>,
     /// SHA-256 of all that, in hexadecimal digits.
@@ -76,10 +78,18 @@ fn copied(file: &Path, own: &LambdaSettings, source: Vec<u8>, room: &Concurrency
     let kept = package.as_ref().and_then(Package::code);
     let layers: Vec<PathBuf> = package.as_ref().and_then(Package::layers).into_iter().collect();
     let beside = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let mut language = own.language;
     let (root, Entry { file, handler }) = match kept {
         Some(kept) if own.packaged => {
-            let entry =
-                started(own.language, &kept, layers.first().map(PathBuf::as_path), &own.handler).map_err(shown)?;
+            let found = started(language, &kept, layers.first().map(PathBuf::as_path), &own.handler);
+            let entry = match (found, entry::javascript(&kept, &own.handler)) {
+                // Lambda's last bootstrap (lambda-edge.md 8.5).
+                (Err(_), Ok(script)) if executable => {
+                    language = Language::Node;
+                    script
+                }
+                (found, _) => found.map_err(shown)?,
+            };
             (kept, entry)
         }
         // An executable alone: the files beside it stay where they are.
@@ -89,12 +99,13 @@ fn copied(file: &Path, own: &LambdaSettings, source: Vec<u8>, room: &Concurrency
         }
         None => (beside, Entry { file: file.to_owned(), handler: own.handler.clone() }),
     };
-    let source = if own.packaged { of_package(own.language, &file)? } else { source };
+    let source = if own.packaged { of_package(language, &file)? } else { source };
     let mut hash = Sha256::new();
     hash.update(package.as_ref().map_or("", |package| package.hash()));
     hash.update(&source);
     let content = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((Code { root, file, source, handler, layers, package, content }, left_out))
+    let by_node = language == Language::Node;
+    Ok((Code { root, file, source, handler, layers, by_node, package, content }, left_out))
 }
 
 fn started(language: Language, code: &Path, layers: Option<&Path>, handler: &str) -> Result<Entry, PackageError> {

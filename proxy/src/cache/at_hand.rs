@@ -60,6 +60,7 @@ impl Cache {
         let StoredBody::Whole(body) = entry.body() else { return None };
         let resident = entry.meta.resident(now);
         if entry.meta.status != StatusCode::OK
+            || entry.meta.headers.trailers().is_some()
             || body.len() > LONGEST
             || !entry.meta.freshness.is_fresh(resident)
             || self.inner.vet(key, entry) != Verdict::Keep

@@ -17,6 +17,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
@@ -51,6 +52,7 @@ struct State {
     tail: BytesMut,
     written: u64,
     end: Option<Result<(), BodyError>>,
+    trailers: Option<Box<HeaderMap>>,
     windowed: bool,
     /// The writer has given up: nobody can begin to read any more.
     closed: bool,
@@ -170,7 +172,7 @@ impl Buffer {
         state.deserted_at = None;
         state.readers.insert(id, Reader::default());
         drop(state);
-        Some(FillReader { buffer: Arc::clone(self), id, reading: None })
+        Some(FillReader { buffer: Arc::clone(self), id, reading: None, followed: false })
     }
 
     /// Appends a chunk and wakes the readers; returns how many bytes have come by now.
@@ -231,6 +233,16 @@ impl Buffer {
         state.segments.iter().map(|(_, segment)| segment.clone()).collect()
     }
 
+    /// What follows the body; each reader gets it at the end.
+    pub(crate) fn follow_with(&self, trailers: HeaderMap) {
+        self.lock().trailers = Some(Box::new(trailers));
+    }
+
+    /// What follows the body, as far as it has come.
+    pub(crate) fn trailers(&self) -> Option<HeaderMap> {
+        self.lock().trailers.as_deref().cloned()
+    }
+
     /// Ends the body for all readers; only the first call counts.
     pub(crate) fn finish(&self, end: Result<(), BodyError>) {
         let mut state = self.lock();
@@ -252,6 +264,8 @@ pub(crate) struct FillReader {
     id: u64,
     /// Bytes that are being read from disk.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// It has got what follows the body.
+    followed: bool,
 }
 
 impl FillReader {
@@ -303,7 +317,12 @@ impl http_body::Body for FillReader {
         let position = self.position(&state);
         let Some(piece) = state.piece_at(position) else {
             return match state.end {
-                Some(Ok(())) => Poll::Ready(None),
+                Some(Ok(())) => {
+                    let trailers = state.trailers.as_deref().filter(|_| !self.followed).cloned();
+                    drop(state);
+                    self.followed = true;
+                    Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+                }
                 Some(Err(error)) => Poll::Ready(Some(Err(error))),
                 None => {
                     if let Some(reader) = state.readers.get_mut(&self.id) {
@@ -329,7 +348,8 @@ impl http_body::Body for FillReader {
 
     fn is_end_stream(&self) -> bool {
         let state = self.buffer.lock();
-        state.end == Some(Ok(())) && self.position(&state) == state.written
+        let over = self.followed || state.trailers.is_none();
+        over && state.end == Some(Ok(())) && self.position(&state) == state.written
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -44,7 +44,8 @@ impl Cache {
             meta.freshness = Freshness { initial_age: age.into(), ..plan.freshness };
             meta.lent = plan.lent;
             meta.received = now;
-            meta.headers = Fields::from(&headers);
+            let trailers = stored.meta.headers.trailers().unwrap_or_default();
+            meta.headers = Fields::from(&headers).with_trailers(&trailers);
         } else {
             meta.freshness.lifetime = Span::ZERO;
             meta.freshness.while_revalidating = Span::ZERO;

@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 /// Fields that an answer gets beyond those that are stored: room for them saves growing the map.
 const MORE: usize = 8;
 
+/// Stands at the beginning, before four bytes of length and the block of the trailers, where there are any.
+const TRAILERS: u8 = u8::MAX - 1;
+
 /// Stands for a name that is written out.
 const SPELLED: u8 = u8::MAX;
 
@@ -76,6 +79,29 @@ impl Fields {
         self.iter().find(|(known, _)| known.as_str() == name.as_str()).map(|(_, value)| value)
     }
 
+    /// The same fields with these trailers behind the body.
+    pub(crate) fn with_trailers(&self, trailers: &HeaderMap) -> Self {
+        let (_, fields) = self.split();
+        let own = Self::from(trailers).block;
+        let Some(length) = u32::try_from(own.len()).ok().filter(|length| *length > 0) else { return self.clone() };
+        let block = [&[TRAILERS][..], &length.to_be_bytes()[..], &own[..], fields].concat();
+        Self { block: Bytes::from(block.into_boxed_slice()) }
+    }
+
+    /// The trailers, if there are any.
+    pub(crate) fn trailers(&self) -> Option<HeaderMap> {
+        let (trailers, _) = self.split();
+        trailers.map(|block| Self { block: self.block.slice_ref(block) }.to_map())
+    }
+
+    /// The block of the trailers, and that of the fields.
+    fn split(&self) -> (Option<&[u8]>, &[u8]) {
+        match self.block.split_first() {
+            Some((&TRAILERS, mut rest)) => (take::<4>(&mut rest), rest),
+            _ => (None, &self.block),
+        }
+    }
+
     /// Bytes that they occupy.
     pub(crate) fn weight(&self) -> usize {
         self.block.len()
@@ -83,7 +109,7 @@ impl Fields {
 
     /// Names and values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FieldName<'_>, &[u8])> {
-        let mut rest: &[u8] = &self.block;
+        let (_, mut rest) = self.split();
         std::iter::from_fn(move || {
             let name = match *rest.split_off_first()? {
                 SPELLED => FieldName::Spelled(take::<2>(&mut rest)?),

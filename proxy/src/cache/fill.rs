@@ -3,7 +3,7 @@
 //! The task owns the origin's body, so a fill goes on when the viewer who caused it leaves; when all have left, if at most
 //! 16 MiB are left or half is done. Complete means that the
 //! promised length was met, or that the body's framing ended cleanly; anything else is an error to every reader and
-//! stores nothing. Deliberately absent: the decision to store (`policy`), trailers (dropped; they are not stored yet),
+//! stores nothing. Deliberately absent: the decision to store (`policy`),
 //! and time-outs, which belong to the origin's body.
 
 use std::{
@@ -64,6 +64,9 @@ impl Filling {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.length()));
             meta.headers = Fields::from(&headers);
         }
+        if let Some(trailers) = self.buffer.trailers() {
+            meta.headers = meta.headers.with_trailers(&trailers);
+        }
         Arc::new(Entry::new(meta, body, used))
     }
 }
@@ -106,7 +109,15 @@ impl Fill {
         let mut written = 0;
         while let Some(frame) = next_frame(&buffer, body).await {
             let chunk = match frame {
-                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => data,
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            buffer.follow_with(trailers);
+                        }
+                        continue;
+                    }
+                },
                 Some(Err(error)) => return Copied::Unstored(Err(error)),
                 None if promised.is_some_and(|length| length != written) => {
                     return Copied::Unstored(Err(BodyError::Origin));
@@ -210,7 +221,7 @@ impl Keeping {
         }
         match (&mut self.spool, disk) {
             (Some(spool), _) => spool.push(chunk).await.map_err(|_| GaveUp::NotNow)?,
-            (None, Some(disk)) if written > MEMORY_BODY => {
+            (None, Some(disk)) if written > MEMORY_BODY.min(self.inner.memory_object()) => {
                 let mut spool = SpoolWriter::begin(&disk).await.map_err(|_| GaveUp::NotNow)?;
                 self.buffer.spool_to(spool.spool());
                 for piece in self.buffer.contents() {

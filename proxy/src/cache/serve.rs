@@ -18,6 +18,7 @@ use super::{
     ticket::FetchTicket,
 };
 use crate::body::{self, Body};
+use crate::trailers::{self, Announced};
 
 /// An answer from the store.
 #[derive(Debug)]
@@ -64,6 +65,11 @@ pub(crate) fn serve(meta: &Meta, source: Source<'_>, wish: Wish<'_>, now: Now, m
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = answer.status;
     head.headers = answer.headers;
+    if let Some(trailers) = meta.headers.trailers().filter(|_| head.status == meta.status)
+        && let Some(announced) = Announced::of(&trailers)
+    {
+        head.extensions.insert(announced);
+    }
     Served { head, body: answer.body, length: answer.length, report, refresh: None }
 }
 
@@ -127,7 +133,12 @@ fn of_stored(meta: &Meta, headers: HeaderMap, stored: &StoredBody, wish: Wish<'_
     let length = stored.length();
     match wanted(meta, &headers, length, wish, now) {
         Selected::Whole => {
-            Answer { status: meta.status, headers, body: stored.reader(0, length), length: Some(length) }
+            let body = stored.reader(0, length);
+            let body = match meta.headers.trailers() {
+                Some(trailers) => trailers::behind(body, trailers),
+                None => body,
+            };
+            Answer { status: meta.status, headers, body, length: Some(length) }
         }
         Selected::One((start, end)) => partial(headers, (start, end), length, stored.reader(start, end)),
         Selected::Several(parts) => several_parts(headers, stored, &parts),

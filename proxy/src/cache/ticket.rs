@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header, response::Parts};
 
 use super::{
     Now,
@@ -451,6 +451,7 @@ impl FetchTicket {
         let plan = verdict.clone().unwrap_or_else(|_| Plan::expired());
         let mut meta = self.meta(head.status, head.headers, &plan, tags.unwrap_or_default(), now);
         meta.freshness.initial_age = age.into();
+        meta.headers = meta.headers.with_trailers(&stale.meta.headers.trailers().unwrap_or_default());
         if verdict.is_ok() {
             self.renew_twins(stale, &renewing, &Plan { freshness: meta.freshness, ..plan.clone() }, now);
         }
@@ -458,14 +459,9 @@ impl FetchTicket {
 
         let mut report = self.report(Outcome::Revalidated, StatusCode::NOT_MODIFIED);
         let mut served = serve::serve(&entry.meta, Source::Stored(&entry.body()), self.wish(), now, report);
-        // What is not for those who come later is for the viewer whose request was confirmed (RFC 9111, section 5.2.2.4).
         let cookies = self.facts.cookies_forwarded && !shares_cookies;
         let own = plan.unstored.iter().chain(cookies.then_some(&header::SET_COOKIE));
-        for name in own.filter(|name| !served.head.headers.contains_key(*name)).collect::<Vec<_>>() {
-            for value in answer.head.headers.get_all(name) {
-                served.head.headers.append(name.clone(), value.clone());
-            }
-        }
+        give_own(own, &answer.head.headers, &mut served.head.headers);
         report = served.report;
         let result = match verdict {
             Ok(plan) => {
@@ -513,7 +509,8 @@ impl FetchTicket {
             let mut headers = meta.headers.to_map();
             conditional::merge(&mut headers, renewing);
             plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
-            meta.headers = Fields::from(&headers);
+            let trailers = meta.headers.trailers().unwrap_or_default();
+            meta.headers = Fields::from(&headers).with_trailers(&trailers);
             (meta.freshness, meta.received) = (plan.freshness, now);
             meta.asked_at = self.lead.asked_at();
             let renewed = Arc::new(Entry::new(meta, twin.body(), inner.uptime(now)));
@@ -539,6 +536,16 @@ impl FetchTicket {
             lent: plan.lent,
             tags,
             asked_at,
+        }
+    }
+}
+
+/// What is not for those who come later is for the viewer whose request was confirmed (RFC 9111, section 5.2.2.4).
+fn give_own<'a>(names: impl Iterator<Item = &'a HeaderName>, not_modified: &HeaderMap, answer: &mut HeaderMap) {
+    let missing: Vec<&HeaderName> = names.filter(|name| !answer.contains_key(*name)).collect();
+    for name in missing {
+        for value in not_modified.get_all(name) {
+            answer.append(name.clone(), value.clone());
         }
     }
 }

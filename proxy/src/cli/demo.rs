@@ -2,8 +2,8 @@
 
 use super::init;
 use crate::app::Roles;
+use edgehook_lambda::Scratch;
 use std::{io, path::PathBuf};
-use tempfile::TempDir;
 
 const CONFIG: &str = include_str!("../demo/edge.toml");
 
@@ -20,10 +20,10 @@ const FILES: [(&str, &str); 10] = [
     ("site/style.css", include_str!("../demo/site/style.css")),
 ];
 
-/// The demo on disk; gone when dropped.
+/// The demo on disk; gone when dropped, or when the next demo finds that its process was killed.
 #[derive(Debug)]
 pub(super) struct Demo {
-    folder: TempDir,
+    folder: Scratch,
     /// Why its Python function runs as its JavaScript twin, if it does.
     pub(super) without_python: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Demo {
 impl Demo {
     /// Writes the demo's files.
     pub(super) fn unpack(roles: &Roles) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("edgehook-demo-").tempdir()?;
+        let folder = Scratch::open(&std::env::temp_dir(), "edgehook-demo-")?;
         let without_python = roles.python.clone().err();
         let config = match without_python {
             None => CONFIG.to_owned(),

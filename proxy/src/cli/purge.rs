@@ -19,6 +19,9 @@ pub(super) struct PurgeArguments {
     /// What has this tag in `Surrogate-Key` or `Cache-Tag`.
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
+    /// What an origin has put into this group with `Cache-Groups`: `NAME@https://www.example.com`.
+    #[arg(long, value_name = "NAME@ORIGIN")]
+    group: Vec<String>,
     /// Everything.
     #[arg(long)]
     all: bool,
@@ -42,11 +45,16 @@ pub(super) struct PurgeArguments {
 }
 
 pub(super) async fn run(arguments: PurgeArguments, output: &Output) -> Exit {
-    let given = [&arguments.urls, &arguments.prefix, &arguments.host, &arguments.tag];
+    let given = [&arguments.urls, &arguments.prefix, &arguments.host, &arguments.tag, &arguments.group];
     if given.iter().all(|list| list.is_empty()) && !arguments.all {
-        output.error("nothing to purge; name URLs, --prefix, --host, --tag or --all");
+        output.error("nothing to purge; name URLs, --prefix, --host, --tag, --group or --all");
         return Exit::Invalid;
     }
+    let groups: Option<Vec<Value>> = arguments.group.iter().map(|group| named_group(group)).collect();
+    let Some(groups) = groups else {
+        output.error("a group is named together with its origin, as in --group feed@https://www.example.com");
+        return Exit::Invalid;
+    };
     let node = match arguments.node.node(output) {
         Ok(node) => node,
         Err(problem) => {
@@ -59,6 +67,7 @@ pub(super) async fn run(arguments: PurgeArguments, output: &Output) -> Exit {
         "prefixes": arguments.prefix,
         "hosts": arguments.host,
         "tags": arguments.tag,
+        "groups": groups,
         "all": arguments.all,
         "soft": arguments.soft,
         "dry_run": arguments.dry_run,
@@ -79,6 +88,12 @@ pub(super) async fn run(arguments: PurgeArguments, output: &Output) -> Exit {
         return Exit::No;
     }
     Exit::Done
+}
+
+/// A group as the API names it. Names may hold `@`, origins may not.
+fn named_group(written: &str) -> Option<Value> {
+    let (name, origin) = written.rsplit_once('@').filter(|(name, _)| !name.is_empty())?;
+    Some(json!({ "name": name, "origin": origin }))
 }
 
 fn sentence(answer: &Value) -> String {

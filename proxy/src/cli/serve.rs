@@ -80,6 +80,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
+        // A write beyond `ulimit -f` is to fail, not to end the process: a signal that is caught once stays caught.
+        drop(signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?);
         Ok(Self {
             hang_up: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,

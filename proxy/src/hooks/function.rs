@@ -175,6 +175,14 @@ impl Function {
         }
     }
 
+    /// Which version of which Lambda function it is; `None`: it is none.
+    pub(crate) fn identity(&self) -> Option<&lambda::Identity> {
+        match &self.body {
+            FunctionBody::Lambda { environments, .. } => Some(environments.identity()),
+            _ => None,
+        }
+    }
+
     /// What has been counted of it; `None`: it is no Lambda function.
     pub(crate) fn measured(&self) -> Option<lambda::Measured> {
         match &self.body {

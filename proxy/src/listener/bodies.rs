@@ -128,6 +128,8 @@ pub(crate) enum Framing {
 pub(crate) struct Delivery {
     body: Body,
     framing: Framing,
+    /// Whether the viewer takes trailers.
+    trailers: bool,
     rest: Bytes,
     owing: bool,
     failure: Option<BodyError>,
@@ -135,9 +137,9 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Wraps `body`; `in_flight` ends with it.
-    pub(crate) fn new(body: Body, framing: Framing, in_flight: InFlight) -> Self {
-        Self { body, framing, rest: Bytes::new(), owing: false, failure: None, in_flight }
+    /// Wraps `body`, with its `trailers` or without; `in_flight` ends with it.
+    pub(crate) fn new(body: Body, framing: Framing, trailers: bool, in_flight: InFlight) -> Self {
+        Self { body, framing, trailers, rest: Bytes::new(), owing: false, failure: None, in_flight }
     }
 
     fn pulse(&self) -> &Pulse {
@@ -180,7 +182,8 @@ impl HttpBody for Delivery {
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => Poll::Ready(Some(Ok(match frame.into_data() {
                 Ok(data) => self.give(data),
-                Err(trailers) => trailers,
+                Err(trailers) if self.trailers => trailers,
+                Err(_) => return Poll::Ready(None), // nothing comes behind them
             }))),
             Some(Err(error)) => {
                 if self.framing == Framing::EndOfConnection {
@@ -201,6 +204,9 @@ impl HttpBody for Delivery {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.trailers && self.framing == Framing::Delimited {
+            return SizeHint::default(); // a length in front leaves no room behind
+        }
         let body = self.body.size_hint();
         let rest = self.rest.len() as u64;
         let mut whole = SizeHint::new();

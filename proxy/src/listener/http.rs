@@ -15,7 +15,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{Request, Response, Version};
+use http::{Request, Response, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::{http1, http2};
@@ -36,6 +37,7 @@ use super::strict::{Found, Opened, StrictStream};
 use super::timeouts::{CloseReason, Pulse, Verdict};
 use super::{Answer, Connection, Handler, Limits, Reason, TlsInfo, hello, tls};
 use crate::body;
+use crate::trailers::{self, Announced};
 use crate::tunnel::{self, OriginEnd};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
@@ -319,6 +321,7 @@ impl Service<Request<Incoming>> for Requests {
             Version::HTTP_11 => Framing::Delimited,
             _ => Framing::EndOfConnection,
         };
+        let trailers = framing == Framing::Multiplexed || trailers::are_taken(request.headers());
         let mut request = request.map(|incoming| ViewerBody::wrap(incoming, self.body_min_rate));
         let upgrade = request.extensions_mut().remove();
         let http1 = self.http1.as_ref().filter(|_| request.version() == Version::HTTP_11);
@@ -328,7 +331,7 @@ impl Service<Request<Incoming>> for Requests {
             request.extensions_mut().insert(hints.begin());
         }
         let answer = self.handler.handle(Arc::clone(&self.connection), request);
-        Answering { answer, framing, in_flight: Some(in_flight), hints, switch }
+        Answering { answer, framing, in_flight: Some(in_flight), hints, switch, trailers }
     }
 }
 
@@ -339,6 +342,8 @@ struct Answering {
     in_flight: Option<InFlight>,
     hints: Option<Hints>,
     switch: Option<(OnUpgrade, Switched)>,
+    /// The viewer takes trailers.
+    trailers: bool,
 }
 
 impl Future for Answering {
@@ -357,6 +362,14 @@ impl Future for Answering {
             switched.keep(viewer, &mut response);
         }
         let in_flight = this.in_flight.take().expect("a future is not polled again after it is ready");
-        Poll::Ready(Ok(response.map(|body| Delivery::new(body, this.framing, in_flight))))
+        let announced =
+            response.extensions_mut().remove().filter(|_| this.trailers && !response.body().is_end_stream());
+        let trailers =
+            this.framing == Framing::Multiplexed || (this.framing == Framing::Delimited && announced.is_some());
+        if let Some(Announced(names)) = announced.filter(|_| this.framing == Framing::Delimited) {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            response.headers_mut().insert(header::TRAILER, names);
+        }
+        Poll::Ready(Ok(response.map(|body| Delivery::new(body, this.framing, trailers, in_flight))))
     }
 }

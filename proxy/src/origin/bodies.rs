@@ -1,7 +1,8 @@
 //! The bodies of an exchange with an origin: the request's, watched, and the response's, with a clock and a connection.
 //!
 //! [`RequestBody`] notes in its [`Upload`] who is being waited for and whether it is over. [`ResponseBody`] fails when
-//! the origin is silent for too long, and gives the connection back at its end, and only then. Both drop trailers.
+//! the origin is silent for too long, and gives the connection back at its end, and only then. The
+//! response's trailers go on as far as `trailers` keeps them, those of requests do not.
 //! Deliberately absent: buffering; a chunk is polled when the other side takes it.
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, Sleep};
 use super::BodyLength;
 use super::pool::{Pool, PooledConnection};
 use crate::body::{self, Body, BodyError};
+use crate::trailers;
 
 /// How far a request's body has come. Shared by the body, which hyper has, and the exchange that waits.
 #[derive(Debug)]
@@ -212,11 +214,18 @@ impl HttpBody for ResponseBody {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.waiting_since = None;
-                    if let Ok(data) = frame.into_data() {
-                        if self.incoming.is_end_stream() {
-                            self.finish();
+                    match frame.into_data() {
+                        Ok(data) => {
+                            if self.incoming.is_end_stream() {
+                                self.finish();
+                            }
+                            return Poll::Ready(Some(Ok(Frame::data(data))));
                         }
-                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                        Err(frame) => {
+                            if let Some(trailers) = frame.into_trailers().ok().and_then(trailers::kept) {
+                                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                            }
+                        }
                     }
                 }
                 Poll::Ready(Some(Err(_))) => {

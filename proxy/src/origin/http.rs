@@ -25,6 +25,7 @@ use super::{BodyLength, Delimited, OriginError, OriginRequest, OriginResponse, W
 use crate::{
     body,
     interim::Interim,
+    trailers::Announced,
     tunnel::{self, OriginEnd},
 };
 
@@ -167,7 +168,11 @@ impl Endpoint {
         // The phrase is not stored, so a miss has none either: it would differ from the hits after it.
         head.extensions.remove::<hyper::ext::ReasonPhrase>();
         let keepalive = kept_for(&head.headers, timing.keepalive);
+        let announced = Announced::by(&head.headers);
         let delimited = settle_response(&mut head, method)?;
+        if let Some(announced) = announced.filter(|_| delimited == Delimited::Chunked) {
+            head.extensions.insert(announced);
+        }
         let pool = Arc::clone(&self.pool);
         let lease = Lease { connection, pool, keepalive, permit, upload };
         let body = if matches!(delimited, Delimited::None | Delimited::Length(0)) {

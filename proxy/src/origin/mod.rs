@@ -144,7 +144,7 @@ pub struct OriginRequest {
 pub struct OriginResponse {
     /// Status and fields, hop-by-hop ones removed; `Content-Length` stays where it is true.
     pub head: response::Parts,
-    /// The body; ends with an error when it is shorter than promised. Trailers are dropped.
+    /// The body; ends with an error when it is shorter than promised. Trailers come as `trailers` keeps them.
     pub body: Body,
     /// How the origin delimited it.
     pub delimited: Delimited,

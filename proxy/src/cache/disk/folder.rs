@@ -14,6 +14,7 @@ use std::{
     },
 };
 
+use nix::sys::statvfs::statvfs;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
@@ -24,6 +25,9 @@ use super::{
 
 /// Bytes after which a segment is full.
 pub(super) const SEGMENT: u64 = 64 << 20;
+
+/// What is left free of the file system: this part of it, but not more than so many bytes.
+const FLOOR: (u64, u64) = (100, 256 << 20);
 
 /// Whether a file is a segment or one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,14 @@ impl Folder {
 
     pub(super) fn set_used(&self, bytes: u64) {
         self.used.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether so many bytes more leave the file system its floor. What it does not tell is taken for enough.
+    pub(super) fn has_free(&self, bytes: u64) -> bool {
+        let Ok(all) = statvfs(&self.path) else { return true };
+        let block = all.fragment_size();
+        let floor = (all.blocks().saturating_mul(block) / FLOOR.0).min(FLOOR.1);
+        all.blocks_available().saturating_mul(block) >= bytes.saturating_add(floor)
     }
 
     fn add_used(&self, bytes: u64) {

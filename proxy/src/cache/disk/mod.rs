@@ -367,7 +367,7 @@ impl Shared {
     }
 
     fn has_room(&self, bytes: u64) -> bool {
-        self.used() + bytes <= self.settings.size
+        self.used() + bytes <= self.settings.size && self.folder.has_free(bytes)
     }
 
     fn hashes(&self, key: &Key) -> Option<(u64, u64)> {

@@ -14,6 +14,9 @@ use crate::cache::{Now, entry::Meta, fields::Fields, freshness::Freshness, polic
 /// A file of the tier. No number is ever used twice: the upper half is random for every run.
 pub(super) type FileId = u64;
 
+/// Stands before the names of trailers; no name begins so.
+const TRAILER: char = ':';
+
 /// Where a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Place {
@@ -70,11 +73,16 @@ pub(super) struct Record {
 /// Writes a record.
 pub(super) fn encode(key: &[u8], body: Stored, meta: &Meta) -> Option<Vec<u8>> {
     let received = meta.received.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let trailers = meta.headers.trailers().unwrap_or_default();
+    let trailers: Vec<(String, &[u8])> =
+        trailers.iter().map(|(name, value)| (format!("{TRAILER}{name}"), value.as_bytes())).collect();
+    let mut headers: Vec<(&str, &[u8])> = meta.headers.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    headers.extend(trailers.iter().map(|(name, value)| (name.as_str(), *value)));
     let raw = Raw {
         key,
         body,
         status: meta.status.as_u16(),
-        headers: meta.headers.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+        headers,
         freshness: meta.freshness,
         variant: meta.variant.clone(),
         received: u64::try_from(received.as_millis()).unwrap_or(u64::MAX),
@@ -92,9 +100,13 @@ pub(super) fn decode(text: &[u8], now: Now) -> Option<Record> {
         return None;
     }
     let raw: Raw<'_> = postcard::from_bytes(text).ok()?;
-    let mut headers = HeaderMap::new();
+    let (mut headers, mut trailers) = (HeaderMap::new(), HeaderMap::new());
     for (name, value) in raw.headers {
-        headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?);
+        let (map, name) = match name.strip_prefix(TRAILER) {
+            Some(name) => (&mut trailers, name),
+            None => (&mut headers, name),
+        };
+        map.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?);
     }
     let wall = UNIX_EPOCH.checked_add(Duration::from_millis(raw.received))?;
     let mut freshness = raw.freshness;
@@ -102,7 +114,7 @@ pub(super) fn decode(text: &[u8], now: Now) -> Option<Record> {
     freshness.initial_age = Duration::from(freshness.initial_age).saturating_add(passed).into();
     let meta = Meta {
         status: StatusCode::from_u16(raw.status).ok()?,
-        headers: Fields::from(&headers),
+        headers: Fields::from(&headers).with_trailers(&trailers),
         freshness,
         variant: raw.variant,
         received: Now { wall, mono: now.mono },

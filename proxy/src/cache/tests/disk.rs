@@ -309,6 +309,50 @@ async fn an_index_that_is_no_index_is_thrown_away() {
     }
 }
 
+/// Flips bits of the index, opens the tier on it, and verifies what it serves; some of the runs find the index unusable.
+async fn damage_the_index(runs: u64) {
+    let mut sound = 0;
+    for run in 0..runs {
+        let folder = tempfile::tempdir().unwrap();
+        let index = folder.path().join("cache/index.redb");
+        let first = node(&folder, 64 * MIB);
+        for number in 0..20 {
+            first.store(&format!("/{number}"), content(number, 1_000 + number * 20_000)).await;
+        }
+        first.flush();
+        first.end();
+        let mut bytes = fs::read(&index).unwrap();
+        // Much of the file is not in use: the flips go where something is.
+        let used: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+        for (flip, number) in content(run, 64).chunks_exact(8).take(1 + usize::try_from(run % 8).unwrap()).enumerate() {
+            let place = usize::try_from(u64::from_le_bytes(number.try_into().unwrap()) >> 1).unwrap();
+            bytes[used[place % used.len()]] ^= 1 << (flip % 8);
+        }
+        fs::write(&index, &bytes).unwrap();
+        let second = node(&folder, 64 * MIB);
+        for number in 0..20 {
+            // Found or not, it is never wrong: `has` compares.
+            sound += u64::from(second.has(&format!("/{number}"), &content(number, 1_000 + number * 20_000)).await);
+        }
+        second.store("/new", content(99, 1_000)).await;
+        assert!(second.has("/new", &content(99, 1_000)).await);
+        second.end();
+    }
+    assert!(sound > 0, "not every flip may cost everything");
+}
+
+#[tokio::test]
+async fn no_flipped_bit_of_the_index_makes_a_wrong_answer() {
+    damage_the_index(12).await;
+}
+
+/// `cargo test -p edgehook --lib -- --ignored a_thousand_damaged_indexes`
+#[tokio::test]
+#[ignore = "takes minutes"]
+async fn a_thousand_damaged_indexes() {
+    damage_the_index(1_000).await;
+}
+
 #[tokio::test]
 async fn bytes_are_bounded_whatever_comes() {
     let folder = tempfile::tempdir().unwrap();

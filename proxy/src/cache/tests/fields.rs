@@ -17,6 +17,25 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn trailers_are_apart() {
+    let mut map = HeaderMap::new();
+    map.insert(header::ETAG, HeaderValue::from_static("\"1\""));
+    let mut trailers = HeaderMap::new();
+    trailers.append("x-sum", HeaderValue::from_static("1"));
+    trailers.append("x-sum", HeaderValue::from_static("2"));
+    let plain = Fields::from(&map);
+    assert_eq!(plain.trailers(), None);
+    assert_eq!(plain.with_trailers(&HeaderMap::new()), plain);
+    let fields = plain.with_trailers(&trailers);
+    assert_eq!((fields.to_map(), fields.trailers()), (map, Some(trailers.clone())));
+    assert_eq!(fields.get(&HeaderName::from_static("x-sum")), None);
+    trailers.remove("x-sum");
+    trailers.append("x-other", HeaderValue::from_static("3"));
+    assert_eq!(fields.with_trailers(&trailers).trailers(), Some(trailers));
+    assert_eq!(Fields::default().trailers(), None);
+}
+
+#[test]
 fn a_stored_head_keeps_no_buffer_alive() {
     let buffer = Bytes::from(vec![b'x'; 8192]);
     let mut map = HeaderMap::new();

@@ -81,7 +81,9 @@ async fn check(method: Method, answer: &'static str, status: u16, delimited: Del
 async fn responses_are_read_by_their_framing() {
     check(Method::GET, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", 200, Delimited::Length(5), "hello").await;
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nx-t: 1\r\n\r\n";
-    check(Method::GET, chunked, 200, Delimited::Chunked, "hello").await;
+    check(Method::GET, chunked, 200, Delimited::Chunked, "helloTRAILERS").await;
+    let refused = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\ncontent-length: 1\r\n\r\n";
+    check(Method::GET, refused, 200, Delimited::Chunked, "hello").await;
     check(Method::GET, "HTTP/1.1 200 OK\r\n\r\nhello", 200, Delimited::Close, "hello").await;
     check(Method::GET, "HTTP/1.0 200 OK\r\n\r\nhello", 200, Delimited::Close, "hello").await;
     check(Method::HEAD, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", 200, Delimited::None, "").await;
