@@ -61,6 +61,28 @@ fn x_cache(site: &Site, word: &str) -> HeaderValue {
     known.map_or_else(|| text(&format!("{word} from {}", site.vendor)), |(_, value)| value.clone())
 }
 
+/// Whether this edge writes the field of this name anew, whatever it said.
+pub(crate) fn replaces(site: &Site, name: &str) -> bool {
+    name.len() >= 7 && (name == X_CACHE || name == X_AMZ_CF_ID || (name == X_AMZ_CF_POP && site.pop.is_some()))
+}
+
+/// Writes what [`finish`] adds to a hit of a site that is not in development, field by field.
+pub(crate) fn write_marks(
+    head: &mut Vec<u8>,
+    site: &Site,
+    id: &str,
+    report: &Report,
+    field: impl Fn(&mut Vec<u8>, &str, &[u8]),
+) {
+    field(head, header::VIA.as_str(), site.signature.via.as_bytes());
+    field(head, X_CACHE.as_str(), x_cache(site, report.outcome.x_cache()).as_bytes());
+    field(head, X_AMZ_CF_ID.as_str(), id.as_bytes());
+    if let Some(pop) = &site.pop {
+        field(head, X_AMZ_CF_POP.as_str(), pop.as_bytes());
+    }
+    field(head, CACHE_STATUS.as_str(), report.member(&site.node).as_bytes());
+}
+
 fn text(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }

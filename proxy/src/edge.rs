@@ -2,6 +2,7 @@
 
 use crate::{
     access_log::{AccessLogs, Logged, Note},
+    at_hand,
     body::{self, Body},
     cache, debug,
     deliver::{self, Marks},
@@ -11,9 +12,9 @@ use crate::{
     fault::{Fault, Refusal},
     gate, hooks,
     lifecycle::{self, Delivery},
-    listener::{Answer, Connection, Handler},
+    listener::{Answer, Connection, Handler, Plain},
     record::{self, Counters, Listener, Outcome, Record, Records, Trace},
-    site::Site,
+    site::{Behavior, Site},
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -62,6 +63,26 @@ impl Edge {
     pub fn swap(&self, site: Arc<Site>) {
         self.site.store(site);
         self.loads.applied();
+    }
+
+    /// The same for a moment.
+    pub(crate) fn current(&self) -> arc_swap::Guard<Arc<Site>> {
+        self.site.load()
+    }
+
+    /// Whether somebody is told of every single request.
+    pub(crate) fn watches_everything(&self) -> bool {
+        self.listener.is_some()
+            || self.access_log.is_open()
+            || self.records.is_followed()
+            || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// Counts a hit that nothing else is told of.
+    pub(crate) fn count_hit(&self, site: &Site, behavior: &Behavior, status: StatusCode, time: Duration) {
+        let outcome = Outcome::Cache(cache::Outcome::Hit);
+        site.metrics.counted(behavior.path.as_str(), outcome, status, time);
+        self.counters.count_at_hand(outcome);
     }
 
     /// Answers one request.
@@ -329,7 +350,7 @@ pub(crate) fn begin(connection: &Arc<Connection>, request: &Request<Body>, site:
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
     let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
-    let id = site.world.request_id();
+    let id = connection.take_id().unwrap_or_else(|| site.world.request_id());
     Record {
         trace: site.tracing.begin(&id),
         id,
@@ -368,5 +389,9 @@ impl Handler for EdgeHandler {
     fn handle(&self, connection: Arc<Connection>, request: Request<Body>) -> Answer {
         let edge = self.0.clone();
         Box::pin(async move { edge.serve(connection, request).await })
+    }
+
+    fn at_hand(&self, connection: &Arc<Connection>, request: &Plain<'_>) -> Option<(Vec<u8>, Bytes)> {
+        at_hand::answer(&self.0, connection, request)
     }
 }

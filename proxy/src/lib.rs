@@ -9,6 +9,7 @@ pub mod access;
 pub mod access_log;
 mod admin;
 pub mod app;
+mod at_hand;
 pub mod auth;
 pub mod body;
 pub mod cache;

@@ -235,7 +235,7 @@ fn reason(found: &Lookup) -> Option<&'static str> {
 }
 
 /// `/` becomes the configured file, before any function sees it (cloudfront-functions.md 1.2).
-fn substitute_root(site: &Site, request: &mut Received) {
+pub(crate) fn substitute_root(site: &Site, request: &mut Received) {
     if let Some(object) = site.default_root_object.as_deref().filter(|_| request.path == "/") {
         request.path = format!("/{object}");
     }

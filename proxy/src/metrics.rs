@@ -4,7 +4,7 @@
 //! else turns up is counted under [`OTHER`]. Counters whose names stay outlive a reload. Counting takes no lock and allocates
 //! nothing. Deliberately absent: rates, averages and time, which are the reader's business.
 
-use crate::record::{HookRecord, OUTCOMES, OriginRecord, Record};
+use crate::record::{HookRecord, OUTCOMES, OriginRecord, Outcome, Record};
 use edgehook_contract::HookPoint;
 use http::StatusCode;
 use std::{
@@ -184,14 +184,18 @@ fn sorted<T>(named: &Named<T>) -> Vec<(&str, &T)> {
 impl Metrics {
     /// Counts an answered request, with all that was done for it.
     pub fn answered(&self, record: &Record) {
-        if let Some(behavior) = find(&self.behaviors, record.behavior.as_deref().unwrap_or(OTHER)) {
-            let outcome = OUTCOMES.iter().position(|word| *word == record.outcome.as_str());
-            if let (Some(outcome), Some(class)) = (outcome, class(record.status)) {
-                behavior.requests[outcome][class].fetch_add(1, Relaxed);
-            }
-            behavior.time.add(record.time.as_secs_f64());
-        }
+        self.counted(record.behavior.as_deref().unwrap_or(OTHER), record.outcome, record.status, record.time);
         self.worked(record);
+    }
+
+    /// Counts an answer for which origins and functions did nothing.
+    pub(crate) fn counted(&self, behavior: &str, outcome: Outcome, status: StatusCode, time: Duration) {
+        let Some(behavior) = find(&self.behaviors, behavior) else { return };
+        let outcome = OUTCOMES.iter().position(|word| *word == outcome.as_str());
+        if let (Some(outcome), Some(class)) = (outcome, class(status)) {
+            behavior.requests[outcome][class].fetch_add(1, Relaxed);
+        }
+        behavior.time.add(time.as_secs_f64());
     }
 
     /// Counts what origins and functions did, in the background too.

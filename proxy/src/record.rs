@@ -229,6 +229,7 @@ pub struct Record {
 pub struct Counters {
     requests: AtomicU64,
     outcomes: [AtomicU64; OUTCOMES.len()],
+    at_hand: AtomicU64,
 }
 
 /// The words of [`Outcome`].
@@ -240,6 +241,26 @@ impl Counters {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests that took the short way.
+    #[must_use]
+    pub fn at_hand(&self) -> u64 {
+        self.at_hand.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request that took the short way.
+    pub(crate) fn count_at_hand(&self, outcome: Outcome) {
+        self.at_hand.fetch_add(1, Ordering::Relaxed);
+        self.count(outcome);
+    }
+
+    /// Counts a request.
+    fn count(&self, outcome: Outcome) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(index) = OUTCOMES.iter().position(|word| *word == outcome.as_str()) {
+            self.outcomes[index].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Requests per outcome word.
@@ -303,10 +324,7 @@ impl Record {
 
     /// Counts the request, and tells `listener` of it, or where there is none the log.
     pub fn emit(&self, counters: &Counters, listener: Option<&Listener>) {
-        counters.requests.fetch_add(1, Ordering::Relaxed);
-        if let Some(index) = OUTCOMES.iter().position(|word| *word == self.outcome.as_str()) {
-            counters.outcomes[index].fetch_add(1, Ordering::Relaxed);
-        }
+        counters.count(self.outcome);
         for exposure in &self.experiments {
             let tally = &exposure.experiment.tally;
             tally.count(exposure.variant, exposure.how, self.status, self.outcome, self.time);

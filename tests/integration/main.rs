@@ -55,6 +55,7 @@ mod readme;
 mod requests;
 mod serve;
 mod shadow;
+mod short_way;
 mod signed_urls;
 mod tests;
 mod trace;

@@ -132,6 +132,18 @@ fn bytes_go_both_ways_until_an_end_closes() {
     eventually("the origin's end closes", || (origin.open.load(SeqCst) == 0).then_some(()));
 }
 
+/// What goes through a tunnel is nobody's request, also where its answer would be at hand.
+#[test]
+fn a_request_inside_a_tunnel_is_no_request() {
+    let origin = Echo::start(SWITCHES);
+    let edge = edge(&origin.url, "");
+    let mut client = open(&edge);
+    hears(&mut client, "hello ");
+    let request = "GET /CHAT HTTP/1.1\r\nHOST: WWW.EXAMPLE.COM\r\n\r\n";
+    client.send(request.as_bytes());
+    hears(&mut client, request);
+}
+
 #[test]
 fn without_the_key_there_is_no_upgrade_and_no_byte_goes_on() {
     let origin = Origin::start(|_| Answer::cached("plain"));

@@ -77,6 +77,11 @@ impl AccessLogs {
         }
     }
 
+    /// Whether there is a log.
+    pub(crate) fn is_open(&self) -> bool {
+        self.current.load().is_some()
+    }
+
     /// Notes a request that has just arrived, if there is a log.
     pub(crate) fn note(&self, note: impl FnOnce() -> Note) -> Option<Logged> {
         self.current.load_full().map(|log| Logged { log, note: note() })

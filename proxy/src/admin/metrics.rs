@@ -69,6 +69,8 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn node(&self, page: &mut Page<'_>) -> fmt::Result {
+        let help = "Hits that were answered by the short way, without a record of their own";
+        page.counter("hits_at_hand", help, self.edge.counters.at_hand())?;
         let log = &self.edge.access_log.totals;
         page.counter("access_log_lines", "Lines of the access log that were written", log.written())?;
         let help = "Lines of the access log that were lost because it could not keep up or be written";

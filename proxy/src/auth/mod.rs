@@ -62,6 +62,11 @@ impl Admission {
         self.signers.is_some() || self.passwords.is_some() || self.tokens.is_some()
     }
 
+    /// Whether nothing is looked at and nobody counted.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_guarded() && self.rate.is_none()
+    }
+
     /// What viewers have to pass, for records.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: storing anything that was not stored before. HEAD never makes an answer to GET.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{StatusCode, response::Parts};
 
@@ -11,7 +11,7 @@ use super::{
     duties::{NOT_STORED, add_date},
     entry::Entry,
     fields::Fields,
-    freshness::{Freshness, initial_age},
+    freshness::{Freshness, Span, initial_age},
     policy::{self, Delimited},
 };
 
@@ -29,28 +29,28 @@ impl Cache {
         }
         let mut meta = stored.meta.clone();
         let mut headers = stored.meta.headers.to_map();
-        if conditional::describes(&head.headers, &headers, stored.body.length()) {
+        if conditional::describes(&head.headers, &headers, stored.length()) {
             conditional::merge(&mut headers, &head.headers);
             ask.policy.tags.strip(&mut headers);
             NOT_STORED.iter().for_each(|name| drop(headers.remove(name)));
             add_date(&mut headers, now);
             let facts = ask.facts();
-            let (seen, delimited) = ((head.status, &headers), Delimited::Length(stored.body.length()));
+            let (seen, delimited) = ((head.status, &headers), Delimited::Length(stored.length()));
             let exchange = facts.exchange(seen, delimited, sent_at, now, inner.max_object());
             let delay = exchange.delay;
             let Ok(plan) = policy::judge(&exchange) else { return inner.discard(key, stored) };
             plan.strip.iter().chain(&plan.unstored).for_each(|name| drop(headers.remove(name)));
             let age = initial_age(&head.headers, delay);
-            meta.freshness = Freshness { initial_age: age, ..plan.freshness };
+            meta.freshness = Freshness { initial_age: age.into(), ..plan.freshness };
             meta.lent = plan.lent;
             meta.received = now;
             let trailers = stored.meta.headers.trailers().unwrap_or_default();
             meta.headers = Fields::from(&headers).with_trailers(&trailers);
         } else {
-            meta.freshness.lifetime = Duration::ZERO;
-            meta.freshness.while_revalidating = Duration::ZERO;
+            meta.freshness.lifetime = Span::ZERO;
+            meta.freshness.while_revalidating = Span::ZERO;
         }
-        let renewed = Arc::new(Entry::new(meta, stored.body.clone(), inner.uptime(now)));
+        let renewed = Arc::new(Entry::new(meta, stored.body(), inner.uptime(now)));
         inner.store.renew(key, stored, Arc::clone(&renewed));
         if let Some(disk) = inner.disk.get() {
             disk.put(key, &renewed);

@@ -71,7 +71,7 @@ impl Meta {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) meta: Meta,
-    pub(crate) body: StoredBody,
+    body: StoredBody,
     /// Milliseconds of the cache's life at which it was last used.
     used: AtomicU64,
     /// The number of the last purge that it was held against.
@@ -83,6 +83,26 @@ impl Entry {
     pub(crate) fn new(meta: Meta, body: StoredBody, used: u64) -> Self {
         let checked = AtomicU64::new(meta.asked_at);
         Self { meta, body, used: AtomicU64::new(used), checked }
+    }
+
+    /// The body; its bytes are shared.
+    pub(crate) fn body(&self) -> StoredBody {
+        self.body.clone()
+    }
+
+    /// The body's file, if it is on disk and not in memory.
+    pub(crate) fn file(&self) -> Option<&Arc<FileBody>> {
+        self.body.file()
+    }
+
+    /// Length of the body in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.body.length()
+    }
+
+    /// Whether bytes of the body turned out to be lost.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.file().is_some_and(|file| file.is_damaged())
     }
 
     /// Up to which number no purge covers it.
@@ -98,8 +118,8 @@ impl Entry {
     /// The same response, expired at that age and held against all purges up to `number`.
     pub(crate) fn expired(&self, age: Duration, number: u64) -> Self {
         let mut meta = self.meta.clone();
-        meta.freshness.lifetime = meta.freshness.lifetime.min(age);
-        let expired = Self::new(meta, self.body.clone(), self.last_used());
+        meta.freshness.lifetime = meta.freshness.lifetime.min(age.into());
+        let expired = Self::new(meta, self.body(), self.last_used());
         expired.note_checked(number);
         expired
     }
@@ -155,11 +175,6 @@ impl StoredBody {
             Self::File(file) => Some(file),
             Self::Whole(_) | Self::Pieces(..) => None,
         }
-    }
-
-    /// Whether bytes of it turned out to be lost.
-    pub(crate) fn is_damaged(&self) -> bool {
-        self.file().is_some_and(|file| file.is_damaged())
     }
 
     /// All bytes that are in memory.

@@ -214,9 +214,7 @@ impl Cache {
     }
 
     fn fresh_hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Option<Served> {
-        if entry.body.is_damaged()
-            || ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh
-        {
+        if entry.is_damaged() || ask.control().judge(&entry.meta.freshness, entry.meta.resident(now)) != Suits::Fresh {
             return None;
         }
         super::point();
@@ -225,7 +223,7 @@ impl Cache {
 
     fn hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Served {
         entry.touch(self.inner.uptime(now));
-        serve(&entry.meta, Source::Stored(&entry.body), ask.wish(), now, Report::from_store(Outcome::Hit))
+        serve(&entry.meta, Source::Stored(&entry.body()), ask.wish(), now, Report::from_store(Outcome::Hit))
     }
 
     fn begin(&self, ask: &Ask<'_>, now: Now) -> Begin {
@@ -268,7 +266,7 @@ impl Cache {
             (Suits::Fresh, Some(entry)) => Some(self.hit(entry, ask, now)), // stored a moment ago
             (Suits::Tolerated, Some(entry)) => {
                 let report = Report { detail: Some("request-directive"), ..Report::from_store(Outcome::Stale) };
-                Some(serve(&entry.meta, Source::Stored(&entry.body), ask.wish(), now, report))
+                Some(serve(&entry.meta, Source::Stored(&entry.body()), ask.wish(), now, report))
             }
             (Suits::Stale, _) => found.stand_in(mark, ask, now),
             _ => None,
@@ -426,7 +424,7 @@ impl Found {
             |entry: &&Arc<Entry>| entry.meta.freshness.may_serve_while_revalidating(entry.meta.resident(now));
         let entry = self.entry.as_ref().filter(permitted)?;
         let report = Report { detail: Some("stale-revalidate"), ..Report::from_store(Outcome::Stale) };
-        Some(serve(&entry.meta, Source::Stored(&entry.body), ask.wish(), now, report))
+        Some(serve(&entry.meta, Source::Stored(&entry.body()), ask.wish(), now, report))
     }
 
     /// What the next answer will be negotiated by, as far as stored responses and running fills tell.
@@ -440,7 +438,7 @@ impl Found {
 fn stand_in(entry: &Entry, failure: Failure, ask: &Ask<'_>, now: Now) -> Option<Served> {
     let meta = &entry.meta;
     let permitted = meta.freshness.may_serve_on(failure, meta.resident(now));
-    permitted.then(|| serve(meta, Source::Stored(&entry.body), ask.wish(), now, stale_error_report()))
+    permitted.then(|| serve(meta, Source::Stored(&entry.body()), ask.wish(), now, stale_error_report()))
 }
 
 /// A body on its way that suits this request.
@@ -464,12 +462,16 @@ fn join(shared: &Shared, ask: &Ask<'_>, now: Now) -> Option<Served> {
     if !meta.variant.matches(ask.headers) || !meta.is_fresh(now) {
         return None;
     }
+    let body;
     let (source, outcome, forwarded) = match shared {
         Shared::Filling(filling) => {
             let source = Source::Filling(Some(filling.reader()?), filling.length());
             (source, filling.outcome, filling.forwarded)
         }
-        Shared::Confirmed(entry, outcome, forwarded) => (Source::Stored(&entry.body), *outcome, *forwarded),
+        Shared::Confirmed(entry, outcome, forwarded) => {
+            body = entry.body();
+            (Source::Stored(&body), *outcome, *forwarded)
+        }
         Shared::StandIn(..) => return None,
     };
     let report = Report { collapsed: true, ..Report::forwarded(outcome, forwarded) };

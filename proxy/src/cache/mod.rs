@@ -9,6 +9,7 @@
 //! Deliberately absent: HTTP versions, connections, functions, and configuration beyond [`CachePolicy`] and
 //! [`CacheLimits`].
 
+mod at_hand;
 mod buffer;
 mod cache_control;
 mod conditional;
@@ -60,7 +61,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::parts::Cut;
+pub(crate) use self::{at_hand::AtHand, fields::FieldName, parts::Cut};
 pub use self::{
     conditional::Validators,
     disk::DiskSettings,

@@ -58,7 +58,7 @@ impl Cache {
         let group = inner.store.group(key);
         let keep = ask.policy.rules.keep.unwrap_or(inner.limits.keep);
         let alive = |entry: &&Arc<Entry>| {
-            !entry.body.is_damaged()
+            !entry.is_damaged()
                 && inner.vet(key, entry) != Verdict::Gone
                 && entry.meta.freshness.is_kept(keep, entry.meta.resident(now))
         };

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cache_control::{CacheControl, MAX_SECONDS, Scope},
     date,
-    freshness::{Freshness, initial_age},
+    freshness::{Freshness, Span, initial_age},
     normalise::Normalise,
     rules::{Rules, SetCookie},
     tags::TagRules,
@@ -229,12 +229,12 @@ impl Plan {
     /// For an answer that is used once and not stored.
     pub(crate) fn expired() -> Self {
         let freshness = Freshness {
-            lifetime: Duration::ZERO,
-            initial_age: Duration::ZERO,
+            lifetime: Span::ZERO,
+            initial_age: Span::ZERO,
             always_validate: true,
-            while_revalidating: Duration::ZERO,
-            on_unreachable: Duration::ZERO,
-            on_5xx: Duration::ZERO,
+            while_revalidating: Span::ZERO,
+            on_unreachable: Span::ZERO,
+            on_5xx: Span::ZERO,
             never_stale: true,
         };
         Self { freshness, strip: Vec::new(), unstored: Vec::new(), lent: None }
@@ -281,12 +281,12 @@ pub(crate) fn judge(exchange: &Exchange<'_>) -> Result<Plan, NoStoreReason> {
     unstored.extend_from_slice(directives.no_cache.fields());
     let windows = stale_windows(directives, exchange);
     let freshness = Freshness {
-        lifetime,
-        initial_age: initial_age(exchange.headers, exchange.delay),
+        lifetime: lifetime.into(),
+        initial_age: initial_age(exchange.headers, exchange.delay).into(),
         always_validate: whole_no_cache,
-        while_revalidating: windows.while_revalidating,
-        on_unreachable: windows.on_unreachable,
-        on_5xx: windows.on_5xx,
+        while_revalidating: windows.while_revalidating.into(),
+        on_unreachable: windows.on_unreachable.into(),
+        on_5xx: windows.on_5xx.into(),
         never_stale: windows.never_stale,
     };
     Ok(Plan { freshness, strip, unstored, lent })

@@ -34,7 +34,7 @@ impl Inner {
             Box::pin(self.promote(disk, key, now)).await;
             chosen = self.chosen(ask);
         }
-        if let Some(file) = chosen.as_ref().and_then(|entry| entry.body.file()) {
+        if let Some(file) = chosen.as_ref().and_then(|entry| entry.file()) {
             Self::verify(file, ask).await;
         }
         chosen

@@ -69,7 +69,7 @@ impl RequestControl {
         let age = clocks.age(resident);
         let wanted = !self.no_cache
             && self.max_age.is_none_or(|most| age <= most)
-            && self.min_fresh.is_none_or(|least| clocks.lifetime >= age.saturating_add(least));
+            && self.min_fresh.is_none_or(|least| Duration::from(clocks.lifetime) >= age.saturating_add(least));
         if clocks.is_fresh(resident) {
             return if wanted { Suits::Fresh } else { Suits::Refused };
         }

@@ -196,6 +196,11 @@ impl Report {
     /// Our member of `Cache-Status`, to be appended behind those of other caches. `node` is this edge's name.
     #[must_use]
     pub fn cache_status(&self, node: &str) -> HeaderValue {
+        HeaderValue::try_from(self.member(node)).expect("tokens, digits and a filtered name are visible ASCII")
+    }
+
+    /// The same as text.
+    pub(crate) fn member(&self, node: &str) -> String {
         let mut text = String::with_capacity(64);
         push_name(&mut text, node);
         match self.forwarded {
@@ -218,7 +223,7 @@ impl Report {
             text.push_str("; detail=");
             text.push_str(detail);
         }
-        HeaderValue::try_from(text).expect("tokens, digits and a filtered name are visible ASCII")
+        text
     }
 }
 

@@ -84,7 +84,7 @@ impl Inner {
                 disk.remove(key, old);
             }
             disk.put(key, &judged);
-        } else if let (Some(file), Some(disk)) = (judged.body.file(), self.disk.get()) {
+        } else if let (Some(file), Some(disk)) = (judged.file(), self.disk.get()) {
             disk.abandon(file);
         }
         stored
@@ -94,11 +94,11 @@ impl Inner {
     pub(crate) fn tidy(&self, slot: &mut Slot, key: &Key, now: Now) {
         let number = self.purges.number();
         let Some(group) = self.store.group(key) else { return };
-        if group.entries().iter().all(|entry| entry.checked() == number && !entry.body.is_damaged()) {
+        if group.entries().iter().all(|entry| entry.checked() == number && !entry.is_damaged()) {
             return;
         }
         self.store.revise(slot, key, |entry| {
-            if entry.body.is_damaged() {
+            if entry.is_damaged() {
                 self.disk.get().inspect(|disk| disk.remove(key, entry));
                 return None;
             }

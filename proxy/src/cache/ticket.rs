@@ -300,7 +300,7 @@ impl FetchTicket {
         let Some(stale) = self.stale.as_ref().filter(permitted).map(Arc::clone) else { return Err(Box::new(self)) };
         let (inner, retry) = (self.lead.inner(), self.facts.rules.stale_retry);
         inner.marks.set_for(self.lead.key(), Mark::OriginFailed(failure), retry, now.mono);
-        let served = serve::serve(&stale.meta, Source::Stored(&stale.body), self.wish(), now, stale_error_report());
+        let served = serve::serve(&stale.meta, Source::Stored(&stale.body()), self.wish(), now, stale_error_report());
         drop(self.lead.publish(&Shared::StandIn(stale, failure)));
         Ok(served)
     }
@@ -418,7 +418,7 @@ impl FetchTicket {
         }
 
         let (result, detail) = if licensed {
-            (StoreResult::Stored { ttl: plan.freshness.lifetime }, plan.lent.map(Lent::as_str))
+            (StoreResult::Stored { ttl: plan.freshness.lifetime.into() }, plan.lent.map(Lent::as_str))
         } else {
             (StoreResult::NotStored(NoStoreReason::Purged), Some(NoStoreReason::Purged.as_str()))
         };
@@ -445,20 +445,20 @@ impl FetchTicket {
         let mut head = answer.head.clone();
         head.status = stale.meta.status;
         head.headers = merged;
-        let exchange = self.exchange(&head, Delimited::Length(stale.body.length()), answer.sent_at, now);
+        let exchange = self.exchange(&head, Delimited::Length(stale.length()), answer.sent_at, now);
         let age = initial_age(&answer.head.headers, exchange.delay);
         let verdict = policy::judge(&exchange).and_then(|plan| tags.clone().map(|_| plan));
         let plan = verdict.clone().unwrap_or_else(|_| Plan::expired());
         let mut meta = self.meta(head.status, head.headers, &plan, tags.unwrap_or_default(), now);
-        meta.freshness.initial_age = age;
+        meta.freshness.initial_age = age.into();
         meta.headers = meta.headers.with_trailers(&stale.meta.headers.trailers().unwrap_or_default());
         if verdict.is_ok() {
             self.renew_twins(stale, &renewing, &Plan { freshness: meta.freshness, ..plan.clone() }, now);
         }
-        let entry = Arc::new(Entry::new(meta, stale.body.clone(), inner.uptime(now)));
+        let entry = Arc::new(Entry::new(meta, stale.body(), inner.uptime(now)));
 
         let mut report = self.report(Outcome::Revalidated, StatusCode::NOT_MODIFIED);
-        let mut served = serve::serve(&entry.meta, Source::Stored(&entry.body), self.wish(), now, report);
+        let mut served = serve::serve(&entry.meta, Source::Stored(&entry.body()), self.wish(), now, report);
         let cookies = self.facts.cookies_forwarded && !shares_cookies;
         let own = plan.unstored.iter().chain(cookies.then_some(&header::SET_COOKIE));
         give_own(own, &answer.head.headers, &mut served.head.headers);
@@ -476,7 +476,7 @@ impl FetchTicket {
                 report.stored = licence.commit(entry, self.stale.as_ref());
                 report.detail = plan.lent.map(Lent::as_str);
                 if report.stored {
-                    StoreResult::Stored { ttl: plan.freshness.lifetime }
+                    StoreResult::Stored { ttl: plan.freshness.lifetime.into() }
                 } else {
                     StoreResult::NotStored(NoStoreReason::Purged)
                 }
@@ -513,7 +513,7 @@ impl FetchTicket {
             meta.headers = Fields::from(&headers).with_trailers(&trailers);
             (meta.freshness, meta.received) = (plan.freshness, now);
             meta.asked_at = self.lead.asked_at();
-            let renewed = Arc::new(Entry::new(meta, twin.body.clone(), inner.uptime(now)));
+            let renewed = Arc::new(Entry::new(meta, twin.body(), inner.uptime(now)));
             inner.store.renew(self.lead.key(), twin, renewed);
         }
     }
@@ -571,8 +571,8 @@ impl StandIn {
     /// The stale answer.
     #[must_use]
     pub fn serve(&self, now: Now) -> Served {
-        let source = Source::Stored(&self.entry.body);
-        serve::serve(&self.entry.meta, source, self.facts.wish(), now, stale_error_report())
+        let body = self.entry.body();
+        serve::serve(&self.entry.meta, Source::Stored(&body), self.facts.wish(), now, stale_error_report())
     }
 }
 

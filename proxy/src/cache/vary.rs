@@ -70,6 +70,11 @@ impl Variant {
         !self.named.is_empty()
     }
 
+    /// Whether it was by nothing but the codings that the viewer takes.
+    pub(crate) fn is_by_codings(&self) -> bool {
+        self.named.iter().all(|(name, _)| *name == header::ACCEPT_ENCODING)
+    }
+
     /// Bytes that the variant occupies.
     pub(crate) fn weight(&self) -> usize {
         self.named.iter().map(|(name, value)| name.as_str().len() + value.as_ref().map_or(0, Vec::len) + 64).sum()

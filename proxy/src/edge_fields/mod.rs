@@ -107,6 +107,11 @@ impl Asked {
         Self(asked.filter_map(|(rest, fact)| Some((format!("{prefix}{rest}").parse().ok()?, *fact))).collect())
     }
 
+    /// Whether they ask for none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `name` is one of them.
     #[must_use]
     pub fn has(&self, name: &HeaderName) -> bool {

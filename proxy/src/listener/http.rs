@@ -32,6 +32,7 @@ use super::bodies::{Delivery, Framing, InFlight, ViewerBody};
 use super::frames::MeteredFrames;
 use super::hints::{HintedStream, Hints};
 use super::io::ViewerSocket;
+use super::shortcut::Shortcut;
 use super::strict::{Found, Opened, StrictStream};
 use super::timeouts::{CloseReason, Pulse, Verdict};
 use super::{Answer, Connection, Handler, Limits, Reason, TlsInfo, hello, tls};
@@ -146,6 +147,8 @@ impl Server {
         let service = self.service(connection, &pulse, Some((hints.clone(), switched.clone())));
         let stream =
             StrictStream::new(stream, self.limits.head_bytes, Arc::clone(&found), Arc::clone(&switched.opened));
+        let (handler, connection) = (Arc::clone(&self.handler), Arc::clone(&service.connection));
+        let stream = Shortcut::new(stream, handler, connection, Arc::clone(&pulse), &self.limits);
         let stream = HintedStream::new(stream, hints);
         let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let ended = self.drive(connection, &pulse).await;

@@ -65,6 +65,9 @@ impl AsyncRead for ViewerSocket {
             let count = this.unread.len().min(buf.remaining());
             buf.put_slice(&this.unread[..count]);
             this.unread.advance(count);
+            if this.unread.is_empty() {
+                this.unread = Bytes::new(); // or its buffer would live as long as the connection
+            }
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();

@@ -16,6 +16,8 @@ mod hello;
 mod hints;
 mod http;
 mod io;
+mod plain;
+mod shortcut;
 mod slots;
 mod strict;
 #[cfg(test)]
@@ -28,11 +30,12 @@ use std::future::Future;
 use std::io as std_io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::{Request, Response};
+use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +43,7 @@ use crate::body::Body;
 
 pub use dev_identity::{DevIdentity, dev_identity};
 pub use hello::Fingerprints;
+pub use plain::Plain;
 pub use slots::{ConnectionSlots, Slot, SlotRefusal};
 pub use tls::{Identity, TlsIdentities, TlsLoadError};
 
@@ -96,15 +100,34 @@ pub struct Connection {
     pub scheme: Scheme,
     /// Present exactly when `scheme` is [`Scheme::Https`].
     pub tls: Option<TlsInfo>,
-    /// Whether a request has come on it.
-    pub used: Arc<AtomicBool>,
+    /// What has come on it.
+    pub used: Arc<Used>,
+}
+
+/// What has come on a connection so far.
+#[derive(Debug, Default)]
+pub struct Used {
+    /// A request.
+    requested: AtomicBool,
+    /// The id of the next request, if one was drawn for it already.
+    id: Mutex<Option<String>>,
 }
 
 impl Connection {
     /// Notes that a request has come; tells whether it is the first.
     #[must_use]
     pub fn begin_request(&self) -> bool {
-        !self.used.swap(true, Ordering::Relaxed)
+        !self.used.requested.swap(true, Ordering::Relaxed)
+    }
+
+    /// Keeps the id that was drawn for the request that comes next.
+    pub(crate) fn keep_id(&self, id: String) {
+        *self.used.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    /// The id that was drawn for this request, if one was.
+    pub(crate) fn take_id(&self) -> Option<String> {
+        self.used.id.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -117,6 +140,13 @@ pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     fn handle(&self, connection: Arc<Connection>, request: Request<Body>) -> Answer;
+
+    /// The answer to a request of the plainest kind, head and body as they go over the wire, if there is no need to wait for anything.
+    /// `None`: nothing has happened, and the request comes to [`Handler::handle`].
+    fn at_hand(&self, connection: &Arc<Connection>, request: &Plain<'_>) -> Option<(Vec<u8>, Bytes)> {
+        let _ = (connection, request);
+        None
+    }
 }
 
 /// The `[limits]` table, as far as connections are concerned (security.md 2.3).

@@ -161,6 +161,11 @@ impl Pulse {
         }
     }
 
+    /// Whether nothing is in flight, and nobody has asked the connection to close.
+    pub(crate) fn is_free(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0 && self.closing_since.load(Relaxed) == NEVER
+    }
+
     /// A request's head is complete.
     pub(crate) fn request_began(&self) {
         self.in_flight.fetch_add(1, Relaxed);

@@ -52,10 +52,15 @@ impl Tracing {
         (share.clamp(0.0, 1.0) * f64::from(ALL)).round() as u32
     }
 
+    /// Whether the request with this id is one to be recorded in full.
+    pub(crate) fn is_drawn(&self, id: &str) -> bool {
+        self.sample != 0 && self.keep != 0 && drawn(id) < self.sample
+    }
+
     /// The trace of the request with this id, if it is one to be recorded in full. The choice depends on the random id alone.
     #[must_use]
     pub fn begin(&self, id: &str) -> Option<Box<Trace>> {
-        if self.sample == 0 || self.keep == 0 || drawn(id) >= self.sample {
+        if !self.is_drawn(id) {
             return None;
         }
         Some(Box::new(Trace { bodies: self.bodies, ..Trace::default() }))
@@ -163,6 +168,11 @@ impl Records {
         }
         // Nobody may be there.
         let _ = self.followers.send(fresh);
+    }
+
+    /// Whether somebody follows every record.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.followers.receiver_count() > 0
     }
 
     fn keep(&self, fresh: Arc<Kept>, tracing: &Tracing) {

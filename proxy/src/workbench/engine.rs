@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -252,7 +252,7 @@ impl Play {
                 resumed: false,
                 fingerprints: None,
             }),
-            used: Arc::new(AtomicBool::new(false)),
+            used: Arc::default(),
         });
         let mut request = Request::new(body::empty());
         *request.method_mut() = entrance.method.clone();

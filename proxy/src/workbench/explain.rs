@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::Duration,
 };
 
@@ -180,7 +180,7 @@ impl Wanted {
             local: SocketAddr::from(([127, 0, 0, 1], 0)),
             scheme,
             tls: None,
-            used: Arc::new(AtomicBool::new(false)),
+            used: Arc::default(),
         };
         Ok((Arc::new(connection), request))
     }

@@ -201,8 +201,8 @@ impl Disk {
 
     /// Stores a response, some time soon. A small one is left out while too many wait.
     pub(crate) fn put(&self, key: &Key, entry: &Arc<Entry>) {
-        if entry.body.file().is_none() {
-            let length = entry.body.length();
+        if entry.file().is_none() {
+            let length = entry.length();
             let waiting = self.shared.queued.fetch_add(length, Ordering::Relaxed);
             if waiting + length > QUEUE || !self.is_writable() {
                 self.shared.queued.fetch_sub(length, Ordering::Relaxed);

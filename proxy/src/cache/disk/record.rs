@@ -111,7 +111,7 @@ pub(super) fn decode(text: &[u8], now: Now) -> Option<Record> {
     let wall = UNIX_EPOCH.checked_add(Duration::from_millis(raw.received))?;
     let mut freshness = raw.freshness;
     let passed = now.wall.duration_since(wall).unwrap_or_default();
-    freshness.initial_age = freshness.initial_age.saturating_add(passed);
+    freshness.initial_age = Duration::from(freshness.initial_age).saturating_add(passed).into();
     let meta = Meta {
         status: StatusCode::from_u16(raw.status).ok()?,
         headers: Fields::from(&headers).with_trailers(&trailers),
@@ -139,8 +139,9 @@ pub(super) fn moved(text: &[u8], body: Stored) -> Option<Vec<u8>> {
 pub(super) fn expired(text: &[u8], at: SystemTime) -> Option<Vec<u8>> {
     reencode(text, |raw| {
         let received = UNIX_EPOCH + Duration::from_millis(raw.received);
-        let age = raw.freshness.initial_age.saturating_add(at.duration_since(received).unwrap_or_default());
-        raw.freshness.lifetime = raw.freshness.lifetime.min(age);
+        let age =
+            Duration::from(raw.freshness.initial_age).saturating_add(at.duration_since(received).unwrap_or_default());
+        raw.freshness.lifetime = raw.freshness.lifetime.min(age.into());
     })
 }
 

@@ -134,8 +134,8 @@ impl Writer {
         let works = self.shared.loaded.load(Ordering::Acquire);
         match op {
             Op::Put(key, entry) => {
-                if entry.body.file().is_none() {
-                    self.shared.queued.fetch_sub(entry.body.length(), Ordering::Relaxed);
+                if entry.file().is_none() {
+                    self.shared.queued.fetch_sub(entry.length(), Ordering::Relaxed);
                 }
                 let put = if works { self.put(&key, &entry) } else { Err(io::Error::other("the index is off")) };
                 if let Err(error) = put {
@@ -174,18 +174,18 @@ impl Writer {
         }
         let id = shared.id(key, &entry.meta.variant).ok_or_else(|| io::Error::other("the index is off"))?;
         let known = lock(&shared.map).get(id).map(|held| held.body.clone());
-        let body = match entry.body.file() {
+        let body = match entry.file() {
             Some(file) => {
                 file.belongs_to(key);
                 Stored { place: Place::File(file.id()), length: file.length(), sums: file.sums().to_vec() }
             }
-            None => self.write(&entry.body.to_vec(), known.as_ref())?,
+            None => self.write(&entry.body().to_vec(), known.as_ref())?,
         };
         let text = record::encode(key.bytes(), body.clone(), &entry.meta);
         let text = text.ok_or_else(|| io::Error::other("the head cannot be written"))?;
         if known.as_ref() != Some(&body) {
             self.remove(id);
-            lock(&shared.map).add(id, body, entry.body.file());
+            lock(&shared.map).add(id, body, entry.file());
         }
         self.changes.insert(id, Some(text));
         Ok(())
@@ -237,7 +237,7 @@ impl Writer {
 
     /// Lets go of a body in a file that is not stored after all.
     fn drop_body(&self, key: &Key, entry: &Entry) {
-        let Some(file) = entry.body.file() else { return };
+        let Some(file) = entry.file() else { return };
         if !lock(&self.shared.map).has_file(file.id()) {
             self.forget(key, file.id());
             self.shared.folder.remove(file.id(), file.length());
@@ -247,7 +247,7 @@ impl Writer {
     /// Takes the responses whose body is in a file out of memory, so that its bytes are free when its name is.
     fn forget(&self, key: &Key, file: FileId) {
         if let Some(inner) = self.shared.inner.upgrade() {
-            inner.forget(key, |entry| entry.body.file().is_some_and(|body| body.id() == file));
+            inner.forget(key, |entry| entry.file().is_some_and(|body| body.id() == file));
         }
     }
 

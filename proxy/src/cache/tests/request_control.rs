@@ -1,15 +1,16 @@
 //! Tests of `request_control`.
 
 use super::*;
+use crate::cache::freshness::Span;
 
 fn clocks(lifetime: u64, never_stale: bool) -> Freshness {
     Freshness {
-        lifetime: Duration::from_secs(lifetime),
-        initial_age: Duration::ZERO,
+        lifetime: Duration::from_secs(lifetime).into(),
+        initial_age: Span::ZERO,
         always_validate: false,
-        while_revalidating: Duration::ZERO,
-        on_unreachable: Duration::ZERO,
-        on_5xx: Duration::ZERO,
+        while_revalidating: Span::ZERO,
+        on_unreachable: Span::ZERO,
+        on_5xx: Span::ZERO,
         never_stale,
     }
 }

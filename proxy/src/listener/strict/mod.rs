@@ -48,6 +48,11 @@ impl<S> StrictStream<S> {
         Self { stream, scanner: Scanner::new(head_bytes), found, rest: None, opened }
     }
 
+    /// Whether every byte so far belonged to a request that is over, and another may follow.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.rest.is_none() && !self.opened.load(Relaxed) && self.scanner.is_between_requests()
+    }
+
     fn refuse(&mut self, buffer: &mut ReadBuf<'_>) {
         let Some(rest) = &mut self.rest else { return };
         let now = rest.len().min(buffer.remaining());

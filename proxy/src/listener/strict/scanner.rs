@@ -115,6 +115,11 @@ impl Scanner {
         Self { place: Place::Start { blank: false }, head: Head::default(), line: Vec::new(), longest }
     }
 
+    /// Whether every byte so far belonged to a request that is over.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.place == Place::Start { blank: false } && self.line.is_empty()
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors

@@ -1,0 +1,132 @@
+//! The short way of the plainest requests: those that a fresh response in memory answers, where no function, rule about viewers or experiment
+//! has a say.
+//!
+//! [`answer`] takes the same decisions as `Edge::serve` and `lifecycle::run`, by the same functions, and writes head and body as they go over the
+//! wire. It is asked first; at the first thing that it does not know it gives up, and the request goes the ordinary way
+//! as if nothing had been. Invariant: the answer is the one that the ordinary way gives, counted the same; a property
+//! test sends random requests both ways. Deliberately absent: whatever has to be waited for, access log, records in full.
+
+use crate::{
+    access::{self, Access},
+    cache::{AtHand, Selection},
+    deliver,
+    edge::Edge,
+    edge_fields,
+    gate::{self, Host, Received},
+    invalidate::key,
+    lifecycle,
+    listener::{Connection, Plain},
+    site::{Behavior, Site},
+};
+use bytes::Bytes;
+use edgehook_contract::TARGET_LIMIT;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use std::{io::Write as _, sync::Arc};
+
+/// Room for a head; longer ones make it grow.
+const HEAD: usize = 640;
+
+/// The answer to `request`, if it is at hand.
+pub(crate) fn answer(edge: &Edge, connection: &Arc<Connection>, request: &Plain<'_>) -> Option<(Vec<u8>, Bytes)> {
+    if edge.watches_everything() {
+        return None;
+    }
+    let site = &*edge.current();
+    if site.dev || !site.experiments.is_empty() || site.header_prefix != edge_fields::PREFIX {
+        return None;
+    }
+    let now = site.world.now();
+    let mut received = received(connection, request)?;
+    let behavior = site.behavior(&received).ok()?;
+    if !is_simple(&behavior) {
+        return None;
+    }
+    let Access::Granted = access::authorize(site, &behavior, &received).ok()? else { return None };
+    lifecycle::substitute_root(site, &mut received);
+    behavior.policy.normalise.fields(&mut received.headers);
+    let rules = &behavior.policy.rules;
+    let key = key(&site.cache, &behavior, &received, &[]).key;
+    let found = site.cache.at_hand(&key, &received.headers, rules, now)?;
+    let id = site.world.request_id();
+    if site.tracing.is_drawn(&id) {
+        connection.keep_id(id);
+        return None;
+    }
+    let mut head = Vec::with_capacity(HEAD);
+    head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    write_head(&mut head, site, &id, &found, found.fields(rules));
+    let _first = connection.begin_request();
+    edge.count_hit(site, &behavior, StatusCode::OK, now.mono.elapsed());
+    Some((head, found.body))
+}
+
+/// The request as the gate would have it, but for fields that nobody is going to look at.
+fn received(connection: &Connection, request: &Plain<'_>) -> Option<Received> {
+    let path = gate::canonical_path(request.path).ok()?;
+    if path.len() + request.query.map_or(0, str::len) >= TARGET_LIMIT {
+        return None;
+    }
+    let mut headers = HeaderMap::new();
+    if let Some(codings) = request.codings {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_str(codings).ok()?);
+    }
+    Some(Received {
+        method: Method::GET,
+        scheme: connection.scheme,
+        host: Host::parse(request.host)?,
+        path,
+        query: request.query.map(str::to_owned),
+        headers,
+        viewer: connection.peer.ip().to_canonical(),
+        version: Version::HTTP_11,
+        interim: None,
+        has_body: false,
+        websocket: false,
+    })
+}
+
+/// Whether nothing of this behavior looks at more of a request than its address.
+fn is_simple(behavior: &Behavior) -> bool {
+    let Behavior { policy, admission, .. } = behavior;
+    behavior.viewer_request.is_none()
+        && behavior.viewer_response.is_none()
+        && behavior.response_headers.is_none()
+        && behavior.asked.is_empty()
+        && admission.is_open()
+        && !policy.is_disabled()
+        && policy.headers == Selection::None
+        && policy.cookies == Selection::None
+}
+
+/// Writes the fields of the answer and the empty line.
+fn write_head<'a>(
+    head: &mut Vec<u8>,
+    site: &Site,
+    id: &str,
+    found: &AtHand,
+    stored: impl Iterator<Item = (crate::cache::FieldName<'a>, &'a [u8])>,
+) {
+    for (name, value) in stored {
+        let name = name.as_str();
+        if !deliver::replaces(site, name) {
+            field(head, name, value);
+        }
+    }
+    // Writing into a Vec cannot fail.
+    let _ = write!(head, "Age: {}\r\nContent-Length: {}\r\n", found.report.age.as_secs(), found.body.len());
+    deliver::write_marks(head, site, id, &found.report, field);
+    head.extend_from_slice(b"\r\n");
+}
+
+/// Writes a field, its name in the case that HTTP/1 answers have here.
+fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    let mut before = b'-';
+    head.extend(name.bytes().map(|byte| {
+        let byte = if before == b'-' { byte.to_ascii_uppercase() } else { byte };
+        before = byte;
+        byte
+    }));
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
