@@ -9,13 +9,14 @@
 use crate::{
     access::{self, Access},
     cache::{AtHand, Selection},
+    debug::Debug,
     deliver,
     edge::Edge,
     edge_fields,
     gate::{self, Host, Received},
     invalidate::key,
     lifecycle,
-    listener::{Connection, Plain},
+    listener::{Connection, Plain, has_no_effect},
     site::{Behavior, Site},
 };
 use bytes::Bytes;
@@ -32,6 +33,10 @@ pub(crate) fn answer(edge: &Edge, connection: &Arc<Connection>, request: &Plain<
         return None;
     }
     let site = &*edge.current();
+    let asks = |debug: &Debug| has_no_effect(debug.header().as_str().as_bytes());
+    if site.debug.as_ref().is_some_and(asks) {
+        return None;
+    }
     if site.dev || !site.experiments.is_empty() || site.header_prefix != edge_fields::PREFIX {
         return None;
     }

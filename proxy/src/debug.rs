@@ -40,6 +40,11 @@ impl Debug {
         Some(Self { header, secret: secret.as_bytes().to_owned() })
     }
 
+    /// The header.
+    pub(crate) fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
     /// Whether these headers ask for it; they no longer do afterwards.
     pub fn take(&self, headers: &mut HeaderMap) -> bool {
         let sent: Vec<HeaderValue> = headers.get_all(&self.header).iter().cloned().collect();

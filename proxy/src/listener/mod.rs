@@ -44,6 +44,7 @@ use crate::body::Body;
 pub use dev_identity::{DevIdentity, dev_identity};
 pub use hello::Fingerprints;
 pub use plain::Plain;
+pub(crate) use plain::has_no_effect;
 pub use slots::{ConnectionSlots, Slot, SlotRefusal};
 pub use tls::{Identity, TlsIdentities, TlsLoadError};
 

@@ -76,7 +76,8 @@ fn in_target(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/.-_~%!$&'()*+,;=:@?".contains(byte)
 }
 
-fn has_no_effect(name: &[u8]) -> bool {
+/// Whether a field of this name is let through.
+pub(crate) fn has_no_effect(name: &[u8]) -> bool {
     let prefix = name.get(..OF_NO_EFFECT_PREFIX.len());
     prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(OF_NO_EFFECT_PREFIX) && !name.contains(&b'_'))
         || OF_NO_EFFECT.iter().any(|known| known.len() == name.len() && known.eq_ignore_ascii_case(name))
