@@ -12,6 +12,9 @@ use std::{
 /// What may be left out of a path, in the order of Node's search.
 const ENDINGS: [&str; 5] = ["", ".js", ".json", ".mjs", ".cjs"];
 
+/// Where packages lie in a layer, in the order of Lambda's search (lambda-edge.md 6.3); the version is that of `AWS_EXECUTION_ENV`.
+const IN_LAYERS: [&str; 3] = ["nodejs/node22/node_modules", "nodejs/node_modules", "node_modules"];
+
 /// Who asks for a module: packages may have different files for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -80,10 +83,7 @@ impl Packages {
         let rest = specifier.strip_prefix(&name)?.trim_start_matches('/');
         let base = base.canonicalize().ok()?;
         let above = base.ancestors().take_while(|folder| folder.starts_with(&self.folder));
-        let of_layers = self
-            .layers
-            .iter()
-            .flat_map(|layer| ["nodejs/node_modules", "node_modules"].map(|folder| layer.join(folder)));
+        let of_layers = self.layers.iter().flat_map(|layer| IN_LAYERS.map(|folder| layer.join(folder)));
         above
             .map(|folder| folder.join("node_modules"))
             .chain(of_layers)

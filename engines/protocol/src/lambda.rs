@@ -100,6 +100,10 @@ impl Function {
             ("AWS_LAMBDA_LOG_GROUP_NAME", &self.log_group),
             ("AWS_LAMBDA_LOG_STREAM_NAME", &self.log_stream),
             ("LAMBDA_TASK_ROOT", &self.root),
+            ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+            ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+            // Where nobody listens, unless its owner runs one there: what is sent is lost, as it is without sampling.
+            ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),
         ];
         let standard = standard.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let tmp = (!self.tmp.is_empty()).then(|| ("TMPDIR".to_owned(), "/tmp".to_owned()));

@@ -129,9 +129,8 @@ fn variables(function: &Function, api: SocketAddr, temporary: &Path) -> Vec<(Str
     let defaults = [
         ("PATH", list(vec![PATH.to_owned()], &["bin"])),
         ("LD_LIBRARY_PATH", list(vec![root.clone(), format!("{root}/lib")], &["lib"])),
-        ("NODE_PATH", list(Vec::new(), &["nodejs/node_modules", "node_modules"])),
+        ("NODE_PATH", list(Vec::new(), &["nodejs/node22/node_modules", "nodejs/node_modules", "node_modules"])),
         ("PYTHONPATH", list(Vec::new(), &["python"])),
-        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
     ];
     for (name, value) in defaults {
         if !value.is_empty() && !variables.iter().any(|(known, _)| known == name) {
