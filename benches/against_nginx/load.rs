@@ -14,6 +14,8 @@ pub(crate) struct Asked {
     pub(crate) connections: usize,
     /// In all.
     pub(crate) requests: usize,
+    /// Fields that each has besides, every line with its end.
+    pub(crate) fields: &'static str,
 }
 
 /// Asks for everything, checks every answer's length and status, and says how long that took.
@@ -21,7 +23,12 @@ pub(crate) fn run(address: SocketAddr, asked: &Asked) -> Duration {
     let requests: Vec<Vec<u8>> = asked
         .paths
         .iter()
-        .map(|path| format!("GET {path} HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"))
+        .map(|path| {
+            format!(
+                "GET {path} HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: bench\r\nAccept: */*\r\n{}\r\n",
+                asked.fields
+            )
+        })
         .map(String::into_bytes)
         .collect();
     let sizes: Vec<usize> = asked.paths.iter().map(|path| super::servers::size(path)).collect();

@@ -37,16 +37,16 @@ fn main() {
         Work {
             name: "small",
             goal: "CPU <= 0.6 x nginx",
-            asked: Asked { paths: small, connections: 64, requests: 60_000 },
+            asked: Asked { paths: small, connections: 64, requests: 60_000, fields: "" },
         },
         Work {
             name: "disk",
             goal: "throughput >= 0.8 x nginx",
-            asked: Asked { paths: large, connections: 16, requests: 2_000 },
+            asked: Asked { paths: large, connections: 16, requests: 2_000, fields: "" },
         },
     ];
     for work in works.iter().filter(|work| chosen.is_empty() || chosen.iter().any(|name| name == work.name)) {
-        let servers = [Server::edgehook(&origin), Server::nginx(&origin)];
+        let servers = [Server::edgehook(&origin, ""), Server::nginx(&origin)];
         compare(work, &servers);
     }
 }
@@ -63,7 +63,8 @@ struct Turn {
 fn compare(work: &Work, servers: &[Server; 2]) {
     for server in servers {
         // Everything into the cache, and in the disk's case out of memory into files.
-        let fill = Asked { paths: work.asked.paths.clone(), connections: 1, requests: work.asked.paths.len() * 3 };
+        let fill =
+            Asked { paths: work.asked.paths.clone(), connections: 1, requests: work.asked.paths.len() * 3, fields: "" };
         load::run(server.address, &fill);
     }
     let mut turns: [Vec<Turn>; 2] = [Vec::new(), Vec::new()];

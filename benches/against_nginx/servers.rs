@@ -61,13 +61,13 @@ pub(crate) fn has_nginx() -> bool {
 }
 
 impl Server {
-    /// The executable of this build, or the one that the environment names.
-    pub(crate) fn edgehook(origin: &Origin) -> Self {
+    /// The executable of this build, or the one that the environment names, with `tables` in its configuration besides.
+    pub(crate) fn edgehook(origin: &Origin, tables: &str) -> Self {
         let folder = tempfile::tempdir().expect("there is room");
         let config = format!(
             "version = 1\n[server]\nlisten = [\"http://127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n\
              [cache.disk]\npath = \"store\"\nsize = \"1GiB\"\n[origin.app]\nurl = \"http://{}\"\n\
-             [[behavior]]\npath = \"*\"\norigin = \"app\"\n",
+             {tables}\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n",
             origin.0
         );
         fs::write(folder.path().join("edge.toml"), config).expect("there is room");
