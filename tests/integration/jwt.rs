@@ -48,14 +48,14 @@ fn inspect_explains_step_by_step() {
     };
     let inspect = |token: &str, at: &str| run(folder.path(), &["inspect", token, "--at", at], "");
     let good = token(&|_| {});
-    let accepted = "authorizer staff\n  ✓ form      \n  ✓ key        kid none\n  ✓ algorithm  \"HS256\"\n  ✓ signature \n  ✓ type       \"JWT\"\n  ✓ claims    \n  ✓ times      exp in 400s, iat 600s ago\n  ✓ issuer     \"https://issuer\"\n  ✓ audience   \"edge\"\n  ✓ required  \n  ✓ scopes    \naccepted";
+    let accepted = "authorizer staff\n  ✓ form\n  ✓ key        kid none\n  ✓ algorithm  \"HS256\"\n  ✓ signature\n  ✓ type       \"JWT\"\n  ✓ claims\n  ✓ times      exp in 400s, iat 600s ago\n  ✓ issuer     \"https://issuer\"\n  ✓ audience   \"edge\"\n  ✓ required\n  ✓ scopes\naccepted";
     assert_eq!(inspect(&good, "1600"), (0, accepted.replace("400s", "6m").replace("600s", "10m")));
     for (token, at, step) in [
-        (good.as_str(), "9999", "  ✗ times      `exp` has passed exp 2h ago, iat 2h ago\nrefused"),
+        (good.as_str(), "9999", "  ✗ times      `exp` has passed; exp 2h ago, iat 2h ago\nrefused"),
         (&good[..good.len() - 1], "1600", "  ✗ form       a part is not base64url without padding"),
         (&good.replacen('.', ".x", 1), "1600", "  ✗ signature  the signature is not the key's"),
-        (&token(&|claims| claims["aud"] = json!(5)), "1600", "  ✗ audience   `aud` has the wrong type 5"),
-        (&token(&|claims| claims["iss"] = json!("x")), "1600", "  ✗ issuer     `iss` is not an accepted issuer \"x\""),
+        (&token(&|claims| claims["aud"] = json!(5)), "1600", "  ✗ audience   `aud` has the wrong type; 5"),
+        (&token(&|claims| claims["iss"] = json!("x")), "1600", "  ✗ issuer     `iss` is not an accepted issuer; \"x\""),
         (&token(&|claims| claims["scope"] = json!("x")), "1600", "  ✗ scopes     a required scope is missing\nrefused"),
         (&token(&|claims| claims["exp"] = json!("x")), "1600", "  ✗ times      `exp` has the wrong type"),
         ("a.b", "1600", "  ✗ form       not three parts with dots between them\nrefused"),
@@ -76,7 +76,7 @@ fn inspect_fetches_key_sets() {
     let with = |kid: &str| run(folder.path(), &["inspect", &token("ES256", Some(kid), &claims, "")], "");
     assert_eq!(with("k1").0, 0);
     let (code, text) = with("k3");
-    assert!(code == 1 && text.contains("✗ key        no key has the id in `kid` kid \"k3\""), "{text}");
+    assert!(code == 1 && text.contains("✗ key        no key has the id in `kid`; kid \"k3\""), "{text}");
     server.answer(|| Answer::new(500, &[], ""));
     assert_eq!(with("k1").0, 0, "the set is kept on disk");
 }

@@ -61,3 +61,4 @@ mod tests;
 mod trace;
 mod trailers;
 mod tunnels;
+mod verbs;

@@ -211,7 +211,9 @@ fn configuration(file: &Path) -> Chapter {
             }
         }
         Err(problems) => {
-            let why = format!("{} errors; `edgehook check` shows them", problems.error_count());
+            let count = problems.error_count();
+            let plural = if count == 1 { "" } else { "s" };
+            let why = format!("{count} error{plural}; `edgehook check` shows them");
             findings.push((file.display().to_string(), Finding::Broken(why)));
         }
     }

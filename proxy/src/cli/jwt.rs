@@ -156,11 +156,13 @@ fn steps(token: &str, verdict: Result<(), AuthProblem>, now: u64) -> Vec<Taken> 
 fn report(authorizer: &Authorizer, steps: &[Taken]) -> String {
     let mut text = format!("authorizer {}\n", authorizer.name);
     for (step, detail, problem) in steps {
-        // Writing into a String cannot fail.
-        let _ = match problem {
-            Some(problem) => writeln!(text, "  ✗ {:<10} {problem}{detail}", step.as_str()),
-            None => writeln!(text, "  ✓ {:<10}{detail}", step.as_str()),
+        let line = match problem {
+            Some(problem) if detail.is_empty() => format!("  ✗ {:<10} {problem}", step.as_str()),
+            Some(problem) => format!("  ✗ {:<10} {problem};{detail}", step.as_str()),
+            None => format!("  ✓ {:<10}{detail}", step.as_str()),
         };
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = writeln!(text, "{}", verdict(steps));
     text
