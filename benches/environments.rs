@@ -289,19 +289,17 @@ async fn memory(bench: &Bench, event: &[u8]) {
 }
 
 fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let scratch = folder.path().join("scratch");
-    fs::create_dir(&scratch).unwrap();
-    // Before there is a second thread.
-    let again = std::env::var_os("TMPDIR").as_deref() != Some(scratch.as_os_str())
-        && std::env::var_os("EDGEHOOK_BENCH").is_none();
-    if again {
+    // The folder for temporary files has to be another one before there is a second thread.
+    let Some(scratch) = std::env::var_os("EDGEHOOK_BENCH") else {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = folder.path().join("scratch");
+        fs::create_dir(&scratch).unwrap();
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
         command.args(std::env::args_os().skip(1)).env("TMPDIR", &scratch).env("EDGEHOOK_BENCH", &scratch);
         assert!(command.status().unwrap().success());
         return;
-    }
-    let scratch = PathBuf::from(std::env::var_os("EDGEHOOK_BENCH").unwrap());
+    };
+    let scratch = PathBuf::from(scratch);
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let code = scratch.with_file_name("code");
     fs::create_dir_all(&code).unwrap();

@@ -62,6 +62,7 @@ impl Edge {
     /// Serves `site` from now on. Requests under way end under the one that they began with.
     pub fn swap(&self, site: Arc<Site>) {
         self.site.store(site);
+        self.current().cache.forget_failures();
         self.loads.applied();
     }
 

@@ -156,11 +156,11 @@ impl Fetch {
             let payload = (body::empty(), BodyLength::None);
             let exchanged = match self.attempt(request, keyed, extent, &prepare, payload, record).await {
                 Ok(exchanged) => exchanged,
-                Err(fault) => return failed(*ticket, fault, self.site.world.now()),
+                Err(fault) => return self.failed(*ticket, fault),
             };
             if exchanged.answer.head.status == StatusCode::NOT_MODIFIED && !ticket.is_conditional(&request.headers) {
                 let error = OriginError::BadResponse("a 304 to a request without condition".to_owned());
-                return failed(*ticket, error.into(), self.site.world.now());
+                return self.failed(*ticket, error.into());
             }
             let down = matches!(exchanged.answer.head.status.as_u16(), 500 | 502..=504);
             if down {
@@ -193,6 +193,28 @@ impl Fetch {
                 }
             }
         }
+    }
+
+    /// A stale answer where the origin failed and there is one; else the fault, also for those who waited and, for a while, those who come later.
+    fn failed(&self, ticket: FetchTicket, fault: Fault) -> Result<Answer, Fault> {
+        let now = self.site.world.now();
+        let ticket = if matches!(fault, Fault::Origin(_)) {
+            match ticket.stale_if_error(Failure::Unreachable, now) {
+                Ok(served) => return Ok(served.into()),
+                Err(again) => *again,
+            }
+        } else {
+            ticket
+        };
+        let fault = match fault {
+            Fault::Origin(error) if ticket.forbids_stale() => Fault::Unvalidated(error),
+            other => other,
+        };
+        let cause: Cause = Arc::new(fault.clone());
+        // Who develops starts the origin a moment later. What a function did wrong is no failure of the origin.
+        let of_origin = matches!(fault, Fault::Origin(_) | Fault::Unvalidated(_)) && !self.site.dev;
+        ticket.fail(&cause, of_origin.then(|| fault.status()), now);
+        Err(fault)
     }
 
     /// How the rest of a body that breaks off is asked for.
@@ -555,25 +577,6 @@ impl Chosen {
         };
         Ok(Self { name, origin, path_prefix, description: chosen })
     }
-}
-
-/// A stale answer where the origin failed and there is one; else the fault, also for those who waited.
-fn failed(ticket: FetchTicket, fault: Fault, now: Now) -> Result<Answer, Fault> {
-    let ticket = if matches!(fault, Fault::Origin(_)) {
-        match ticket.stale_if_error(Failure::Unreachable, now) {
-            Ok(served) => return Ok(served.into()),
-            Err(again) => *again,
-        }
-    } else {
-        ticket
-    };
-    let fault = match fault {
-        Fault::Origin(error) if ticket.forbids_stale() => Fault::Unvalidated(error),
-        other => other,
-    };
-    let cause: Cause = Arc::new(fault.clone());
-    ticket.fail(&cause);
-    Err(fault)
 }
 
 /// An answer that an origin-request function made counts as the origin's.

@@ -143,6 +143,12 @@ impl Lead {
         Self { inner, flight, armed: true }
     }
 
+    /// Whether nobody tries again if this one fails.
+    pub(crate) fn is_last_try(&self) -> bool {
+        let failed_once = lock(&self.flight.state).failed_once;
+        failed_once || !self.has_followers()
+    }
+
     /// Whether others wait for what this one brings.
     pub(crate) fn has_followers(&self) -> bool {
         self.flight.has_waiters()

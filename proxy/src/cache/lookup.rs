@@ -293,6 +293,10 @@ impl Cache {
             }
             return Begin::Done(Lookup::Hit(Box::new(served)));
         }
+        let failed = self.inner.failures.of(key, found.purges, now.mono).filter(|_| !ask.control().no_cache);
+        if let Some((cause, _)) = failed {
+            return Begin::Done(Lookup::Failed(cause));
+        }
         let personal = ask.control().no_store || (ask.is_conditional() && found.entry.is_none());
         let together = ask.is_collapsible() && !personal && !matches!(mark, Some(Mark::HitForMiss | Mark::Oversize));
         if together {

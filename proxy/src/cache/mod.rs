@@ -4,7 +4,7 @@
 //! [`FetchTicket`] and [`settle`](FetchTicket::settle) it, or fetch past the cache for a [`BypassReason`]. One file per
 //! concept: `key`, `cache_control`, `request_control`, `targeted`, `date`, `vary`, `conditional`, `range` read messages;
 //! `normalise` evens requests out, `search` knows which parameters make no difference;
-//! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks` keep; `tags`, `purge`, `sweep` forget;
+//! `rules`, `policy` and `freshness` decide and are pure; `entry`, `store`, `marks`, `failures` keep; `tags`, `purge`, `sweep` forget;
 //! `flight`, `buffer`, `fill` share running fetches; `serve`, `parts`, `ticket`, `described`, `status` make answers.
 //! Deliberately absent: HTTP versions, connections, functions, and configuration beyond [`CachePolicy`] and
 //! [`CacheLimits`].
@@ -18,6 +18,7 @@ mod described;
 mod disk;
 mod duties;
 mod entry;
+mod failures;
 mod fields;
 mod fill;
 mod flight;
@@ -84,6 +85,7 @@ pub use self::{
 };
 use self::{
     disk::Disk,
+    failures::Failures,
     marks::{Marks, Overflows},
     purge::Purges,
     search::Searches,
@@ -138,6 +140,7 @@ pub(crate) struct Inner {
     store: Store,
     marks: Marks,
     overflows: Overflows,
+    failures: Failures,
     purges: Purges,
     searches: Searches,
     disk: OnceLock<Disk>,
@@ -174,6 +177,7 @@ impl Cache {
             store: Store::new(limits.memory, limits.largest_in_memory()),
             marks: Marks::new(),
             overflows: Overflows::new(),
+            failures: Failures::new(),
             purges: Purges::default(),
             searches: Searches::default(),
             disk: OnceLock::new(),
@@ -192,6 +196,7 @@ impl Cache {
     pub fn invalidate(&self, key: &Key) -> usize {
         // In this order: whoever looks on disk from now on finds nothing, and what was found before is not kept.
         self.inner.disk.get().inspect(|disk| disk.invalidate(key));
+        self.inner.failures.clear_all();
         self.inner.store.invalidate(key)
     }
 
@@ -202,6 +207,11 @@ impl Cache {
             drop(self.purge(&order, Now::read()));
         }
         self.inner.store.clear()
+    }
+
+    /// Has the origin asked again wherever it failed a moment ago: it may be another one now.
+    pub(crate) fn forget_failures(&self) {
+        self.inner.failures.clear_all();
     }
 
     /// Bytes in use, as of the last time that the store was put in order.

@@ -9,7 +9,7 @@ use super::{
     Ask, BypassReason, Cache, Now, entry::Entry, marks::Mark, purge::Verdict, request_control::Suits,
     ticket::MissReason,
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use std::{sync::Arc, time::Duration};
 
 /// What would become of a request.
@@ -23,6 +23,8 @@ pub enum Peeked {
     Miss(MissReason, Option<Stored>),
     /// The origin would be asked past the cache.
     Bypass(BypassReason),
+    /// The origin failed a moment ago, and its failure, of this status, stands.
+    Failed(StatusCode),
     /// The request wants what is stored and nothing else, and nothing is.
     NotCached,
 }
@@ -93,6 +95,10 @@ impl Cache {
         }
         if let Some(reason) = ask.needs_complete() {
             return Peeked::Bypass(reason);
+        }
+        let failed = inner.failures.of(key, inner.purges.number(), now.mono).filter(|_| !control.no_cache);
+        if let Some((_, status)) = failed {
+            return Peeked::Failed(status);
         }
         let reason = match (&group, entry) {
             (None, _) => MissReason::UriMiss,

@@ -252,6 +252,7 @@ impl FetchTicket {
     /// Judges the origin's answer and stores it if it may be stored. Needs a tokio runtime: the body is read by a task.
     #[must_use]
     pub fn settle(mut self, mut answer: OriginAnswer, now: Now) -> Settlement {
+        self.lead.inner().failures.clear(self.lead.key());
         strip_hop_by_hop(&mut answer.head.headers);
         let tags = Tags::of(&answer.head.headers, &self.facts.tags, &self.lead.key().url_parts())
             .map_err(|_| NoStoreReason::TagLimit);
@@ -319,8 +320,14 @@ impl FetchTicket {
     }
 
     /// Reports that the origin could not be asked and nothing can stand in. One waiting request gets the ticket for a
-    /// second try; if that fails too, the others are answered with `Lookup::Failed` and its `cause`.
-    pub fn fail(self, cause: &Cause) {
+    /// second try; if that fails too, the others are answered with `Lookup::Failed` and its `cause`. So is who comes later, for
+    /// the least lifetime of an answer with this `status`; `None`: it says nothing about the next request.
+    pub fn fail(self, cause: &Cause, status: Option<StatusCode>, now: Now) {
+        let shared = status.filter(|_| self.joinable && !self.facts.control.no_store && self.lead.is_last_try());
+        if let Some((status, lasts)) = shared.and_then(|it| Some((it, self.facts.rules.error_ttl(it, false)?))) {
+            let failures = &self.lead.inner().failures;
+            failures.keep(self.lead.key(), (cause, status), lasts, self.lead.asked_at(), now.mono);
+        }
         self.lead.fail(cause);
     }
 

@@ -308,14 +308,17 @@ fn judge(told: &mut Explanation, peeked: &Peeked) {
         Peeked::Miss(reason, None) => ("miss", None, Some(reason.as_str())),
         Peeked::Miss(reason, Some(stored)) => ("expired", Some(stored), Some(reason.as_str())),
         Peeked::Bypass(reason) => (reason.outcome().as_str(), None, Some(reason.as_str())),
+        Peeked::Failed(_) => ("error", None, Some("fetch-failed")),
         Peeked::NotCached => ("error", None, Some("only-if-cached")),
     };
     told.outcome = outcome.to_owned();
     told.stored = stored.map(StoredPart::from);
     told.reason = reason.map(str::to_owned);
-    if matches!(peeked, Peeked::NotCached) {
-        told.status = Some(504);
-    }
+    told.status = match peeked {
+        Peeked::NotCached => Some(504),
+        Peeked::Failed(status) => Some(status.as_u16()),
+        _ => told.status,
+    };
 }
 
 fn masked(near: Near, mask: &Mask) -> Near {

@@ -1,5 +1,6 @@
 //! One leader, many followers.
 
+use http::StatusCode;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -153,9 +154,9 @@ async fn a_failed_fetch_is_tried_once_more_and_then_given_up_for_all() {
     let ticket = edge.ticket(&get("/"), 0).await;
     let mut followers = crowd(&edge, "/", 5).await;
     let cause: Cause = Arc::new("why");
-    ticket.fail(&cause);
+    ticket.fail(&cause, None, Now::read());
     let Lookup::Miss(second) = next(&mut followers).await else { panic!("one follower tries again") };
-    second.fail(&cause);
+    second.fail(&cause, None, Now::read());
     for _ in 0..4 {
         let Lookup::Failed(cause) = next(&mut followers).await else { panic!("not failed") };
         assert_eq!(cause.downcast_ref::<&str>(), Some(&"why"));
@@ -184,4 +185,53 @@ async fn an_answer_that_is_stale_on_arrival_is_kept_for_validation_and_shared_wi
     }
     settle_down().await;
     assert!(edge.ticket(&get("/"), 0).await.validators().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_the_origin_stands_for_its_least_lifetime() {
+    let edge = Edge::new();
+    let cause: Cause = Arc::new("down");
+    let fail = async |path: &str, status: u16, seconds: u64| {
+        let status = StatusCode::from_u16(status).unwrap();
+        edge.ticket(&get(path), seconds).await.fail(&cause, Some(status), edge.at(seconds));
+    };
+    let stands = async |path: &str, seconds: u64| match edge.lookup(&get(path), seconds).await {
+        Lookup::Failed(cause) => cause.downcast_ref::<&str>() == Some(&"down"),
+        Lookup::Miss(ticket) => {
+            ticket.release();
+            false
+        }
+        other => panic!("{other:?}"),
+    };
+    fail("/", 504, 0).await;
+    assert!(stands("/", 0).await && stands("/", 9).await);
+    assert!(!stands("/", 10).await, "it lasts ten seconds");
+    assert!(!stands("/other", 9).await, "others are asked for");
+    // 503 has a least lifetime, 421 has none.
+    fail("/421", 421, 0).await;
+    assert!(!stands("/421", 0).await);
+    // An unsafe method that went well says that the origin is there; so does an answer.
+    edge.cache.invalidate(&get("/").keyed.key);
+    assert!(!stands("/", 9).await);
+    fail("/", 502, 20).await;
+    assert!(stands("/", 20).await);
+    edge.cache.forget_failures();
+    assert!(!stands("/", 20).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_another_try_may_mend_does_not_stand_yet() {
+    let edge = Edge::new();
+    let ticket = edge.ticket(&get("/"), 0).await;
+    let mut followers = crowd(&edge, "/", 2).await;
+    let cause: Cause = Arc::new("down");
+    let down = Some(StatusCode::BAD_GATEWAY);
+    ticket.fail(&cause, down, edge.at(0));
+    let Lookup::Miss(second) = next(&mut followers).await else { panic!("one follower tries again") };
+    let Settlement::Answer(_) = second.settle(edge.answer(200, &[("cache-control", "max-age=60")], "x", 0), edge.at(0))
+    else {
+        panic!("it was answered")
+    };
+    assert!(matches!(next(&mut followers).await, Lookup::Hit(_)));
+    drop(edge.hit(&get("/"), 1).await);
 }
