@@ -218,6 +218,7 @@ fn schema_and_completions() {
     terminal.shows("completions");
     let (code, printed, _) = terminal.run("schema");
     let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert!(jsonschema::meta::is_valid(&schema("verbs.json")), "so is what the verbs print");
     assert!(code == 0 && jsonschema::meta::is_valid(&printed), "a schema");
     let config: Value = toml::from_str(SITE).unwrap();
     assert!(jsonschema::is_valid(&printed, &config), "which a configuration passes");
@@ -393,9 +394,10 @@ fn experiment_status() {
 
 #[test]
 fn invoke_and_test() {
-    let lambda = "exports.handler = async (event) => {\n  console.log('seen');\n  if (event.Records[0].cf.request.uri === '/broken') \
-                  throw new Error('no');\n  return event.Records[0].cf.request;\n};\n";
-    let case = "[[test]]\nname = \"index\"\nrequest = { uri = \"/\" }\nexpect = { status = 200 }\n";
+    let lambda =
+        "exports.handler = async (event) => {\n  console.log('seen');\n  return event.Records[0].cf.request;\n};\n";
+    let case = "[[test]]\nname = \"index\"\norigin.site = { status = 200 }\nrequest = { uri = \"/\" }\nexpect = { status = 200 }\n\
+                [[test]]\nname = \"nothing\"\norigin.site = { status = 404 }\nrequest = { uri = \"/none\" }\nexpect = { status = 200 }\n";
     let event = |uri: &str| {
         format!(
             "{{\"version\":\"1.0\",\"context\":{{\"eventType\":\"viewer-request\"}},\"viewer\":{{\"ip\":\"1.2.3.4\"}},\
@@ -403,20 +405,29 @@ fn invoke_and_test() {
         )
     };
     let project = project(&[("origin.js", lambda), ("tests/site.toml", case), ("broken.json", &event("/broken"))]);
-    let function = "[function.origin]\nruntime = \"nodejs\"\nfile = \"origin.js\"\n";
+    let function = "[function.origin]\nruntime = \"nodejs\"\nfile = \"origin.js\"\n[function.thrower]\nruntime = \"nodejs\"\nfile = \"thrower.js\"\n";
+    fs::write(project.path().join("thrower.js"), "exports.handler = async () => {\n  throw new Error('no');\n};\n")
+        .unwrap();
     fs::write(project.path().join("edge.toml"), format!("{SITE}origin_request = \"origin\"\n{function}")).unwrap();
     let mut terminal = Terminal::new(project.path());
     terminal.types("invoke rewrite", 0);
     terminal.types("invoke rewrite broken.json", 1);
     terminal.types("invoke origin", 0);
+    terminal.types("invoke thrower --hook origin-request", 1);
     terminal.types("invoke rewrote", 2);
     terminal.shows("invoke");
     assert_eq!(terminal.json("invoke", "invoke rewrite", 0)["TestResult"]["FunctionErrorMessage"], "");
     assert_eq!(terminal.json("invoke", "invoke rewrite broken.json", 1)["TestResult"]["FunctionOutput"], "");
     assert_eq!(terminal.json("invoke_lambda", "invoke origin", 0)["method"], "GET");
     terminal.no_json("invoke rewrote", 2, "there is no function");
-    let told = terminal.run("test --json");
-    holds("test", &serde_json::from_str(&told.1).unwrap_or_else(|error| panic!("{error}: {told:?}")));
+    assert_eq!(
+        terminal.json("invoke_lambda", "invoke thrower --hook origin-request", 1)["errorType"],
+        "ExecutionError"
+    );
+    let told = terminal.json("test", "test", 1);
+    assert_eq!((&told["passed"], &told["failed"]), (&json!(1), &json!(1)));
+    assert_eq!(terminal.json("test", "test index", 0)["failed"], 0);
+    terminal.no_json("test --config broken.toml", 2, "error[E102]");
 }
 
 #[test]
