@@ -4,15 +4,12 @@
 //! the listener sends them where they can be taken. Over HTTP/1.1 they have to be announced in front of the body, so what
 //! the origin announced travels as [`Announced`]. Deliberately absent: trailers of viewers, which are dropped (security.md S14).
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::future::ready;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
-use crate::body::{Body, BodyError};
+use crate::body::Body;
 
 /// Bytes of names and values that go on; more of them is none.
 const MOST: usize = 8 * 1024;
@@ -91,47 +88,13 @@ impl Announced {
 
 /// A body with trailers behind it.
 pub(crate) fn behind(body: Body, trailers: HeaderMap) -> Body {
-    Followed { body, trailers: Some(trailers) }.boxed_unsync()
-}
-
-struct Followed {
-    body: Body,
-    trailers: Option<HeaderMap>,
-}
-
-impl http_body::Body for Followed {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(None) = polled {
-            return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.trailers.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    body.with_trailers(ready(Some(Ok(trailers)))).boxed_unsync()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn fields(lines: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            headers.append(name, HeaderValue::from_str(value).unwrap());
-        }
-        headers
-    }
+    use crate::cache::tests::fields;
 
     #[test]
     fn what_says_too_much_does_not_go_on() {

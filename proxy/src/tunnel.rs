@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Version, header, request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// Longest silence, both ways, before a tunnel is closed; CloudFront's (http-cache.md 6.9).
@@ -54,18 +55,21 @@ pub(crate) trait End: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> End for T {}
 
-/// The origin's end, on its way to the listener among the extensions of a response. It can be taken once.
+/// The origin's end, with its turn among the origin's connections, which lasts as long as the tunnel.
+pub(crate) type Turn = (Box<dyn End>, OwnedSemaphorePermit);
+
+/// That, on its way to the listener among the extensions of a response. It can be taken once.
 #[derive(Clone)]
-pub(crate) struct OriginEnd(Arc<Mutex<Option<Box<dyn End>>>>);
+pub(crate) struct OriginEnd(Arc<Mutex<Option<Turn>>>);
 
 impl OriginEnd {
     /// Wraps the origin's connection.
-    pub(crate) fn new(end: impl End + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Some(Box::new(end)))))
+    pub(crate) fn new(end: impl End + 'static, turn: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Mutex::new(Some((Box::new(end), turn)))))
     }
 
     /// The connection, to the first who asks.
-    pub(crate) fn take(&self) -> Option<Box<dyn End>> {
+    pub(crate) fn take(&self) -> Option<Turn> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -162,15 +166,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::tests::fields;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
 
     #[test]
     fn only_a_websocket_is_an_upgrade() {

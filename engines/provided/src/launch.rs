@@ -1,7 +1,7 @@
 //! What is started for a function, with which variables and which rights (lambda-edge.md 6, 8.5).
 
 use edgehook_protocol::lambda::Function;
-use edgehook_sandbox::{EnvironmentRules, NetworkUse, ProcessUse, Program, RECORDS};
+use edgehook_sandbox::{DEVICES, EnvironmentRules, NetworkUse, ProcessUse, Program, RECORDS, SYSTEM_FILES};
 use std::{
     ffi::OsString,
     fs::File,
@@ -31,31 +31,16 @@ const BOOTSTRAP: &str = concat!(
     "})();"
 );
 
-/// What programs of any kind read: themselves, their libraries, what there is of processors, how names are resolved, who signs
-/// certificates, time zones.
-const READABLE: [&str; 34] = [
+/// What programs of any kind read besides [`SYSTEM_FILES`]: themselves, their libraries, what there is of processors.
+const READABLE: [&str; 20] = [
     "/usr",
     "/bin",
     "/sbin",
-    "/lib",
     "/lib32",
-    "/lib64",
     "/nix/store",
     "/etc/alternatives",
-    "/etc/ca-certificates",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/pki/tls/certs",
-    "/etc/ld.so.cache",
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/host.conf",
-    "/etc/gai.conf",
-    "/etc/localtime",
-    "/etc/mime.types",
     "/etc/os-release",
     // Of the process itself; those that it starts have folders of their own there, which they cannot read.
     "/proc/self",
@@ -71,16 +56,13 @@ const READABLE: [&str; 34] = [
     "/sys/kernel/mm/transparent_hugepage",
 ];
 
-/// Devices that programs expect.
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
-
 /// The program of `function`, which finds its API at `api` and writes records to `records`. `temporary` is its folder for
 /// files: `/tmp`, or where that could not be had.
 pub(crate) fn program(function: &Function, api: SocketAddr, temporary: &Path, records: OwnedFd) -> Program {
     let (program, arguments) = command(function);
     let folder = PathBuf::from(&function.root);
     let mut readable = own_folders(function);
-    readable.extend(READABLE.map(PathBuf::from));
+    readable.extend(SYSTEM_FILES.iter().chain(&READABLE).map(PathBuf::from));
     let mut writable = DEVICES.map(PathBuf::from).to_vec();
     writable.push(temporary.to_owned());
     let network = if function.network == "none" { NetworkUse::Port(api.port()) } else { NetworkUse::Internet };

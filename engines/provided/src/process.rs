@@ -114,7 +114,7 @@ fn settle(function: Function) -> (Function, PathBuf, Vec<(String, String)>) {
         return (function, PathBuf::from("/tmp"), Vec::new());
     }
     let keep = launch::own_folders(&function);
-    let private = private_folders(&PrivateFolders {
+    let places = private_folders(&PrivateFolders {
         tmp: Path::new(&function.tmp),
         code: Path::new(&function.root),
         // The copy of an executable that came alone.
@@ -124,19 +124,8 @@ fn settle(function: Function) -> (Function, PathBuf, Vec<(String, String)>) {
         layers: function.layers.first().map(Path::new),
         keep: &keep,
     });
-    let name = "private-tmp".to_owned();
-    match private {
-        Ok(places) => {
-            let mut layers = vec![(name, String::new())];
-            layers.extend(places.layers());
-            let mounted = places.layers.as_ref().is_some_and(Result::is_ok);
-            (function.mounted(places.code.is_ok(), mounted), PathBuf::from("/tmp"), layers)
-        }
-        Err(error) => {
-            let tmp = PathBuf::from(&function.tmp);
-            (function, tmp, vec![(name, error.to_string())])
-        }
-    }
+    let tmp = PathBuf::from(if places.tmp { "/tmp" } else { function.tmp.as_str() });
+    (function.mounted(places.code, places.layers), tmp, places.report)
 }
 
 /// Listens on an address that no other environment has.

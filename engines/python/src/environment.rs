@@ -7,7 +7,7 @@ use edgehook_protocol::{
     lambda::{Error, FromEnvironment, Function, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
-use edgehook_sandbox::{EnvironmentRules, NetworkUse, PrivateFolders, ProcessUse, Template};
+use edgehook_sandbox::{DEVICES, EnvironmentRules, NetworkUse, PrivateFolders, ProcessUse, SYSTEM_FILES, Template};
 use std::{
     io,
     os::unix::net::UnixStream,
@@ -23,32 +23,9 @@ const MEBIBYTE: u64 = 1024 * 1024;
 /// Exit status when INIT failed, or when the process was not started as an environment.
 const INIT_FAILED: u8 = 1;
 
-/// What an environment reads besides Python's library and its own folders: shared libraries, how names are resolved, who
-/// signs certificates, time zones.
-const READABLE: [&str; 19] = [
-    "/lib",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/local/lib",
-    "/usr/share/zoneinfo",
-    "/usr/share/ca-certificates",
-    "/etc/ca-certificates",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/pki/tls/certs",
-    "/etc/ld.so.cache",
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/host.conf",
-    "/etc/gai.conf",
-    "/etc/localtime",
-    "/etc/mime.types",
-];
-
-/// Devices that programs expect.
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+/// What an environment reads besides Python's library, its own folders and [`SYSTEM_FILES`].
+const READABLE: [&str; 5] =
+    ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/usr/share/ca-certificates"];
 
 /// Runs this process as an environment until the proxy closes the socket or the function exits; with `copies` as the
 /// template that environments are copied from.
@@ -113,7 +90,7 @@ fn confine(function: Function, library: Vec<PathBuf>) -> Result<Settled, Stop> {
         writable.push(PathBuf::from(if tmp.is_empty() { "/tmp" } else { tmp.as_str() }));
     }
     readable.extend(library);
-    readable.extend(READABLE.map(PathBuf::from));
+    readable.extend(SYSTEM_FILES.iter().chain(&READABLE).map(PathBuf::from));
     let limits = edgehook_sandbox::die_with_parent()
         .and_then(|()| edgehook_sandbox::set_open_file_limit(OPEN_FILES))
         .and_then(|()| edgehook_sandbox::set_file_size_limit(function.tmp_quota))
@@ -137,26 +114,15 @@ fn settle(function: Function, library: &[PathBuf]) -> Settled {
     let mut keep = vec![PathBuf::from(&function.root)];
     keep.extend(function.layers.iter().map(PathBuf::from));
     keep.extend_from_slice(library);
-    let private = edgehook_sandbox::private_folders(&PrivateFolders {
+    let places = edgehook_sandbox::private_folders(&PrivateFolders {
         tmp: Path::new(&function.tmp),
         code: Path::new(&function.root),
         over: None,
         layers: function.layers.first().map(Path::new),
         keep: &keep,
     });
-    let name = "private-tmp".to_owned();
-    match private {
-        Ok(places) => {
-            let mut layers = vec![(name, String::new())];
-            layers.extend(places.layers());
-            let mounted = places.layers.as_ref().is_some_and(Result::is_ok);
-            (function.mounted(places.code.is_ok(), mounted), String::new(), layers)
-        }
-        Err(error) => {
-            let tmp = function.tmp.clone();
-            (function, tmp, vec![(name, error.to_string())])
-        }
-    }
+    let tmp = if places.tmp { String::new() } else { function.tmp.clone() };
+    (function.mounted(places.code, places.layers), tmp, places.report)
 }
 
 fn answer_invocations(channel: &mut Channel<UnixStream>, interpreter: &Interpreter) -> io::Result<u8> {

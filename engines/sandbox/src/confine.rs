@@ -14,7 +14,7 @@ mod landlock;
 mod layers;
 mod seccomp;
 
-pub use environment::{EnvironmentRules, NetworkUse, ProcessUse, confine_environment};
+pub use environment::{DEVICES, EnvironmentRules, NetworkUse, ProcessUse, SYSTEM_FILES, confine_environment};
 pub use layers::{LayerState, Layers};
 
 use landlock::Rules;

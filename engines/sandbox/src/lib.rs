@@ -28,8 +28,8 @@ mod usage;
 pub use child::Process;
 pub use clock::{CpuClock, private_memory, wants_cpu};
 pub use confine::{
-    Confinement, EnvironmentRules, LayerState, Layers, NetworkUse, OPEN_FILES, ProcessUse, confine_environment,
-    confine_host,
+    Confinement, DEVICES, EnvironmentRules, LayerState, Layers, NetworkUse, OPEN_FILES, ProcessUse, SYSTEM_FILES,
+    confine_environment, confine_host,
 };
 pub use limits::{peak_memory, raise_stack_limit, set_file_size_limit, set_memory_limit, set_open_file_limit};
 pub use mounts::{PrivateFolders, PrivatePlaces, private_folders};

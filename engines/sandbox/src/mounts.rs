@@ -33,35 +33,49 @@ pub struct PrivateFolders<'a> {
     pub keep: &'a [PathBuf],
 }
 
-/// How it went with the folders besides `/tmp`.
+/// Which folders are in places of their own.
 #[derive(Debug)]
 pub struct PrivatePlaces {
+    /// `/tmp`; without it the others are not either.
+    pub tmp: bool,
     /// `/var/task`.
-    pub code: io::Result<()>,
-    /// `/opt`; there is nothing to say without layers.
-    pub layers: Option<io::Result<()>>,
+    pub code: bool,
+    /// `/opt`.
+    pub layers: bool,
+    /// What became of each as a layer of the sandbox: its name, and why it is missing; empty: it is there.
+    pub report: Vec<(String, String)>,
 }
 
-impl PrivatePlaces {
-    /// What became of each as a layer of the sandbox: its name, and why it is missing; empty: it is there.
-    #[must_use]
-    pub fn layers(&self) -> Vec<(String, String)> {
-        let told = |name: &str, done: &io::Result<()>| {
-            (name.to_owned(), done.as_ref().map_or_else(ToString::to_string, |()| String::new()))
-        };
-        let layers = self.layers.as_ref().map(|done| told("private-opt", done));
-        [told("private-task", &self.code)].into_iter().chain(layers).collect()
-    }
+/// How it went with the folders besides `/tmp`.
+struct Besides {
+    code: io::Result<()>,
+    /// There is nothing to say without layers.
+    layers: Option<io::Result<()>>,
+}
+
+/// The row of a report.
+fn told<T>(name: &str, done: &io::Result<T>) -> (String, String) {
+    (name.to_owned(), done.as_ref().err().map_or_else(String::new, ToString::to_string))
 }
 
 /// Puts `folders` in their places, for this process and what it starts. Nothing else is left of `/tmp` and `/var`, and of `/opt`
 /// where there are layers, but what is kept.
 ///
-/// Call it while the process has one thread. It must be told again whom it dies with afterwards.
-///
-/// # Errors
-/// The system allows no mount namespaces to this user. Everything is as it was then.
-pub fn private_folders(folders: &PrivateFolders<'_>) -> io::Result<PrivatePlaces> {
+/// Call it while the process has one thread. It must be told again whom it dies with afterwards. Where the system allows no
+/// mount namespaces to this user, everything is as it was.
+#[must_use]
+pub fn private_folders(folders: &PrivateFolders<'_>) -> PrivatePlaces {
+    let done = put(folders);
+    let mut report = vec![told("private-tmp", &done)];
+    let Ok(Besides { code, layers }) = done else {
+        return PrivatePlaces { tmp: false, code: false, layers: false, report };
+    };
+    report.push(told("private-task", &code));
+    report.extend(layers.as_ref().map(|layers| told("private-opt", layers)));
+    PrivatePlaces { tmp: true, code: code.is_ok(), layers: layers.is_some_and(|layers| layers.is_ok()), report }
+}
+
+fn put(folders: &PrivateFolders<'_>) -> io::Result<Besides> {
     let (user, group) = (getuid(), getgid());
     if unshare(CloneFlags::CLONE_NEWNS).is_err() {
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
@@ -82,7 +96,7 @@ pub fn private_folders(folders: &PrivateFolders<'_>) -> io::Result<PrivatePlaces
     let (below_tmp, below_var, below_opt) = (kept("/tmp"), kept("/var"), kept("/opt"));
     mount(Some(folders.tmp), "/tmp", none, MsFlags::MS_BIND, none)?;
     restore(&below_tmp)?;
-    Ok(PrivatePlaces {
+    Ok(Besides {
         code: (|| {
             empty("/var")?;
             restore(&below_var)?;

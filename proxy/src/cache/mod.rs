@@ -49,7 +49,7 @@ mod vary;
 
 #[cfg(test)]
 #[path = "tests/mod.rs"]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     collections::HashMap,

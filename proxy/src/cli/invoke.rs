@@ -3,6 +3,7 @@
 use super::{
     ConfigArgument, Exit, find_config, load_config, no_config,
     output::{Output, styled},
+    start_engine,
 };
 use crate::{
     hooks,
@@ -63,13 +64,7 @@ pub(super) async fn run(arguments: InvokeArguments, output: &Output) -> Exit {
             return Exit::Invalid;
         }
     };
-    let engine = match Engine::start(loaded.config).await {
-        Ok(engine) => engine,
-        Err(error) => {
-            output.error(&error.to_string());
-            return Exit::Invalid;
-        }
-    };
+    let Some(engine) = start_engine(loaded.config, output).await else { return Exit::Invalid };
     let made = event.is_none();
     if made {
         let hook = hook.unwrap_or_else(|| values::attached_hook(engine.site(), &name));

@@ -30,9 +30,12 @@ mod watch;
 
 pub(crate) use watch::{folders_below, is_source};
 
-use crate::app::{ENVIRONMENT_ROLE, HOST_ROLE, PROVIDED_ROLE};
+use crate::{
+    app::{ENVIRONMENT_ROLE, HOST_ROLE, PROVIDED_ROLE},
+    workbench::engine::Engine,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use edgehook_config::{Loaded, Mode};
+use edgehook_config::{Config, Loaded, Mode};
 use output::Output;
 use std::{
     ffi::OsStr,
@@ -303,6 +306,11 @@ fn load_config(file: &Path, mode: Mode, output: &Output) -> Option<Loaded> {
             None
         }
     }
+}
+
+/// The configuration in process, its functions loaded; what stands in the way is said.
+async fn start_engine(config: Config, output: &Output) -> Option<Engine> {
+    Engine::start(config).await.map_err(|error| output.error(&error.to_string())).ok()
 }
 
 fn no_config(output: &Output) -> Exit {

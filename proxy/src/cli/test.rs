@@ -1,6 +1,6 @@
 //! `edgehook test`: runs the tests of a project.
 
-use super::{ConfigArgument, Exit, find_config, load_config, no_config, output::Output, watch::Watch};
+use super::{ConfigArgument, Exit, find_config, load_config, no_config, output::Output, start_engine, watch::Watch};
 use crate::workbench::{
     cases::{self, Case, Problem, Suite},
     coverage,
@@ -93,13 +93,7 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
             return Exit::Invalid;
         }
     };
-    let engine = match Engine::start(loaded.config).await {
-        Ok(engine) => engine,
-        Err(error) => {
-            output.error(&error.to_string());
-            return Exit::Invalid;
-        }
-    };
+    let Some(engine) = start_engine(loaded.config, output).await else { return Exit::Invalid };
     engine.broken.iter().for_each(|problem| output.error(&problem.to_string()));
     let played = runner::run(&engine, &suites).await;
     let mut report = TestReport::new(&suites, &played, begun.elapsed());

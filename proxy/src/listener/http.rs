@@ -156,7 +156,7 @@ impl Server {
             return Err(CloseReason::Malformed(*violation));
         }
         ended?;
-        if let Some((viewer, origin)) = switched.take()
+        if let Some((viewer, (origin, _turn))) = switched.take()
             && let Ok(viewer) = viewer.await
         {
             let ended = tunnel::carry(TokioIo::new(viewer), origin, tunnel::IDLE).await;
@@ -286,7 +286,7 @@ struct Requests {
 }
 
 /// The two ends of a tunnel, as long as its connection is still hyper's.
-type Ends = (OnUpgrade, Box<dyn tunnel::End>);
+type Ends = (OnUpgrade, tunnel::Turn);
 
 /// Where a request that is answered with 101 leaves what its connection becomes.
 #[derive(Clone, Default)]

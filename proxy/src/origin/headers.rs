@@ -146,14 +146,7 @@ fn decimal(value: &HeaderValue) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::cache::tests::fields;
 
     #[track_caller]
     fn check_request(length: BodyLength, method: &Method, before: &[(&'static str, &'static str)], after: &str) {

@@ -4,16 +4,12 @@
 //! acted on. The only second sendings are that of a bodiless GET or HEAD on a kept connection that died silently, and that of
 //! any bodiless request on one that turned out to be closed before the first byte was written.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -197,34 +193,8 @@ async fn switched(response: Response<Incoming>, permit: OwnedSemaphorePermit) ->
     let (mut head, _) = response.into_parts();
     strip_hop_by_hop(&mut head.headers);
     head.headers.remove(http::header::CONTENT_LENGTH);
-    head.extensions.insert(OriginEnd::new(WithTurn { end: TokioIo::new(end), _turn: permit }));
+    head.extensions.insert(OriginEnd::new(TokioIo::new(end), permit));
     Ok(OriginResponse { head, body: body::empty(), delimited: Delimited::None })
-}
-
-/// The origin's end of a tunnel, which keeps its turn among the origin's connections.
-struct WithTurn {
-    end: TokioIo<hyper::upgrade::Upgraded>,
-    _turn: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for WithTurn {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.end).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for WithTurn {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.end).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.end).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.end).poll_shutdown(cx)
-    }
 }
 
 /// Has interim responses passed on, without what concerns the hop to the origin. 100 answers our own expectation, of which

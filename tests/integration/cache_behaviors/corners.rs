@@ -1,7 +1,7 @@
 //! Corners of the RFCs that the other tables leave out: odd syntax, fields that come several times, ranges of what is stale,
 //! conditions that meet nothing, addresses that are written differently.
 
-use super::{NOT_REUSED, REUSED, each};
+use super::{NOT_REUSED, REUSED, by, each};
 use crate::caching_rules::{STRICT, check};
 
 #[test]
@@ -321,11 +321,6 @@ fn addresses() {
 
 #[test]
 fn more_of_negotiation() {
-    let by = |vary: &str, first: &str, second: &str, seen: &str| {
-        format!(
-            "GET{first} | 200 ~ cache-control: max-age=60 ~ vary: {vary} | 200 1 miss\nGET{second} | 200 ~ cache-control: max-age=60 ~ vary: {vary} | {seen}"
-        )
-    };
     let (hit, miss) = ("200 1 hit", "200 2 miss");
     check(
         STRICT,

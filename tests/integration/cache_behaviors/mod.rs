@@ -32,3 +32,10 @@ fn all(config: &str, rows: &[(String, String)]) {
 const REUSED: &str = "GET | 200 ~ {} | 200 1 miss\nGET | 200 | 200 1 hit";
 /// It is not.
 const NOT_REUSED: &str = "GET | 200 ~ {} | 200 1 miss\nGET | 200 | 200 2 miss";
+
+/// Two requests with these fields, whose answers vary by `vary`; `seen`: what the second gets.
+fn by(vary: &str, first: &str, second: &str, seen: &str) -> String {
+    format!(
+        "GET{first} | 200 ~ cache-control: max-age=60 ~ vary: {vary} | 200 1 miss\nGET{second} | 200 ~ cache-control: max-age=60 ~ vary: {vary} | {seen}"
+    )
+}

@@ -1,6 +1,6 @@
 //! What is stored, which of its fields, for whom, and what takes it out again.
 
-use super::{NOT_REUSED, REUSED, all, each};
+use super::{NOT_REUSED, REUSED, all, by, each};
 use crate::caching_rules::{STRICT, check};
 
 #[test]
@@ -152,11 +152,6 @@ fn authorization() {
 
 #[test]
 fn negotiated_answers() {
-    let by = |vary: &str, first: &str, second: &str, seen: &str| {
-        format!(
-            "GET{first} | 200 ~ cache-control: max-age=60 ~ vary: {vary} | 200 1 miss\nGET{second} | 200 ~ cache-control: max-age=60 ~ vary: {vary} | {seen}"
-        )
-    };
     let (hit, miss) = ("200 1 hit", "200 2 miss");
     check(
         STRICT,

@@ -59,6 +59,27 @@ pub enum ProcessUse {
     Own,
 }
 
+/// What every language runtime reads: shared libraries, how names are resolved, who signs certificates, the time zone.
+pub const SYSTEM_FILES: [&str; 14] = [
+    "/lib",
+    "/lib64",
+    "/etc/ca-certificates",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/ld.so.cache",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/localtime",
+    "/etc/mime.types",
+];
+
+/// Devices that programs expect.
+pub const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
 /// What no function needs, and what reaches beyond its process.
 const REFUSED: &[c_long] = &[
     libc::SYS_ptrace,

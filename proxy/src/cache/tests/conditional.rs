@@ -1,16 +1,11 @@
 //! Tests of `conditional`.
 
 use super::*;
+use crate::cache::tests::fields;
 
 const RECEIVED: i64 = 1_700_000_000; // Tue, 14 Nov 2023 22:13:20 GMT
 const BEFORE: &str = "Tue, 14 Nov 2023 22:13:19 GMT";
 const AT: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
-
-fn fields(list: &[(&str, &str)]) -> HeaderMap {
-    let pair =
-        |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
-    list.iter().map(pair).collect()
-}
 
 #[track_caller]
 fn not_modified(request: &[(&str, &str)], stored: &[(&str, &str)], expected: bool) {

@@ -4,6 +4,7 @@ use http::HeaderValue;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
+use crate::cache::tests::fields;
 use crate::cache::{TagRules, policy::Ttl};
 
 fn policy(query: Selection, headers: Selection, cookies: Selection) -> CachePolicy {
@@ -29,11 +30,6 @@ fn some(names: &[&str]) -> Selection {
 
 fn but(names: &[&str]) -> Selection {
     Selection::Exclude(names.iter().map(ToString::to_string).collect())
-}
-
-fn fields(list: &[(&str, &str)]) -> HeaderMap {
-    let pair = |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
-    list.iter().map(pair).collect()
 }
 
 fn input<'a>(query: Option<&'a str>, headers: &'a HeaderMap) -> KeyInput<'a> {

@@ -34,7 +34,8 @@ pub(super) const MIB: u64 = 1 << 20;
 /// Bytes that tests store at most per object.
 pub(super) const MAX_OBJECT: u64 = 4 * MIB;
 
-pub(super) fn fields(list: &[(&str, &str)]) -> HeaderMap {
+/// Fields of a message, in this order.
+pub(crate) fn fields(list: &[(&str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| {
         (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
     };

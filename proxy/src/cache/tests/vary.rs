@@ -1,15 +1,9 @@
 //! Tests of `vary`.
 
-use http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
-
-fn fields(list: &[(&str, &str)]) -> HeaderMap {
-    let pair =
-        |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
-    list.iter().map(pair).collect()
-}
+use crate::cache::tests::fields;
 
 #[track_caller]
 fn same(vary: &str, stored: &[(&str, &str)], asked: &[(&str, &str)], expected: bool) {
