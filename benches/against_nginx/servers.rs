@@ -63,12 +63,15 @@ pub(crate) fn has_nginx() -> bool {
 impl Server {
     /// The executable of this build, or the one that the environment names, with `tables` in its configuration besides.
     pub(crate) fn edgehook(origin: &Origin, tables: &str) -> Self {
+        Self::configured(origin.0, &format!("[cache.disk]\npath = \"store\"\nsize = \"1GiB\"\n{tables}"))
+    }
+
+    /// The same in front of any origin, without a disk unless `tables` says so.
+    pub(crate) fn configured(origin: SocketAddr, tables: &str) -> Self {
         let folder = tempfile::tempdir().expect("there is room");
         let config = format!(
             "version = 1\n[server]\nlisten = [\"http://127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-             [cache.disk]\npath = \"store\"\nsize = \"1GiB\"\n[origin.app]\nurl = \"http://{}\"\n\
-             {tables}\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n",
-            origin.0
+             [origin.app]\nurl = \"http://{origin}\"\n{tables}\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n"
         );
         fs::write(folder.path().join("edge.toml"), config).expect("there is room");
         let binary = std::env::var("EDGEHOOK_BENCH_BINARY").unwrap_or(env!("CARGO_BIN_EXE_edgehook").to_owned());
@@ -116,9 +119,14 @@ impl Server {
         Self { child, address, _folder: folder }
     }
 
+    /// The id of its first process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// CPU time that its processes have used.
     pub(crate) fn cpu(&self) -> Duration {
-        let own = i32::try_from(self.child.id()).expect("process ids are small");
+        let own = i32::try_from(self.id()).expect("process ids are small");
         let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         let children = children.split_whitespace().filter_map(|child| child.parse().ok());
         std::iter::once(own)
@@ -134,7 +142,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let process = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
+        let process = Pid::from_raw(i32::try_from(self.id()).unwrap_or_default());
         // nginx ends its workers when it is asked to end, and leaves them when it is killed.
         let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM);
         let _ = self.child.wait();

@@ -1,11 +1,11 @@
 //! The `edgehook` executable.
 
-use edgehook_isolate::IsolateAlloc;
+use edgehook_isolate::RoleAlloc;
 use std::process::ExitCode;
 
-/// Passes everything through to the system's allocator, save in the role of an isolate host.
+/// mimalloc for the proxy; for the processes that run functions what isolates need.
 #[global_allocator]
-static ALLOCATOR: IsolateAlloc = IsolateAlloc;
+static ALLOCATOR: RoleAlloc = RoleAlloc;
 
 fn main() -> ExitCode {
     edgehook::cli::main()

@@ -191,9 +191,8 @@ impl Metrics {
     /// Counts an answer for which origins and functions did nothing.
     pub(crate) fn counted(&self, behavior: &str, outcome: Outcome, status: StatusCode, time: Duration) {
         let Some(behavior) = find(&self.behaviors, behavior) else { return };
-        let outcome = OUTCOMES.iter().position(|word| *word == outcome.as_str());
-        if let (Some(outcome), Some(class)) = (outcome, class(status)) {
-            behavior.requests[outcome][class].fetch_add(1, Relaxed);
+        if let Some(class) = class(status) {
+            behavior.requests[outcome.index()][class].fetch_add(1, Relaxed);
         }
         behavior.time.add(time.as_secs_f64());
     }

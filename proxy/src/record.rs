@@ -153,6 +153,22 @@ impl Outcome {
             Self::Error => "error",
         }
     }
+
+    /// The place of its word in [`OUTCOMES`].
+    pub(crate) fn index(self) -> usize {
+        use crate::cache::Outcome as Cached;
+        match self {
+            Self::Cache(Cached::Hit) => 0,
+            Self::Cache(Cached::Stale) => 1,
+            Self::Cache(Cached::Revalidated) => 2,
+            Self::Cache(Cached::Miss) => 3,
+            Self::Cache(Cached::Expired) => 4,
+            Self::Cache(Cached::Uncacheable) => 5,
+            Self::Cache(Cached::Bypass) => 6,
+            Self::Generated => 7,
+            Self::Error => 8,
+        }
+    }
 }
 
 /// What a request goes its way for.
@@ -258,9 +274,7 @@ impl Counters {
     /// Counts a request.
     fn count(&self, outcome: Outcome) {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Some(index) = OUTCOMES.iter().position(|word| *word == outcome.as_str()) {
-            self.outcomes[index].fetch_add(1, Ordering::Relaxed);
-        }
+        self.outcomes[outcome.index()].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Requests per outcome word.
@@ -397,6 +411,22 @@ pub fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_outcome_is_counted_under_its_word() {
+        use crate::cache::Outcome as Cached;
+        let cached = [
+            Cached::Hit,
+            Cached::Stale,
+            Cached::Revalidated,
+            Cached::Miss,
+            Cached::Expired,
+            Cached::Uncacheable,
+            Cached::Bypass,
+        ];
+        let all = cached.map(Outcome::Cache).into_iter().chain([Outcome::Generated, Outcome::Error]);
+        assert_eq!(all.map(|outcome| OUTCOMES[outcome.index()] == outcome.as_str()).collect::<Vec<_>>(), [true; 9]);
+    }
 
     #[test]
     fn foreign_text_cannot_forge_lines_or_colours() {

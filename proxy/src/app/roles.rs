@@ -6,7 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// First argument that makes this executable an isolate host.
+/// First argument that makes this executable an isolate host. All of them begin with [`edgehook_isolate::ROLE`], by which the
+/// allocator is chosen.
 pub const HOST_ROLE: &str = "__isolate-host";
 
 /// First argument that makes this executable an environment for JavaScript Lambda functions.
@@ -112,4 +113,16 @@ fn python_beside(edgehook: &Path) -> Result<PathBuf, String> {
         return Err(format!("{} does not start: {}", program.display(), why.lines().next().unwrap_or_default()));
     }
     Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_allocator_knows_every_role() {
+        for role in [HOST_ROLE, ENVIRONMENT_ROLE, PROVIDED_ROLE] {
+            assert!(role.starts_with(edgehook_isolate::ROLE), "{role}");
+        }
+    }
 }

@@ -6,12 +6,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use super::{
     Cache, Now,
-    entry::{Entry, StoredBody},
+    entry::{Entry, Small, StoredBody},
     fields::FieldName,
     key::Key,
     policy::Lent,
@@ -19,9 +18,6 @@ use super::{
     rules::{AgePenalty, Rules},
     status::{Outcome, Report},
 };
-
-/// Longest body that is written in one piece with its head: of longer ones the head is not what costs.
-const LONGEST: usize = 64 << 10;
 
 /// Fields that are not repeated as they are stored.
 const REPLACED: [HeaderName; 3] = [header::AGE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
@@ -31,16 +27,16 @@ pub(crate) struct AtHand {
     entry: Arc<Entry>,
     /// The cache's part, with age and what is left of the lifetime.
     pub(crate) report: Report,
-    /// All bytes of the body.
-    pub(crate) body: Bytes,
+    /// The body.
+    pub(crate) body: Small,
 }
 
 impl AtHand {
     /// The stored fields, in their order; of those that this hop writes anew, none.
     pub(crate) fn fields<'a>(&'a self, rules: &'a Rules) -> impl Iterator<Item = (FieldName<'a>, &'a [u8])> {
         self.entry.meta.headers.iter().filter(move |(name, _)| {
-            let is = |known: &HeaderName| known.as_str() == name.as_str();
-            !REPLACED.iter().any(is) && !rules.targeted.iter().any(|targeted| targeted.strip && is(&targeted.field))
+            let replaced = REPLACED.iter().any(|known| name.is(known));
+            !replaced && !rules.targeted.iter().any(|targeted| targeted.strip && name.is(&targeted.field))
         })
     }
 }
@@ -57,23 +53,22 @@ impl Cache {
             return None;
         }
         let entry = group.select(codings)?;
-        let StoredBody::Whole(body) = entry.body() else { return None };
+        let StoredBody::Small(body) = entry.body() else { return None };
         let resident = entry.meta.resident(now);
         if entry.meta.status != StatusCode::OK
             || entry.meta.headers.trailers().is_some()
-            || body.len() > LONGEST
             || !entry.meta.freshness.is_fresh(resident)
             || self.inner.vet(key, entry) != Verdict::Keep
         {
             return None;
         }
-        entry.touch(self.inner.uptime(now));
+        entry.touch(self.inner.uptime(now.mono));
         let report = Report {
             age: entry.meta.freshness.age(resident),
             ttl_left: Some(entry.meta.freshness.ttl_left(resident)),
             detail: entry.meta.lent.map(Lent::as_str),
             ..Report::from_store(Outcome::Hit)
         };
-        Some(AtHand { entry: Arc::clone(entry), report, body })
+        Some(AtHand { entry: Arc::clone(entry), report, body: body.clone() })
     }
 }

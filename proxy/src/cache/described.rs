@@ -43,14 +43,14 @@ impl Cache {
             let age = initial_age(&head.headers, delay);
             meta.freshness = Freshness { initial_age: age.into(), ..plan.freshness };
             meta.lent = plan.lent;
-            meta.received = now;
+            meta.received = now.into();
             let trailers = stored.meta.headers.trailers().unwrap_or_default();
             meta.headers = Fields::from(&headers).with_trailers(&trailers);
         } else {
             meta.freshness.lifetime = Span::ZERO;
             meta.freshness.while_revalidating = Span::ZERO;
         }
-        let renewed = Arc::new(Entry::new(meta, stored.body(), inner.uptime(now)));
+        let renewed = Arc::new(Entry::new(meta, stored.body().clone(), inner.uptime(now.mono)));
         inner.store.renew(key, stored, Arc::clone(&renewed));
         if let Some(disk) = inner.disk.get() {
             disk.put(key, &renewed);

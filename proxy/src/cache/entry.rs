@@ -6,25 +6,76 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use super::{Now, date, disk::FileBody, fields::Fields, freshness::Freshness, policy::Lent, tags::Tags, vary::Variant};
 use crate::body::{self, Body, BodyError};
 
 /// What an entry costs beyond its bytes: allocations, table slots, bookkeeping (measured; `tests/footprint.rs`).
 const ENTRY_OVERHEAD: usize = 640;
+/// Bodies up to this length are kept in one piece, whatever pieces they came in.
+pub(super) const SMALL: usize = 64 << 10;
 /// The same for one piece of a body that has several.
 const SEGMENT_OVERHEAD: usize = 64;
+
+/// A [`Now`] in half the memory: there is one for every stored response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Microseconds since 1970.
+    wall: i64,
+    /// Nanoseconds since [`ZERO`].
+    mono: i64,
+}
+
+/// The instant from which moments are counted: that of the first.
+static ZERO: OnceLock<Instant> = OnceLock::new();
+
+impl Moment {
+    /// By the clock on the wall.
+    pub(crate) fn wall(self) -> SystemTime {
+        let since = Duration::from_micros(self.wall.unsigned_abs());
+        let wall = if self.wall < 0 { UNIX_EPOCH.checked_sub(since) } else { UNIX_EPOCH.checked_add(since) };
+        wall.unwrap_or(UNIX_EPOCH) // never: it came from such a time
+    }
+
+    /// By the monotonic clock.
+    pub(crate) fn mono(self) -> Instant {
+        let zero = *ZERO.get().expect("a moment is made after this is set");
+        let since = Duration::from_nanos(self.mono.unsigned_abs());
+        let mono = if self.mono < 0 { zero.checked_sub(since) } else { zero.checked_add(since) };
+        mono.unwrap_or(zero) // never: it came from such an instant
+    }
+}
+
+impl From<Now> for Moment {
+    fn from(now: Now) -> Self {
+        let signed = |before: bool, count: u128| {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            if before { -count } else { count }
+        };
+        let wall = match now.wall.duration_since(UNIX_EPOCH) {
+            Ok(since) => signed(false, since.as_micros()),
+            Err(before) => signed(true, before.duration().as_micros()),
+        };
+        let zero = *ZERO.get_or_init(|| now.mono);
+        let mono = match now.mono.checked_duration_since(zero) {
+            Some(since) => signed(false, since.as_nanos()),
+            None => signed(true, zero.duration_since(now.mono).as_nanos()),
+        };
+        Self { wall, mono }
+    }
+}
 
 /// The head of a stored response, shared by the entry and by all who read it.
 #[derive(Clone, Debug)]
@@ -35,7 +86,7 @@ pub(crate) struct Meta {
     pub(crate) freshness: Freshness,
     pub(crate) variant: Variant,
     /// When the head arrived or was last confirmed.
-    pub(crate) received: Now,
+    pub(crate) received: Moment,
     pub(crate) lent: Option<Lent>,
     pub(crate) tags: Tags,
     /// The number of the last purge before the origin was asked.
@@ -45,7 +96,7 @@ pub(crate) struct Meta {
 impl Meta {
     /// Time since the head arrived, on the monotonic clock.
     pub(crate) fn resident(&self, now: Now) -> Duration {
-        now.mono.saturating_duration_since(self.received.mono)
+        now.mono.saturating_duration_since(self.received.mono())
     }
 
     /// Whether it may answer without asking the origin.
@@ -55,7 +106,7 @@ impl Meta {
 
     /// The response's `Date` in seconds since 1970, by which the newest of several is found.
     pub(crate) fn date(&self) -> i64 {
-        let received = date::unix(self.received.wall);
+        let received = date::unix(self.received.wall());
         let value = self.headers.get(&header::DATE).and_then(|value| HeaderValue::from_bytes(value).ok());
         let mut line = HeaderMap::with_capacity(1);
         value.into_iter().for_each(|value| drop(line.insert(header::DATE, value)));
@@ -85,9 +136,9 @@ impl Entry {
         Self { meta, body, used: AtomicU64::new(used), checked }
     }
 
-    /// The body; its bytes are shared.
-    pub(crate) fn body(&self) -> StoredBody {
-        self.body.clone()
+    /// The body; clones share its bytes.
+    pub(crate) fn body(&self) -> &StoredBody {
+        &self.body
     }
 
     /// The body's file, if it is on disk and not in memory.
@@ -119,7 +170,7 @@ impl Entry {
     pub(crate) fn expired(&self, age: Duration, number: u64) -> Self {
         let mut meta = self.meta.clone();
         meta.freshness.lifetime = meta.freshness.lifetime.min(age.into());
-        let expired = Self::new(meta, self.body(), self.last_used());
+        let expired = Self::new(meta, self.body.clone(), self.last_used());
         expired.note_checked(number);
         expired
     }
@@ -143,25 +194,52 @@ impl Entry {
 /// A complete body. Cloning shares the bytes.
 #[derive(Clone, Debug)]
 pub(crate) enum StoredBody {
-    /// In one piece.
-    Whole(Bytes),
-    /// In several, of that many bytes together.
-    Pieces(Arc<[Bytes]>, u64),
+    /// In one piece, of at most [`SMALL`] bytes.
+    Small(Small),
+    /// In several.
+    Pieces(Arc<Pieces>),
     /// On disk.
     File(Arc<FileBody>),
+}
+
+/// A short body: one pointer, since there may be millions.
+#[derive(Clone, Debug)]
+pub(crate) struct Small(
+    #[allow(
+        clippy::redundant_allocation,
+        reason = "a block of just its size; counts in front of it would make it a larger one"
+    )]
+    Arc<Box<[u8]>>,
+);
+
+impl AsRef<[u8]> for Small {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Small> for Bytes {
+    fn from(small: Small) -> Self {
+        Self::from_owner(small)
+    }
+}
+
+/// A long body in memory.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    pieces: Box<[Bytes]>,
+    /// Of all together.
+    length: u64,
 }
 
 impl StoredBody {
     /// A body of these pieces, none of which may borrow from a larger buffer (it would be kept alive unweighed).
     pub(crate) fn new(segments: Vec<Bytes>) -> Self {
-        match <[Bytes; 1]>::try_from(segments) {
-            Ok([whole]) => Self::Whole(whole),
-            Err(segments) if segments.is_empty() => Self::Whole(Bytes::new()),
-            Err(segments) => {
-                let length = segments.iter().map(|segment| segment.len() as u64).sum();
-                Self::Pieces(segments.into(), length)
-            }
+        let length = segments.iter().map(|segment| segment.len() as u64).sum();
+        if length <= SMALL as u64 {
+            return Self::Small(Small(Arc::new(segments.concat().into())));
         }
+        Self::Pieces(Arc::new(Pieces { pieces: segments.into(), length }))
     }
 
     /// A body that is on disk.
@@ -173,15 +251,15 @@ impl StoredBody {
     pub(crate) fn file(&self) -> Option<&Arc<FileBody>> {
         match self {
             Self::File(file) => Some(file),
-            Self::Whole(_) | Self::Pieces(..) => None,
+            Self::Small(_) | Self::Pieces(_) => None,
         }
     }
 
     /// All bytes that are in memory.
     pub(crate) fn to_vec(&self) -> Vec<u8> {
         match self {
-            Self::Whole(whole) => whole.to_vec(),
-            Self::Pieces(pieces, _) => pieces.concat(),
+            Self::Small(small) => small.as_ref().to_vec(),
+            Self::Pieces(pieces) => pieces.pieces.concat(),
             Self::File(_) => Vec::new(),
         }
     }
@@ -189,8 +267,8 @@ impl StoredBody {
     /// Length in bytes.
     pub(crate) fn length(&self) -> u64 {
         match self {
-            Self::Whole(whole) => whole.len() as u64,
-            Self::Pieces(_, length) => *length,
+            Self::Small(small) => small.as_ref().len() as u64,
+            Self::Pieces(pieces) => pieces.length,
             Self::File(file) => file.length(),
         }
     }
@@ -201,9 +279,9 @@ impl StoredBody {
         let start = start.min(end);
         match self {
             // Both are at most the length, which is a usize.
-            Self::Whole(whole) => body::full(whole.slice(start as usize..end as usize)),
-            Self::Pieces(pieces, _) => {
-                StoredReader { segments: Arc::clone(pieces), next: 0, skip: start, left: end - start }.boxed_unsync()
+            Self::Small(small) => body::full(Bytes::from(small.clone()).slice(start as usize..end as usize)),
+            Self::Pieces(pieces) => {
+                StoredReader { stored: Arc::clone(pieces), next: 0, skip: start, left: end - start }.boxed_unsync()
             }
             Self::File(file) => file.reader(start, end).boxed_unsync(),
         }
@@ -211,8 +289,8 @@ impl StoredBody {
 
     fn weight(&self) -> usize {
         match self {
-            Self::Whole(whole) => whole.len(),
-            Self::Pieces(pieces, _) => pieces.iter().map(|piece| piece.len() + SEGMENT_OVERHEAD).sum(),
+            Self::Small(small) => small.as_ref().len(),
+            Self::Pieces(pieces) => pieces.pieces.iter().map(|piece| piece.len() + SEGMENT_OVERHEAD).sum(),
             Self::File(file) => file.weight(),
         }
     }
@@ -220,7 +298,7 @@ impl StoredBody {
 
 /// Reads a stored body piece by piece, without copying.
 struct StoredReader {
-    segments: Arc<[Bytes]>,
+    stored: Arc<Pieces>,
     next: usize,
     skip: u64,
     left: u64,
@@ -232,7 +310,7 @@ impl http_body::Body for StoredReader {
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while self.left > 0 {
-            let Some(segment) = self.segments.get(self.next).cloned() else { break };
+            let Some(segment) = self.stored.pieces.get(self.next).cloned() else { break };
             self.next += 1;
             let size = segment.len() as u64;
             if self.skip >= size {
@@ -255,5 +333,45 @@ impl http_body::Body for StoredReader {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_the_moment() {
+        let now = Now { wall: SystemTime::now(), mono: Instant::now() };
+        let micros = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_micros();
+        for now in [
+            now,
+            Now { wall: now.wall + Duration::from_millis(1500), mono: now.mono + Duration::from_nanos(1) },
+            Now { wall: UNIX_EPOCH, mono: now.mono.checked_sub(Duration::from_millis(3)).unwrap() },
+            Now { wall: now.wall + Duration::from_secs(1 << 38), mono: now.mono + Duration::from_secs(1 << 32) },
+        ] {
+            let moment = Moment::from(now);
+            assert_eq!((micros(moment.wall()), moment.mono()), (micros(now.wall), now.mono));
+        }
+        let before = UNIX_EPOCH - Duration::from_secs(7);
+        assert_eq!(Moment::from(Now { wall: before, ..now }).wall(), before);
+    }
+
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 144, "{} bytes, and two counts", size_of::<Entry>());
+    }
+
+    #[test]
+    fn short_bodies_are_in_one_piece_whatever_they_came_in() {
+        let pieces = |sizes: &[usize]| StoredBody::new(sizes.iter().map(|size| Bytes::from(vec![7; *size])).collect());
+        for (sizes, small) in
+            [(&[][..], true), (&[5], true), (&[5, SMALL - 5], true), (&[5, SMALL - 4], false), (&[SMALL + 1], false)]
+        {
+            let body = pieces(sizes);
+            assert_eq!(matches!(body, StoredBody::Small(_)), small, "{sizes:?}");
+            let length = sizes.iter().sum::<usize>();
+            assert_eq!((body.length(), body.to_vec()), (length as u64, vec![7; length]), "{sizes:?}");
+        }
     }
 }

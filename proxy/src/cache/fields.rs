@@ -2,7 +2,7 @@
 //!
 //! A `HeaderMap` costs some hundred bytes for each field, and its values keep the origin connection's whole read buffer
 //! alive. A stored response has neither: its fields are one block of just their size, from which a map is made for each
-//! answer, whose values borrow from the block. Deliberately absent: changing a block; who changes fields does it in a map.
+//! answer, whose values borrow from one copy of the block. Deliberately absent: changing a block; who changes fields does it in a map.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -52,20 +52,21 @@ const KNOWN: [HeaderName; 32] = [
     header::X_XSS_PROTECTION,
 ];
 
-/// Fields in the order in which they came. Cloning shares them.
+/// Fields in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     /// For each field: its name's place in [`KNOWN`], or [`SPELLED`], two bytes of length and the name; four bytes of length
     /// and the value.
-    block: Bytes,
+    block: Box<[u8]>,
 }
 
 impl Fields {
     /// A map of them, with room for what an answer gets besides.
     pub(crate) fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.iter().count() + MORE);
-        for (name, value) in self.iter() {
-            let value = HeaderValue::from_maybe_shared(self.block.slice_ref(value));
+        let block = Bytes::copy_from_slice(&self.block);
+        for (name, value) in pairs(&block) {
+            let value = HeaderValue::from_maybe_shared(block.slice_ref(value));
             // Both were a name and a value when they were written.
             if let (Some(name), Ok(value)) = (name.to_name(), value) {
                 map.append(name, value);
@@ -76,30 +77,22 @@ impl Fields {
 
     /// The first value of a field.
     pub(crate) fn get(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.iter().find(|(known, _)| known.as_str() == name.as_str()).map(|(_, value)| value)
+        self.iter().find(|(known, _)| known.is(name)).map(|(_, value)| value)
     }
 
     /// The same fields with these trailers behind the body.
     pub(crate) fn with_trailers(&self, trailers: &HeaderMap) -> Self {
-        let (_, fields) = self.split();
+        let (_, fields) = split(&self.block);
         let own = Self::from(trailers).block;
         let Some(length) = u32::try_from(own.len()).ok().filter(|length| *length > 0) else { return self.clone() };
         let block = [&[TRAILERS][..], &length.to_be_bytes()[..], &own[..], fields].concat();
-        Self { block: Bytes::from(block.into_boxed_slice()) }
+        Self { block: block.into() }
     }
 
     /// The trailers, if there are any.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
-        let (trailers, _) = self.split();
-        trailers.map(|block| Self { block: self.block.slice_ref(block) }.to_map())
-    }
-
-    /// The block of the trailers, and that of the fields.
-    fn split(&self) -> (Option<&[u8]>, &[u8]) {
-        match self.block.split_first() {
-            Some((&TRAILERS, mut rest)) => (take::<4>(&mut rest), rest),
-            _ => (None, &self.block),
-        }
+        let (trailers, _) = split(&self.block);
+        trailers.map(|block| Self { block: block.into() }.to_map())
     }
 
     /// Bytes that they occupy.
@@ -109,15 +102,28 @@ impl Fields {
 
     /// Names and values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FieldName<'_>, &[u8])> {
-        let (_, mut rest) = self.split();
-        std::iter::from_fn(move || {
-            let name = match *rest.split_off_first()? {
-                SPELLED => FieldName::Spelled(take::<2>(&mut rest)?),
-                place => FieldName::Known(KNOWN.get(usize::from(place))?),
-            };
-            Some((name, take::<4>(&mut rest)?))
-        })
+        pairs(&self.block)
     }
+}
+
+/// The block of the trailers, and that of the fields.
+fn split(block: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    match block.split_first() {
+        Some((&TRAILERS, mut rest)) => (take::<4>(&mut rest), rest),
+        _ => (None, block),
+    }
+}
+
+/// The names and values of a block.
+fn pairs(block: &[u8]) -> impl Iterator<Item = (FieldName<'_>, &[u8])> {
+    let (_, mut rest) = split(block);
+    std::iter::from_fn(move || {
+        let name = match *rest.split_off_first()? {
+            SPELLED => FieldName::Spelled(take::<2>(&mut rest)?),
+            place => FieldName::Known(KNOWN.get(usize::from(place))?),
+        };
+        Some((name, take::<4>(&mut rest)?))
+    })
 }
 
 /// Takes as many bytes as `N` bytes of length say.
@@ -141,6 +147,14 @@ impl<'a> FieldName<'a> {
         match self {
             Self::Known(name) => name.as_str(),
             Self::Spelled(bytes) => std::str::from_utf8(bytes).unwrap_or_default(), // it was a name, so it is ASCII
+        }
+    }
+
+    /// Whether it is this name.
+    pub(crate) fn is(&self, name: &HeaderName) -> bool {
+        match self {
+            Self::Known(known) => *known == name,
+            Self::Spelled(bytes) => *bytes == name.as_str().as_bytes(),
         }
     }
 
@@ -173,7 +187,7 @@ impl From<&HeaderMap> for Fields {
             block.extend_from_slice(&length.to_be_bytes());
             block.extend_from_slice(bytes);
         }
-        Self { block: Bytes::from(block.into_boxed_slice()) }
+        Self { block: block.into() }
     }
 }
 

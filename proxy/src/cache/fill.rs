@@ -153,7 +153,7 @@ impl Fill {
     /// Stores first and ends the body then, so that whoever has read it to its end finds it stored.
     fn store(self, file: Option<Arc<FileBody>>) {
         let Self { filling, licence, replaced, .. } = self;
-        let used = licence.inner().uptime(filling.meta.received);
+        let used = licence.inner().uptime(filling.meta.received.mono());
         let body = file.map_or_else(|| StoredBody::new(filling.buffer.contents()), StoredBody::in_file);
         let entry = filling.entry(body, used);
         licence.commit(entry, replaced.as_ref());

@@ -13,6 +13,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, header};
+use triomphe::ThinArc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::policy::{CachePolicy, Selection};
@@ -104,8 +105,7 @@ impl KeyedRequest {
         let cookies = select_cookies(&policy.cookies, input.headers);
         let headers = select_headers(&policy.headers, input.headers);
 
-        let mut writer = Writer(Vec::with_capacity(HASH + 32 + input.host.len() + input.path.len()));
-        writer.0.extend_from_slice(&[0; HASH]);
+        let mut writer = Writer(Vec::with_capacity(64 + input.host.len() + input.path.len()));
         writer.0.push(VERSION);
         for part in [input.namespace, input.scheme, input.host, input.path] {
             writer.part(part.as_bytes());
@@ -130,7 +130,7 @@ impl KeyedRequest {
         }
 
         let cookies = (!cookies.is_empty()).then(|| cookies.join("; "));
-        Self { key: Key::new(writer.0), query, cookies, headers, extension: extension(input.path) }
+        Self { key: Key::new(&writer.0), query, cookies, headers, extension: extension(input.path) }
     }
 }
 
@@ -138,9 +138,9 @@ impl KeyedRequest {
     /// The same for a slice of the response. No key is the beginning of another one, so this is no other request's.
     #[must_use]
     pub(crate) fn slice(&self, index: u64) -> Self {
-        let mut writer = Writer([&[0; HASH], self.key.bytes()].concat());
+        let mut writer = Writer(self.key.bytes().to_vec());
         writer.part(&index.to_be_bytes());
-        Self { key: Key::new(writer.0), ..self.clone() }
+        Self { key: Key::new(&writer.0), ..self.clone() }
     }
 }
 
@@ -151,27 +151,20 @@ fn extension(path: &str) -> Option<Arc<str>> {
 }
 
 /// Identifies a stored response up to Vary. Equality compares the whole byte string; the hash is seeded per process.
-/// There is one for every stored response, so it is as small as can be: one pointer to one block.
+/// There is one for every stored response, so it is as small as can be: one thin pointer to one block.
 #[derive(Clone)]
 pub struct Key {
     /// The hash, and behind it the bytes.
-    block: Arc<[u8]>,
+    block: ThinArc<u64, u8>,
 }
 
-/// Bytes of the hash in front of a key's bytes.
-const HASH: usize = size_of::<u64>();
-
 impl Key {
-    /// A key from a buffer that has [`HASH`] bytes free in front.
-    fn new(mut block: Vec<u8>) -> Self {
-        if let Some((place, bytes)) = block.split_first_chunk_mut::<HASH>() {
-            *place = xxh3_64_with_seed(bytes, seed()).to_ne_bytes();
-        }
-        Self { block: block.into() }
+    fn new(bytes: &[u8]) -> Self {
+        Self { block: ThinArc::from_header_and_slice(xxh3_64_with_seed(bytes, seed()), bytes) }
     }
 
     fn hash(&self) -> u64 {
-        self.block.first_chunk::<HASH>().map_or(0, |hash| u64::from_ne_bytes(*hash))
+        self.block.header.header
     }
 
     /// A hash that all keys of one URL share; it differs between processes.
@@ -201,12 +194,12 @@ impl Key {
     /// The key from its bytes, as they were kept; none if they are no key of this version.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         read_url(bytes)?;
-        Some(Self::new([&[0; HASH], bytes].concat()))
+        Some(Self::new(bytes))
     }
 
     /// All bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.block.get(HASH..).unwrap_or_default()
+        &self.block.slice
     }
 
     /// Those of the URL, which all its keys have in common.
@@ -224,13 +217,13 @@ impl Key {
 
     /// Bytes that the key occupies.
     pub(crate) fn weight(&self) -> usize {
-        self.block.len()
+        self.bytes().len() + size_of::<u64>()
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.block == other.block
+        self.bytes() == other.bytes()
     }
 }
 

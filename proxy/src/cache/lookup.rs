@@ -222,8 +222,8 @@ impl Cache {
     }
 
     fn hit(&self, entry: &Entry, ask: &Ask<'_>, now: Now) -> Served {
-        entry.touch(self.inner.uptime(now));
-        serve(&entry.meta, Source::Stored(&entry.body()), ask.wish(), now, Report::from_store(Outcome::Hit))
+        entry.touch(self.inner.uptime(now.mono));
+        serve(&entry.meta, Source::Stored(entry.body()), ask.wish(), now, Report::from_store(Outcome::Hit))
     }
 
     fn begin(&self, ask: &Ask<'_>, now: Now) -> Begin {
@@ -266,7 +266,7 @@ impl Cache {
             (Suits::Fresh, Some(entry)) => Some(self.hit(entry, ask, now)), // stored a moment ago
             (Suits::Tolerated, Some(entry)) => {
                 let report = Report { detail: Some("request-directive"), ..Report::from_store(Outcome::Stale) };
-                Some(serve(&entry.meta, Source::Stored(&entry.body()), ask.wish(), now, report))
+                Some(serve(&entry.meta, Source::Stored(entry.body()), ask.wish(), now, report))
             }
             (Suits::Stale, _) => found.stand_in(mark, ask, now),
             _ => None,
@@ -428,7 +428,7 @@ impl Found {
             |entry: &&Arc<Entry>| entry.meta.freshness.may_serve_while_revalidating(entry.meta.resident(now));
         let entry = self.entry.as_ref().filter(permitted)?;
         let report = Report { detail: Some("stale-revalidate"), ..Report::from_store(Outcome::Stale) };
-        Some(serve(&entry.meta, Source::Stored(&entry.body()), ask.wish(), now, report))
+        Some(serve(&entry.meta, Source::Stored(entry.body()), ask.wish(), now, report))
     }
 
     /// What the next answer will be negotiated by, as far as stored responses and running fills tell.
@@ -442,7 +442,7 @@ impl Found {
 fn stand_in(entry: &Entry, failure: Failure, ask: &Ask<'_>, now: Now) -> Option<Served> {
     let meta = &entry.meta;
     let permitted = meta.freshness.may_serve_on(failure, meta.resident(now));
-    permitted.then(|| serve(meta, Source::Stored(&entry.body()), ask.wish(), now, stale_error_report()))
+    permitted.then(|| serve(meta, Source::Stored(entry.body()), ask.wish(), now, stale_error_report()))
 }
 
 /// A body on its way that suits this request.
@@ -473,7 +473,7 @@ fn join(shared: &Shared, ask: &Ask<'_>, now: Now) -> Option<Served> {
             (source, filling.outcome, filling.forwarded)
         }
         Shared::Confirmed(entry, outcome, forwarded) => {
-            body = entry.body();
+            body = entry.body().clone();
             (Source::Stored(&body), *outcome, *forwarded)
         }
         Shared::StandIn(..) => return None,

@@ -157,9 +157,9 @@ pub(crate) struct Inner {
 
 impl Inner {
     /// Milliseconds from the first moment that the cache saw.
-    pub(crate) fn uptime(&self, now: Now) -> u64 {
-        let epoch = self.epoch.get_or_init(|| now.mono);
-        u64::try_from(now.mono.saturating_duration_since(*epoch).as_millis()).unwrap_or(u64::MAX)
+    pub(crate) fn uptime(&self, now: Instant) -> u64 {
+        let epoch = self.epoch.get_or_init(|| now);
+        u64::try_from(now.saturating_duration_since(*epoch).as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -100,7 +100,11 @@ impl Normalise {
     /// The codings that the viewer takes, of those that it may get, the best first.
     #[must_use]
     pub fn bucket(&self, headers: &HeaderMap) -> Vec<Coding> {
-        self.codings.iter().copied().filter(|coding| accepts(headers, coding.as_str())).collect()
+        if self.codings.is_empty() {
+            return Vec::new();
+        }
+        let members = weighted(headers, &header::ACCEPT_ENCODING);
+        self.codings.iter().copied().filter(|coding| accepts(&members, coding.as_str())).collect()
     }
 }
 
@@ -115,14 +119,14 @@ fn is_tracking(name: &str) -> bool {
     name.starts_with("utm_") || TRACKING.contains(&name)
 }
 
-/// The members of a field's lines, each with its weight in thousandths.
-fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u16)> {
+/// The members of a field's lines, in whatever case, each with its weight in thousandths.
+fn weighted<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<(&'a str, u16)> {
     let mut members = Vec::new();
     for line in headers.get_all(name) {
         for member in split_outside_quotes(line.as_bytes(), b',') {
             let Ok(text) = std::str::from_utf8(member) else { continue };
             let mut parts = text.split(';').map(str::trim);
-            let token = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let token = parts.next().unwrap_or_default();
             let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
             let weight = weight.map_or(1.0, |text| text.parse::<f32>().unwrap_or(0.0)).clamp(0.0, 1.0);
             if !token.is_empty() {
@@ -135,9 +139,9 @@ fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u16)> {
 }
 
 /// Whether a coding may be used (RFC 9110 section 12.5.3). A star speaks of those that are not named.
-fn accepts(headers: &HeaderMap, coding: &str) -> bool {
-    let members = weighted(headers, &header::ACCEPT_ENCODING);
-    let of = |wanted: &str| members.iter().find(|(token, _)| token == wanted).map(|(_, weight)| *weight > 0);
+fn accepts(members: &[(&str, u16)], coding: &str) -> bool {
+    let named = |wanted: &str| members.iter().find(|(token, _)| token.eq_ignore_ascii_case(wanted));
+    let of = |wanted: &str| named(wanted).map(|(_, weight)| *weight > 0);
     of(coding).or_else(|| of("*")).unwrap_or(false)
 }
 
@@ -147,7 +151,7 @@ fn language<'a>(headers: &HeaderMap, offered: &'a [HeaderValue]) -> Option<&'a H
     ranges.retain(|(_, weight)| *weight > 0);
     ranges.sort_by(|(_, a), (_, b)| b.cmp(a).then(Ordering::Equal)); // stable: the viewer's order among equals
     for (range, _) in &ranges {
-        let mut range = range.as_str();
+        let mut range = *range;
         loop {
             if let Some(found) = offered.iter().find(|it| it.as_bytes().eq_ignore_ascii_case(range.as_bytes())) {
                 return Some(found);

@@ -76,7 +76,7 @@ pub(crate) fn serve(meta: &Meta, source: Source<'_>, wish: Wish<'_>, now: Now, m
 /// Whether the viewer's condition makes this a 304. Conditions concern successful answers only (RFC 9110 section
 /// 13.2.1).
 fn is_unchanged(meta: &Meta, headers: &HeaderMap, wish: Wish<'_>, now: Now) -> bool {
-    let received = date::unix(meta.received.wall);
+    let received = date::unix(meta.received.wall());
     meta.status == StatusCode::OK
         && matches!(*wish.method, Method::GET | Method::HEAD)
         && conditional::is_not_modified(wish.headers, headers, received, date::unix(now.wall))

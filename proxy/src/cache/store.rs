@@ -18,6 +18,7 @@ use std::{
     },
 };
 
+use hashbrown::{HashTable, hash_table::Entry as Slotted};
 use http::{HeaderMap, header};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache as Table};
 
@@ -129,9 +130,42 @@ impl Keys {
             Self::Several(keys) => keys.into_iter().collect(),
         }
     }
+
+    /// The hash of the URL, which all of them share.
+    fn url_hash(&self) -> u64 {
+        match self {
+            Self::One(key) => key.url_hash(),
+            Self::Several(keys) => keys.iter().next().map_or(0, Key::url_hash), // there is one
+        }
+    }
 }
 
-type KeysByUrl = HashMap<u64, Keys, BuildHasherDefault<Ready>>;
+/// Keys by the hash of their URL. It is not kept: it can be had from the keys, and half of a table is empty.
+#[derive(Debug, Default)]
+struct KeysByUrl(HashTable<Keys>);
+
+impl KeysByUrl {
+    fn insert(&mut self, url_hash: u64, key: &Key) {
+        match self.0.entry(url_hash, |keys| keys.url_hash() == url_hash, Keys::url_hash) {
+            Slotted::Occupied(mut known) => known.get_mut().insert(key),
+            Slotted::Vacant(free) => drop(free.insert(Keys::One(key.clone()))),
+        }
+    }
+
+    fn remove(&mut self, url_hash: u64, key: &Key) {
+        if let Ok(mut known) = self.0.find_entry(url_hash, |keys| keys.url_hash() == url_hash)
+            && known.get_mut().remove(key)
+        {
+            known.remove();
+        }
+    }
+
+    /// All keys under a hash, which from now on are not known here any more.
+    fn take(&mut self, url_hash: u64) -> Vec<Key> {
+        let known = self.0.find_entry(url_hash, |keys| keys.url_hash() == url_hash);
+        known.map(|known| known.remove().0.into_vec()).unwrap_or_default()
+    }
+}
 
 /// The fills of one URL.
 #[derive(Debug, Default)]
@@ -185,16 +219,11 @@ impl Slot<'_> {
     }
 
     fn holds(&mut self, key: &Key) {
-        match self.keys.entry(self.url_hash) {
-            Place::Occupied(mut known) => known.get_mut().insert(key),
-            Place::Vacant(free) => drop(free.insert(Keys::One(key.clone()))),
-        }
+        self.keys.insert(self.url_hash, key);
     }
 
     fn lost(&mut self, key: &Key) {
-        if self.keys.get_mut(&self.url_hash).is_some_and(|keys| keys.remove(key)) {
-            self.keys.remove(&self.url_hash);
-        }
+        self.keys.remove(self.url_hash, key);
     }
 }
 
@@ -207,7 +236,7 @@ struct Shard {
 impl Shard {
     /// The keys of a URL, which from now on are not known here any more.
     fn take_keys(&mut self, key: &Key, url_hash: u64) -> Vec<Key> {
-        let keys = self.keys.remove(&url_hash).map(Keys::into_vec).unwrap_or_default();
+        let keys = self.keys.take(url_hash);
         let (own, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|known| known.url_bytes() == key.url_bytes());
         for other in others {
             let flights = &mut Flights::default();
@@ -447,7 +476,7 @@ impl Store {
         for shard in &self.shards {
             let mut shard = lock(shard);
             shard.flights.clear();
-            for (_, keys) in shard.keys.drain() {
+            for keys in shard.keys.0.drain() {
                 for key in keys.into_vec() {
                     gone += 1;
                     self.objects.remove(&key);

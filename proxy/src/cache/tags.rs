@@ -54,7 +54,13 @@ pub(crate) struct TooManyTags;
 
 /// The tags of one response, each with the mark of its kind in front, sorted, none twice. Cloning shares them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tags(Option<Arc<[Box<str>]>>);
+pub(crate) struct Tags(
+    #[allow(
+        clippy::redundant_allocation,
+        reason = "every response has one of these, and nearly none has tags: one pointer"
+    )]
+    Option<Arc<Box<[Box<str>]>>>,
+);
 
 impl Tags {
     /// Reads the tags of a response for `url`, whose origin its groups belong to.
@@ -95,7 +101,7 @@ impl Tags {
     pub(crate) fn from_marked(mut tags: Vec<Box<str>>) -> Self {
         tags.sort_unstable();
         tags.dedup();
-        Self((!tags.is_empty()).then(|| tags.into()))
+        Self((!tags.is_empty()).then(|| Arc::new(tags.into())))
     }
 
     /// Each tag with its mark.

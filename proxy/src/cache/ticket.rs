@@ -301,7 +301,7 @@ impl FetchTicket {
         let Some(stale) = self.stale.as_ref().filter(permitted).map(Arc::clone) else { return Err(Box::new(self)) };
         let (inner, retry) = (self.lead.inner(), self.facts.rules.stale_retry);
         inner.marks.set_for(self.lead.key(), Mark::OriginFailed(failure), retry, now.mono);
-        let served = serve::serve(&stale.meta, Source::Stored(&stale.body()), self.wish(), now, stale_error_report());
+        let served = serve::serve(&stale.meta, Source::Stored(stale.body()), self.wish(), now, stale_error_report());
         drop(self.lead.publish(&Shared::StandIn(stale, failure)));
         Ok(served)
     }
@@ -462,10 +462,10 @@ impl FetchTicket {
         if verdict.is_ok() {
             self.renew_twins(stale, &renewing, &Plan { freshness: meta.freshness, ..plan.clone() }, now);
         }
-        let entry = Arc::new(Entry::new(meta, stale.body(), inner.uptime(now)));
+        let entry = Arc::new(Entry::new(meta, stale.body().clone(), inner.uptime(now.mono)));
 
         let mut report = self.report(Outcome::Revalidated, StatusCode::NOT_MODIFIED);
-        let mut served = serve::serve(&entry.meta, Source::Stored(&entry.body()), self.wish(), now, report);
+        let mut served = serve::serve(&entry.meta, Source::Stored(entry.body()), self.wish(), now, report);
         let cookies = self.facts.cookies_forwarded && !shares_cookies;
         let own = plan.unstored.iter().chain(cookies.then_some(&header::SET_COOKIE));
         give_own(own, &answer.head.headers, &mut served.head.headers);
@@ -518,9 +518,9 @@ impl FetchTicket {
             plan.unstored.iter().chain(&NOT_STORED).for_each(|name| drop(headers.remove(name)));
             let trailers = meta.headers.trailers().unwrap_or_default();
             meta.headers = Fields::from(&headers).with_trailers(&trailers);
-            (meta.freshness, meta.received) = (plan.freshness, now);
+            (meta.freshness, meta.received) = (plan.freshness, now.into());
             meta.asked_at = self.lead.asked_at();
-            let renewed = Arc::new(Entry::new(meta, twin.body(), inner.uptime(now)));
+            let renewed = Arc::new(Entry::new(meta, twin.body().clone(), inner.uptime(now.mono)));
             inner.store.renew(self.lead.key(), twin, renewed);
         }
     }
@@ -539,7 +539,7 @@ impl FetchTicket {
             headers: Fields::from(&headers),
             freshness: plan.freshness,
             variant,
-            received: now,
+            received: now.into(),
             lent: plan.lent,
             tags,
             asked_at,
@@ -578,8 +578,7 @@ impl StandIn {
     /// The stale answer.
     #[must_use]
     pub fn serve(&self, now: Now) -> Served {
-        let body = self.entry.body();
-        serve::serve(&self.entry.meta, Source::Stored(&body), self.facts.wish(), now, stale_error_report())
+        serve::serve(&self.entry.meta, Source::Stored(self.entry.body()), self.facts.wish(), now, stale_error_report())
     }
 }
 

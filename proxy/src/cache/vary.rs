@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{cache_control::split_outside_quotes, rules::VaryLanguage};
 
-/// Names and values by which a response was selected; empty if it was not negotiated.
+/// Names and values by which a response was selected; nothing, in one pointer, if it was not negotiated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Variant {
+pub(crate) struct Variant(Option<Box<Negotiated>>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Negotiated {
     #[serde(with = "named")]
     named: Box<[(HeaderName, Option<Vec<u8>>)]>,
     language: VaryLanguage,
@@ -52,32 +55,40 @@ impl Variant {
 
     /// Names and values.
     pub(crate) fn named(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
-        self.named.iter().map(|(name, value)| (name, value.as_deref()))
+        self.pairs().iter().map(|(name, value)| (name, value.as_deref()))
     }
 
     /// What this variant's names select in another request.
     pub(crate) fn counterpart(&self, request: &HeaderMap) -> Self {
-        Self::by(self.named.iter().map(|(name, _)| name.clone()).collect(), request, self.language)
+        let Some(own) = &self.0 else { return Self(None) };
+        Self::by(own.named.iter().map(|(name, _)| name.clone()).collect(), request, own.language)
     }
 
     /// Whether `request` would be answered by the response of this variant. Absent matches only absent.
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
-        self.named.iter().all(|(name, value)| selecting_value(name, request, self.language) == *value)
+        self.0.as_ref().is_none_or(|own| {
+            own.named.iter().all(|(name, value)| selecting_value(name, request, own.language) == *value)
+        })
     }
 
     /// Whether the response was negotiated at all.
     pub(crate) fn is_negotiated(&self) -> bool {
-        !self.named.is_empty()
+        self.0.is_some()
     }
 
     /// Whether it was by nothing but the codings that the viewer takes.
     pub(crate) fn is_by_codings(&self) -> bool {
-        self.named.iter().all(|(name, _)| *name == header::ACCEPT_ENCODING)
+        self.pairs().iter().all(|(name, _)| *name == header::ACCEPT_ENCODING)
     }
 
     /// Bytes that the variant occupies.
     pub(crate) fn weight(&self) -> usize {
-        self.named.iter().map(|(name, value)| name.as_str().len() + value.as_ref().map_or(0, Vec::len) + 64).sum()
+        let named = self.pairs().iter();
+        named.map(|(name, value)| name.as_str().len() + value.as_ref().map_or(0, Vec::len) + 64).sum()
+    }
+
+    fn pairs(&self) -> &[(HeaderName, Option<Vec<u8>>)] {
+        self.0.as_ref().map_or(&[], |own| &own.named)
     }
 
     fn by(named: Vec<HeaderName>, request: &HeaderMap, language: VaryLanguage) -> Self {
@@ -85,7 +96,10 @@ impl Variant {
             let value = selecting_value(&name, request, language);
             (name, value)
         };
-        Self { named: named.into_iter().map(value).collect(), language }
+        if named.is_empty() {
+            return Self(None);
+        }
+        Self(Some(Box::new(Negotiated { named: named.into_iter().map(value).collect(), language })))
     }
 }
 

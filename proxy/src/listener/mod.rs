@@ -17,6 +17,7 @@ mod hints;
 mod http;
 mod io;
 mod plain;
+mod seldom;
 mod shortcut;
 mod slots;
 mod strict;

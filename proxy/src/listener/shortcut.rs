@@ -35,7 +35,8 @@ pub(crate) struct Shortcut<S> {
 }
 
 struct Owed {
-    head: Bytes,
+    /// The head, with the whole body behind it if that is short.
+    head: io::Cursor<Vec<u8>>,
     body: Bytes,
 }
 
@@ -64,20 +65,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shortcut<S> {
         }
         let plain = Plain::read(bytes, self.head_fields)?;
         let (head, body) = self.handler.at_hand(&self.connection, &plain)?;
-        Some(Owed { head: Bytes::from(head), body })
+        Some(Owed { head: io::Cursor::new(head), body })
     }
 
     /// Writes what is owed, before anything else goes out.
     fn poll_owed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(Owed { head, body }) = &mut self.owed else { return Poll::Ready(Ok(())) };
         while head.has_remaining() || body.has_remaining() {
-            let slices = [IoSlice::new(head), IoSlice::new(body)];
-            let slices = if head.is_empty() { &slices[1..] } else { &slices[..] };
-            let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+            let stream = Pin::new(&mut self.stream);
+            let count = ready!(match (head.chunk(), body.chunk()) {
+                (one, []) | ([], one) => stream.poll_write(cx, one),
+                (head, body) => stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
+            })?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let of_head = count.min(head.len());
+            let of_head = count.min(head.remaining());
             head.advance(of_head);
             body.advance(count - of_head);
         }

@@ -14,7 +14,7 @@ const RECORDS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("records");
 const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
 
 /// Raised whenever the layout changes; an index of another version is thrown away.
-const VERSION: &[u8] = b"1";
+const VERSION: &[u8] = b"2";
 
 /// Bytes of the file that redb keeps in memory.
 const CACHE: usize = 16 << 20;

@@ -72,7 +72,7 @@ pub(super) struct Record {
 
 /// Writes a record.
 pub(super) fn encode(key: &[u8], body: Stored, meta: &Meta) -> Option<Vec<u8>> {
-    let received = meta.received.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let received = meta.received.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     let trailers = meta.headers.trailers().unwrap_or_default();
     let trailers: Vec<(String, &[u8])> =
         trailers.iter().map(|(name, value)| (format!("{TRAILER}{name}"), value.as_bytes())).collect();
@@ -117,7 +117,7 @@ pub(super) fn decode(text: &[u8], now: Now) -> Option<Record> {
         headers: Fields::from(&headers).with_trailers(&trailers),
         freshness,
         variant: raw.variant,
-        received: Now { wall, mono: now.mono },
+        received: Now { wall, mono: now.mono }.into(),
         lent: raw.lent,
         tags: Tags::from_marked(raw.tags.into_iter().map(Box::from).collect()),
         asked_at: raw.asked_at,

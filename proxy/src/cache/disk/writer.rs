@@ -108,7 +108,7 @@ impl Writer {
         let (mut records, mut broken) = (Vec::new(), Vec::new());
         let now = Now::read();
         index.each(|id, text| match record::decode(text, now) {
-            Some(record) => records.push((record.meta.received.wall, id, record.body)),
+            Some(record) => records.push((record.meta.received.wall(), id, record.body)),
             None => broken.push(id),
         })?;
         records.sort_by_key(|(received, ..)| *received);

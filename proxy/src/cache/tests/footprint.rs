@@ -6,6 +6,10 @@ use http::Method;
 
 use super::*;
 
+/// What the proxy has.
+#[global_allocator]
+static ALLOCATOR: edgehook_isolate::RoleAlloc = edgehook_isolate::RoleAlloc;
+
 const OBJECTS: u64 = 1_000_000;
 const BODY: u64 = 1024;
 

@@ -37,7 +37,7 @@ fn entry(size: usize) -> Arc<Entry> {
         headers: Fields::default(),
         freshness: Plan::expired().freshness,
         variant: Variant::of(&HeaderMap::new(), &HeaderMap::new(), VaryLanguage::Syntax),
-        received: Now::read(),
+        received: Now::read().into(),
         lent: None,
         tags: Tags::default(),
         asked_at: 0,
@@ -54,7 +54,7 @@ fn put(store: &Store, key: &Key, size: usize) -> bool {
 fn slots(store: &Store) -> usize {
     let of_shard = |shard: &Mutex<Shard>| {
         let shard = lock(shard);
-        shard.keys.len() + shard.flights.len()
+        shard.keys.0.len() + shard.flights.len()
     };
     store.shards.iter().map(of_shard).sum()
 }
