@@ -267,7 +267,8 @@ impl Fetch {
         let extent = match reason {
             _ if self.behavior.policy.rules.forward_all => Extent::All,
             BypassReason::Policy | BypassReason::Method | BypassReason::Upgrade => Extent::All,
-            BypassReason::Head
+            BypassReason::Paused
+            | BypassReason::Head
             | BypassReason::Range
             | BypassReason::Precondition
             | BypassReason::MethodOverride
