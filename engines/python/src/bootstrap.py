@@ -124,7 +124,7 @@ class ResultEncoder(json.JSONEncoder):
 LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 
 _decode = json.JSONDecoder().decode
-_encoder = _checking = ResultEncoder()
+_encoders = {}
 _facts = {}
 _handler = None
 _request_id = ""
@@ -153,12 +153,6 @@ def prepare(facts, variables, layers, tmp):
     os.environ.clear()
     os.environ.update(variables)
     os.environ.setdefault("AWS_EXECUTION_ENV", "AWS_Lambda_python%d.%d" % sys.version_info[:2])
-    # Newer runtimes no longer escape what is not ASCII.
-    runtime = os.environ["AWS_EXECUTION_ENV"].rpartition("python3.")[2]
-    escaped = not (runtime.isdigit() and int(runtime) >= 12)
-    global _encoder, _checking
-    _encoder = ResultEncoder(ensure_ascii=escaped, check_circular=False)
-    _checking = ResultEncoder(ensure_ascii=escaped)
     time.tzset()
     sys.dont_write_bytecode = True
     sys.argv = [""]
@@ -259,6 +253,21 @@ def invoke(event, request_id, deadline, trace, parent):
         flush()
 
 
+def encoders(runtime):
+    """What encodes results in this runtime: without looking for cycles, which costs as much as all the rest, and with it.
+
+    Without, a cycle ends in a RecursionError, unless the function has raised that limit beyond what the stack holds."""
+    known = _encoders.get(runtime)
+    if known is None:
+        # Newer runtimes no longer escape what is not ASCII.
+        version = runtime.rpartition("python3.")[2]
+        escaped = not (version.isdigit() and int(version) >= 12)
+        known = ResultEncoder(ensure_ascii=escaped, check_circular=False), ResultEncoder(ensure_ascii=escaped)
+        _encoders.clear()  # one runtime at a time
+        _encoders[runtime] = known
+    return known
+
+
 def marshalled(result):
     """The result as JSON text; `bytes` are taken to be that already."""
     if isinstance(result, bytes):
@@ -266,12 +275,11 @@ def marshalled(result):
     if inspect.iscoroutine(result):
         result.close()
     try:
-        # To look for cycles costs as much as all else. Without, one ends in a RecursionError, as long as there is such a thing.
-        encoder = _encoder if sys.getrecursionlimit() <= NESTED else _checking
+        encoder, checking = encoders(os.environ.get("AWS_EXECUTION_ENV", ""))
         try:
-            text = encoder.encode(result)
+            text = (encoder if sys.getrecursionlimit() <= NESTED else checking).encode(result)
         except RecursionError:
-            text = _checking.encode(result)
+            text = checking.encode(result)
         return Outcome(text.encode("utf-8"))
     except Exception as error:
         return failed("Runtime.MarshalError", f"unable to marshal the result: {error}")

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 fn stringified(value: &JsValue, context: &mut Context) -> Option<String> {
     let json = context.global_object().get(js_string!("JSON"), context).unwrap().as_object().unwrap();
     let stringify = json.get(js_string!("stringify"), context).unwrap().as_callable().unwrap();
-    let text = stringify.call(&JsValue::undefined(), &[value.clone()], context).ok()?;
+    let text = stringify.call(&JsValue::undefined(), std::slice::from_ref(value), context).ok()?;
     Some(text.as_string()?.to_std_string_lossy())
 }
 
