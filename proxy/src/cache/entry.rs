@@ -23,7 +23,7 @@ use super::{Now, date, disk::FileBody, fields::Fields, freshness::Freshness, pol
 use crate::body::{self, Body, BodyError};
 
 /// What an entry costs beyond its bytes: allocations, table slots, bookkeeping (measured; `tests/footprint.rs`).
-const ENTRY_OVERHEAD: usize = 640;
+const ENTRY_OVERHEAD: usize = 450;
 /// Bodies up to this length are kept in one piece, whatever pieces they came in.
 pub(super) const SMALL: usize = 64 << 10;
 /// The same for one piece of a body that has several.
@@ -289,10 +289,18 @@ impl StoredBody {
 
     fn weight(&self) -> usize {
         match self {
-            Self::Small(small) => small.as_ref().len(),
+            Self::Small(small) => allocated(small.as_ref().len()),
             Self::Pieces(pieces) => pieces.pieces.iter().map(|piece| piece.len() + SEGMENT_OVERHEAD).sum(),
             Self::File(file) => file.weight(),
         }
+    }
+}
+
+/// What the allocator takes for a block of `length` bytes: it has four sizes for each doubling.
+fn allocated(length: usize) -> usize {
+    match length.checked_sub(1).and_then(usize::checked_ilog2) {
+        Some(power) if length > 64 => length.next_multiple_of(1 << (power - 2)),
+        _ => length.next_multiple_of(16),
     }
 }
 
@@ -360,6 +368,12 @@ mod tests {
     #[test]
     fn an_entry_is_small() {
         assert!(size_of::<Entry>() <= 144, "{} bytes, and two counts", size_of::<Entry>());
+    }
+
+    #[test]
+    fn blocks_have_sizes() {
+        let lengths = [0, 1, 16, 64, 65, 1024, 1025, 1281, SMALL];
+        assert_eq!(lengths.map(allocated), [0, 16, 16, 64, 80, 1024, 1280, 1536, SMALL]);
     }
 
     #[test]
