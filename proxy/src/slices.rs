@@ -10,7 +10,7 @@
 
 use crate::{
     body::{Body, BodyError, Delimited},
-    cache::{Ask, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
+    cache::{Ask, Cache, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
@@ -98,6 +98,12 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
     (first <= last && last < total).then_some((first, last + 1, total))
 }
 
+/// Where the range begins that a request for something not stored asks for, if its answer may come in slices or with the whole.
+pub(crate) fn begins(cache: &Cache, asked: &Ask<'_>) -> Option<u64> {
+    let sliced = asked.is_collapsible() && !CONDITIONS.iter().any(|name| asked.headers.contains_key(name));
+    asked.start_of_range().filter(|_| sliced && !cache.is_oversize(&asked.keyed.key, Now::read()))
+}
+
 /// The answer to a request for a range, by slices or by a fetch of the whole; none where the request has to go to the origin as
 /// it came.
 ///
@@ -110,13 +116,8 @@ pub(crate) async fn serve(
     record: &mut Record,
 ) -> Result<Option<Answer>, Fault> {
     let asked = ask(&fetch.behavior, request, keyed);
-    if !asked.is_collapsible() || CONDITIONS.iter().any(|name| request.headers.contains_key(name)) {
-        return Ok(None);
-    }
     let (cache, object) = (&fetch.site.cache, keyed.key.clone());
-    let Some(start) = asked.start_of_range().filter(|_| !cache.is_oversize(&object, Now::read())) else {
-        return Ok(None);
-    };
+    let Some(start) = begins(cache, &asked) else { return Ok(None) };
     if cache.holds(&object, WHOLE) || cache.is_fetched_whole(&object, Now::read()) {
         return whole(fetch, request, keyed, record).await;
     }

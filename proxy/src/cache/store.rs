@@ -54,7 +54,7 @@ pub(crate) enum Group {
 
 impl Group {
     /// A group of these, if there are any.
-    fn new(mut entries: Vec<Arc<Entry>>) -> Option<Self> {
+    pub(crate) fn new(mut entries: Vec<Arc<Entry>>) -> Option<Self> {
         match entries.len() {
             0 => None,
             1 => entries.pop().map(Self::One),
