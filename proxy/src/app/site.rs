@@ -230,13 +230,7 @@ fn site_origin(
     let place = match (target, &origin.target) {
         // An echo is told what the origin that it stands for would be told.
         (OriginTarget::Url(url), _) | (OriginTarget::Echo, OriginTarget::Url(url)) => Place::of(url),
-        (OriginTarget::Dir(_) | OriginTarget::Echo, _) => Place {
-            domain_name: origin.name.clone(),
-            host: origin.name.clone(),
-            port: 80,
-            https: false,
-            path: String::new(),
-        },
+        (OriginTarget::Dir(_) | OriginTarget::Echo, _) => Place::called(&origin.name),
     };
     let settings = OriginSettings {
         connection_timeout: origin.connection_timeout,
@@ -302,6 +296,11 @@ struct Place {
 }
 
 impl Place {
+    /// The place of what has no address.
+    fn called(name: &str) -> Self {
+        Self { domain_name: name.to_owned(), host: name.to_owned(), port: 80, https: false, path: String::new() }
+    }
+
     fn of(url: &config::OriginUrl) -> Self {
         let (address, https) = (&url.address, url.scheme == Scheme::Https);
         let bracketed = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };

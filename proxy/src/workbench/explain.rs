@@ -11,7 +11,7 @@ pub(crate) use sent::{Difference, differences};
 
 use crate::{
     body,
-    cache::{BypassReason, Key, Near, Peeked, Stored},
+    cache::{BypassReason, Key, KeyedRequest, Near, Peeked, Stored},
     edge::begin,
     fetch::ask,
     forward::{self, Extent},
@@ -288,37 +288,48 @@ async fn at_the_cache(
         .filter(|function| record.purpose == Purpose::ExplainLive && function.family() == Family::Lambda);
     told.not_run.extend(unrun.map(|function| function.name.clone()));
     if matches!(peeked, Peeked::Miss(..) | Peeked::Bypass(_)) {
-        let extent = match &peeked {
-            Peeked::Bypass(BypassReason::Policy | BypassReason::Method) => Extent::All,
-            _ if behavior.policy.rules.forward_all => Extent::All,
-            _ => Extent::Keyed,
-        };
-        let name =
-            |function: &Option<Arc<crate::hooks::Function>>| function.as_ref().map(|function| function.name.clone());
-        match forward::outgoing(site, behavior, request, &keyed, extent) {
-            Ok(outgoing) => {
-                let place = &behavior.origin;
-                let scheme = if place.description.https { "https" } else { "http" };
-                let target = outgoing.target(&place.path_prefix);
-                let target = match target.split_once('?') {
-                    Some((path, query)) => format!("{path}?{}", mask.query(query)),
-                    None => target,
-                };
-                told.origin = Some(OriginPart {
-                    name: place.name.clone(),
-                    method: outgoing.method.to_string(),
-                    url: format!("{scheme}://{}{target}", place.host.to_str().unwrap_or_default()),
-                    before: name(&behavior.origin_request),
-                    after: name(&behavior.origin_response),
-                });
-            }
-            Err(fault) => {
-                told.outcome = "error".to_owned();
-                (told.status, told.failure) = (Some(fault.status().as_u16()), Some(fault.detail()));
-            }
-        }
+        at_the_origin(site, question, &keyed, &peeked, told, mask);
     }
     told.key = Some(lookup_of(&keyed.key, &request.headers, wanted.later));
+}
+
+/// What the origin would be asked.
+fn at_the_origin(
+    site: &Arc<Site>,
+    Question { behavior, request, .. }: &Question,
+    keyed: &KeyedRequest,
+    peeked: &Peeked,
+    told: &mut Explanation,
+    mask: &Mask,
+) {
+    let extent = match peeked {
+        Peeked::Bypass(BypassReason::Policy | BypassReason::Method) => Extent::All,
+        _ if behavior.policy.rules.forward_all => Extent::All,
+        _ => Extent::Keyed,
+    };
+    let name = |function: &Option<Arc<crate::hooks::Function>>| function.as_ref().map(|function| function.name.clone());
+    match forward::outgoing(site, behavior, request, keyed, extent) {
+        Ok(outgoing) => {
+            let place = &behavior.origin;
+            let scheme = if place.description.https { "https" } else { "http" };
+            let target = outgoing.target(&place.path_prefix);
+            let target = match target.split_once('?') {
+                Some((path, query)) => format!("{path}?{}", mask.query(query)),
+                None => target,
+            };
+            told.origin = Some(OriginPart {
+                name: place.name.clone(),
+                method: outgoing.method.to_string(),
+                url: format!("{scheme}://{}{target}", place.host.to_str().unwrap_or_default()),
+                before: name(&behavior.origin_request),
+                after: name(&behavior.origin_response),
+            });
+        }
+        Err(fault) => {
+            told.outcome = "error".to_owned();
+            (told.status, told.failure) = (Some(fault.status().as_u16()), Some(fault.detail()));
+        }
+    }
 }
 
 fn judge(told: &mut Explanation, peeked: &Peeked) {
