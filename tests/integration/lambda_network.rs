@@ -66,14 +66,14 @@ class Message(ctypes.Structure):
     _fields_ = [
         ("name", ctypes.c_char_p), ("name_length", ctypes.c_uint), ("parts", ctypes.POINTER(Part)),
         ("count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_int), ("length", ctypes.c_uint),
+        ("flags", ctypes.c_int), ("padding", ctypes.c_int), ("length", ctypes.c_uint),
     ]
 
 
 def many(plain, address):
     name = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", address[1], socket.inet_aton(address[0]))
     part = Part(b"ping", 4)
-    one = lambda: Message(name, len(name), ctypes.pointer(part), 1, None, 0, 0, 0)
+    one = lambda: Message(name, len(name), ctypes.pointer(part), 1)
     messages = (Message * 2)(one(), one())
     libc = ctypes.CDLL(None, use_errno=True)
     done = libc.sendmmsg(plain.fileno(), messages, 2, 0)
@@ -101,11 +101,11 @@ def attempts(tcp_port, udp_port):
 "#;
 
 /// What the attempts come to where loopback is not permitted.
-const REFUSED: &str = "tcp=EACCES,patient=EACCES,mapped=EACCES,fast open=EOPNOTSUPP,nowhere=EACCES,sendto=EACCES,\
+const REFUSED: &str = "tcp=EACCES,patient=EACCES,mapped=EACCES,fast open=ENOTSUP,nowhere=EACCES,sendto=EACCES,\
     sendmsg=EACCES,sendmmsg=EACCES,connected=EACCES,interfaces=True,sctp=EPERM,route=EPERM";
 
 /// The same where it is.
-const PERMITTED: &str = "tcp=pong,patient=pong,mapped=pong,fast open=EOPNOTSUPP,nowhere=EACCES,sendto=pong,\
+const PERMITTED: &str = "tcp=pong,patient=pong,mapped=pong,fast open=ENOTSUP,nowhere=EACCES,sendto=pong,\
     sendmsg=pong,sendmmsg=pong,connected=pong,interfaces=True,sctp=EPERM,route=EPERM";
 
 /// Servers that answer `ping` with `pong`: their ports, for TCP and for UDP. They end with the test.
@@ -153,7 +153,9 @@ def lambda_handler(event, context):
     );
     let (edge, _origin) = edge(server, kind, more, &source);
     let (tcp, udp) = servers();
-    edge.get(&format!("/{tcp}/{udp}")).text()
+    let reply = edge.get(&format!("/{tcp}/{udp}"));
+    assert_eq!(reply.status, 200, "{kind}: {}", edge.output());
+    reply.text()
 }
 
 #[test]
