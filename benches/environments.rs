@@ -3,7 +3,7 @@
 //!
 //! `cargo build --release --workspace && cargo bench -p edgehook-lambda --bench environments`: the executables beside the
 //! benchmark's folder are measured. On a busy machine the figures of one run are to be compared with each other: `node` and
-//! `provided` (a small runtime in Python) are what a runtime over HTTP costs.
+//! `provided` (a small runtime in Python) are what a runtime over HTTP costs. Engines and parts can be named: `-- boa python warm`.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+const PARTS: [&str; 4] = ["warm", "cold", "churn", "memory"];
 const WARM: usize = 3_000;
 const COLD: usize = 200;
 const CHURN: usize = 1_000;
@@ -171,6 +172,7 @@ async fn invoke(function: &Function, event: &[u8]) {
         .invoke(Request {
             event: event.to_vec(),
             id: "8f5c3a1e-0000-4000-8000-000000000001".to_owned(),
+            trace: Some("Root=1-68a1b2c3-00112233445566778899aabb;Parent=c0ffee0012345678;Sampled=0".to_owned()),
             ..Request::default()
         })
         .await
@@ -305,19 +307,24 @@ fn main() {
     let code = scratch.with_file_name("code");
     fs::create_dir_all(&code).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    // As in the proxy: a viewer's connection is a task of the runtime.
+    let measuring = runtime.spawn(async move {
         let event = event();
-        for bench in benches(&code) {
-            if !wanted.is_empty() && !wanted.iter().any(|name| name == bench.name) {
-                continue;
+        let (parts, engines): (Vec<&str>, Vec<&str>) =
+            wanted.iter().map(String::as_str).partition(|word| PARTS.contains(word));
+        let is_wanted = |words: &[&str], name| words.is_empty() || words.contains(&name);
+        for bench in benches(&code).iter().filter(|bench| is_wanted(&engines, bench.name)) {
+            for part in PARTS.into_iter().filter(|part| is_wanted(&parts, part)) {
+                match part {
+                    "warm" => warm(bench, &event).await,
+                    "cold" => cold(bench).await,
+                    "churn" if matches!(bench.name, "boa" | "python") => churn(bench, &event, &scratch).await,
+                    "memory" => memory(bench, &event).await,
+                    _ => {}
+                }
+                gone().await;
             }
-            warm(&bench, &event).await;
-            gone().await;
-            cold(&bench).await;
-            if matches!(bench.name, "boa" | "python") {
-                churn(&bench, &event, &scratch).await;
-            }
-            memory(&bench, &event).await;
         }
     });
+    runtime.block_on(measuring).unwrap();
 }

@@ -137,6 +137,12 @@ fn errors(statuses: &[u16], only_declared: bool) -> impl Iterator<Item = ErrorTt
     statuses.iter().map(move |status| ErrorTtl { status: *status, ttl: ERROR_TTL, only_declared })
 }
 
+/// CloudFront's table (http-cache.md 3.12).
+pub(crate) fn cloudfront_errors() -> Vec<ErrorTtl> {
+    let declared = errors(&[400, 403, 405, 412, 415], true);
+    errors(&[404, 414, 500, 501, 502, 503, 504], false).chain(declared).collect()
+}
+
 impl CacheRules {
     /// The values of a profile (http-cache.md 1).
     #[must_use]
@@ -267,9 +273,7 @@ fn read_errors(section: &Section<'_>, rules: &mut CacheRules) {
     let tables = [("edgehook", false), ("cloudfront", true)];
     match section.choice("error_caching", &tables, &[]) {
         Some(true) => {
-            rules.error_ttl = errors(&[404, 414, 500, 501, 502, 503, 504], false)
-                .chain(errors(&[400, 403, 405, 412, 415], true))
-                .collect();
+            rules.error_ttl = cloudfront_errors();
         }
         Some(false) => rules.error_ttl = CacheRules::of(rules.profile).error_ttl,
         None => {}

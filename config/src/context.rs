@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::Mode;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::expand::Reference;
+use crate::secret::Secret;
 use crate::suggest;
 use crate::text::Text;
 
@@ -26,6 +27,8 @@ pub(crate) struct Context<'s> {
     variables: &'s dyn Fn(&str) -> Option<String>,
     problems: RefCell<Vec<Problem>>,
     secrets: RefCell<Vec<Range<usize>>>,
+    /// References as they are written, and what stands in their place.
+    references: RefCell<Vec<(String, Secret)>>,
     #[cfg(test)]
     pub(crate) asked: RefCell<std::collections::BTreeSet<(crate::keys::Table, &'static str)>>,
 }
@@ -55,6 +58,7 @@ impl<'s> Context<'s> {
             variables,
             problems: RefCell::default(),
             secrets: RefCell::default(),
+            references: RefCell::default(),
             #[cfg(test)]
             asked: RefCell::default(),
         }
@@ -85,12 +89,26 @@ impl<'s> Context<'s> {
 
     /// The value of a `${…}` reference; the error is a label.
     pub(crate) fn lookup(&self, reference: &Reference<'_>) -> Result<String, String> {
-        match reference {
+        let (written, value) = match reference {
             Reference::Variable(name) => {
-                (self.variables)(name).ok_or_else(|| format!("environment variable {name} is not set"))
+                let value = (self.variables)(name).ok_or_else(|| format!("environment variable {name} is not set"))?;
+                (format!("${{{name}}}"), value)
             }
-            Reference::File(path) => self.include(path).map_err(|problem| format!("{path}: {problem}")),
+            Reference::File(path) => {
+                let value = self.include(path).map_err(|problem| format!("{path}: {problem}"))?;
+                (format!("${{file:{path}}}"), value)
+            }
+        };
+        let mut known = self.references.borrow_mut();
+        if !value.is_empty() && !known.iter().any(|(other, _)| *other == written) {
+            known.push((written, Secret::new(value.clone())));
         }
+        Ok(value)
+    }
+
+    /// The references that have been looked up, and their values.
+    pub(crate) fn take_references(&self) -> Vec<(String, Secret)> {
+        self.references.take()
     }
 
     fn include(&self, path: &str) -> Result<String, String> {

@@ -27,7 +27,9 @@ pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
     let config = sound.then(|| tables(cx, document.get_ref())).flatten();
     let found = cx.take_diagnostics();
     match config {
-        Some(config) if found.error_count() == 0 => Ok(Loaded { config, warnings: found }),
+        Some(config) if found.error_count() == 0 => {
+            Ok(Loaded { config, warnings: found, references: cx.take_references() })
+        }
         _ => Err(found),
     }
 }

@@ -597,7 +597,7 @@ const KEYS: &[Key] = &[
     row(Table::BehaviorGeo, "allow", "countries let in"),
     row(Table::BehaviorGeo, "deny", "countries refused"),
 
-    row(Table::Dev, "origin", "folder or URL for an origin"),
+    row(Table::Dev, "origin", "folder, `echo` or URL for an origin"),
 ];
 
 /// AWS's names, plain and in lower case, with what to write instead.

@@ -21,6 +21,7 @@ mod context;
 mod debug;
 mod diagnostic;
 mod document;
+mod effective;
 mod error_response;
 mod expand;
 mod experiment;
@@ -63,6 +64,7 @@ pub use cache_policy::{CachePolicy, Encoding, Normalize, Selection};
 pub use cache_rules::{AgePenalty, CacheRules, ErrorTtl, Profile, SetCookie, Targeted};
 pub use debug::Debug;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use effective::Effective;
 pub use error_response::ErrorResponse;
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
@@ -156,6 +158,8 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings only.
     pub warnings: Diagnostics,
+    /// References of the file, `${NAME}` and `${file:PATH}`, and what stands in their place.
+    pub(crate) references: Vec<(String, Secret)>,
 }
 
 /// Reads and checks a configuration file. Paths in it are relative to its folder.

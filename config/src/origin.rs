@@ -42,7 +42,33 @@ pub enum OriginTarget {
     Url(OriginUrl),
     /// A folder, absolute, that exists.
     Dir(PathBuf),
+    /// The built-in server that answers with the request it received; as a replacement for development only.
+    Echo,
 }
+
+impl OriginTarget {
+    /// A replacement as it is written on a command line: `echo`, a URL, or a folder as seen from here.
+    ///
+    /// # Errors
+    /// What is wrong with it, for who wrote it.
+    pub fn replacement(text: &str) -> Result<Self, String> {
+        if text == ECHO {
+            return Ok(Self::Echo);
+        }
+        if text.contains("://") {
+            return address::origin_url(text).map(Self::Url).map_err(|label| format!("{text:?}: {label}"));
+        }
+        let folder = std::path::absolute(text).map_err(|error| format!("{text:?}: {error}"))?;
+        if folder.is_dir() {
+            Ok(Self::Dir(folder))
+        } else {
+            Err(format!("{text:?} is no folder; write a folder, \"echo\" or a URL"))
+        }
+    }
+}
+
+/// The built-in server, as it is written.
+const ECHO: &str = "echo";
 
 /// What kind of origin a Lambda event shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,12 +221,11 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// A replacement of `[dev] origin`: a URL, else a folder. The folder must exist where `dev` is what will run.
+/// A replacement of `[dev] origin`: the echo server, a URL, else a folder. The folder must exist where `dev` is what will run.
 pub(crate) fn replacement(value: &Value<'_>) -> Option<OriginTarget> {
     let text = value.text()?;
-    if text.value == "echo" {
-        value.report(Code::Unavailable, "the echo server is not available in this version", "known, but not read yet");
-        None
+    if text.value == ECHO {
+        Some(OriginTarget::Echo)
     } else if text.value.contains("://") {
         target_url(value).map(OriginTarget::Url)
     } else if value.cx.mode == crate::Mode::Serve {

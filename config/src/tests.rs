@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::{Availability, Config, Diagnostics, Loaded, Mode, document, keys};
 
 mod access;
+mod effective;
 mod error_responses;
 mod experiments;
 mod geo;

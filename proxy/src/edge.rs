@@ -13,7 +13,7 @@ use crate::{
     gate, hooks,
     lifecycle::{self, Delivery},
     listener::{Answer, Connection, Handler, Plain},
-    record::{self, Counters, Listener, Outcome, Record, Records, Trace},
+    record::{self, Counters, InFull, Listener, Outcome, Record, Records, Trace},
     site::{Behavior, Site},
 };
 use arc_swap::ArcSwap;
@@ -353,7 +353,10 @@ pub(crate) fn begin(connection: &Arc<Connection>, request: &Request<Body>, site:
     let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
     let id = connection.take_id().unwrap_or_else(|| site.world.request_id());
     Record {
-        trace: site.tracing.begin(&id),
+        trace: match request.extensions().get::<InFull>() {
+            None => site.tracing.begin(&id),
+            Some(InFull) => Some(site.tracing.in_full()),
+        },
         id,
         purpose: record::Purpose::Serve,
         start: Instant::now(),

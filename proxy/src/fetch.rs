@@ -173,21 +173,28 @@ impl Fetch {
             if self.slice.is_none() {
                 resume::resuming(&mut answer, self.rest_of(request, keyed, extent, record));
             }
-            if let Some(slice) = self.slice.as_ref().filter(|_| answer.head.status != StatusCode::NOT_MODIFIED)
-                && !slice.take(&mut answer)
-            {
-                return Ok(self.not_a_slice(slice, *ticket, answer));
+            let mut whole = None;
+            if let Some(slice) = self.slice.as_ref().filter(|_| answer.head.status != StatusCode::NOT_MODIFIED) {
+                whole = self.whole_object(slice, &ticket, &mut answer);
+                if whole.is_none() && !slice.take(&mut answer) {
+                    return Ok(self.not_a_slice(slice, *ticket, answer));
+                }
             }
-            if self.slice.is_none() && self.behavior.compress && request.version >= Version::HTTP_11 {
+            if (self.slice.is_none() || whole.is_some())
+                && self.behavior.compress
+                && request.version >= Version::HTTP_11
+            {
                 let codings = &self.behavior.policy.normalise;
                 if !codings.codings.is_empty() {
                     let OriginAnswer { head, body, delimited, .. } = &mut answer;
                     compress::apply(&codings.bucket(&request.headers), head, body, delimited);
                 }
             }
+            let waiting = whole.map(|whole| std::mem::replace(&mut ticket, whole));
             match ticket.settle(answer, self.site.world.now()) {
                 Settlement::Refetch(again) => ticket = again,
                 Settlement::Answer(settled) => {
+                    waiting.into_iter().for_each(|slice| slice.release());
                     note_store(record, &settled);
                     return Ok(Answer::settled(*settled, exchanged.generated));
                 }
@@ -260,7 +267,8 @@ impl Fetch {
         let extent = match reason {
             _ if self.behavior.policy.rules.forward_all => Extent::All,
             BypassReason::Policy | BypassReason::Method | BypassReason::Upgrade => Extent::All,
-            BypassReason::Head
+            BypassReason::Paused
+            | BypassReason::Head
             | BypassReason::Range
             | BypassReason::Precondition
             | BypassReason::MethodOverride
@@ -307,6 +315,18 @@ impl Fetch {
         };
         let (head, body) = (answer.head, answer.body);
         Answer { head, body, length, report: reason.report(), generated, stored_for: None }
+    }
+
+    /// The ticket for the object, where the first slice is all of it and may be stored as that.
+    fn whole_object(&self, slice: &Slice, ticket: &FetchTicket, answer: &mut OriginAnswer) -> Option<Box<FetchTicket>> {
+        let head = slice.complete(answer)?;
+        let given = std::mem::replace(&mut answer.head, head);
+        let whole = ticket.may_store(answer, self.site.world.now()).then(|| ticket.for_whole(slice.object()));
+        let whole = whole.flatten().map(Box::new);
+        if whole.is_none() {
+            answer.head = given;
+        }
+        whole
     }
 
     /// What the origin said instead of the slice that it was asked for. If it sends the whole all the same, the next request

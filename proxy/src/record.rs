@@ -16,6 +16,7 @@ pub use json::{
 pub use key::KeyPart;
 pub(crate) use key::key_parts;
 pub use mask::{MASKED, Mask};
+pub(crate) use ring::InFull;
 pub use ring::{Kept, Records, SLOW, Tracing};
 pub use trace::{BODY_LIMIT, HookEvent, HookMessages, HookResult, OriginMessages, Sample, Trace, TracedKey};
 pub(crate) use trace::{Meeting, Seat, response};

@@ -3,7 +3,7 @@
 //! A range must not wait for the bytes in front of it, and a thousand viewers who want the same gigabyte from different
 //! places must not make a thousand fetches of it. So the origin is asked for aligned slices of 1 MiB, each under a key of
 //! its own: looked up, collapsed, stored, validated and purged like any other answer. The first slice tells the complete
-//! length. A small object is then fetched whole; so is one whose origin does not know ranges, or gives it no strong
+//! length. An object that is all in its first slice is stored as what it is; another small one is then fetched whole; so is one whose origin does not know ranges, or gives it no strong
 //! validator by which its slices could be told to belong together. Viewers who go on reading get slice after slice, the next
 //! one asked for while they read. Deliberately absent: several ranges in one request, suffixes of objects of unknown length
 //! and requests with conditions, which go to the origin as they came.
@@ -70,6 +70,16 @@ impl Slice {
         fits
     }
 
+    /// The head of the answer to a request without a range, if an answer has all of the object in it.
+    pub(crate) fn complete(&self, answer: &OriginAnswer) -> Option<Parts> {
+        let part = content_range(&answer.head.headers).filter(|_| answer.head.status == StatusCode::PARTIAL_CONTENT);
+        let (.., total) = part.filter(|(start, end, total)| (*start, end) == (0, total))?;
+        let mut head = answer.head.clone();
+        head.status = StatusCode::OK;
+        head.headers.remove(header::CONTENT_RANGE);
+        (answer.delimited == Delimited::Length(total)).then_some(head)
+    }
+
     /// The key of the whole object.
     pub(crate) fn object(&self) -> &Key {
         &self.object
@@ -103,12 +113,17 @@ pub(crate) async fn serve(
     let Some(start) = asked.start_of_range().filter(|_| !cache.is_oversize(&object, Now::read())) else {
         return Ok(None);
     };
-    if cache.holds(&object) || cache.is_fetched_whole(&object, Now::read()) {
+    if cache.holds(&object, WHOLE) || cache.is_fetched_whole(&object, Now::read()) {
         return whole(fetch, request, keyed, record).await;
     }
     let source = Source::new(fetch, request, keyed, object, record);
     let first = match source.piece(start / SLICE, record).await? {
         Piece::Slice(first) => first,
+        Piece::All(all, total) if start < total && asked.permits_range(&all.head.headers, Now::read()) => {
+            let end = asked.end_of_range(total);
+            return Ok(Some(source.answer(*all, None, (start, end), (0, total), total)));
+        }
+        Piece::All(..) => return whole(fetch, request, keyed, record).await,
         Piece::Other(answer) if is_what_was_asked(&asked, start, &answer.head) => return Ok(Some(*answer)),
         Piece::Other(answer) if matches!(answer.head.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) => {
             return whole(fetch, request, keyed, record).await;
@@ -167,6 +182,8 @@ async fn whole(
 /// What came of asking for a slice.
 enum Piece {
     Slice(Box<Answer>),
+    /// The whole object, of so many bytes, which is stored as such.
+    All(Box<Answer>, u64),
     /// Something else that the origin had to say.
     Other(Box<Answer>),
     /// The object is fetched whole.
@@ -206,7 +223,7 @@ impl Source {
                 }
                 Answer::from(*served)
             }
-            Lookup::Miss(ticket) if cache.is_fetched_whole(&self.object, Now::read()) => {
+            Lookup::Miss(ticket) if self.is_whole() => {
                 ticket.release();
                 return Ok(Piece::Whole);
             }
@@ -216,7 +233,17 @@ impl Source {
             Lookup::NotCached => return Err(Refusal::NotCached.into()),
         };
         let is_slice = answer.head.status == StatusCode::OK && content_range(&answer.head.headers).is_some();
-        Ok(if is_slice { Piece::Slice(Box::new(answer)) } else { Piece::Other(Box::new(answer)) })
+        Ok(match answer.length.filter(|_| answer.head.status == StatusCode::OK && answer.stored_for.is_some()) {
+            _ if is_slice => Piece::Slice(Box::new(answer)),
+            Some(total) => Piece::All(Box::new(answer), total),
+            None => Piece::Other(Box::new(answer)),
+        })
+    }
+
+    /// Whether the object is there as a whole by now, or is to be.
+    fn is_whole(&self) -> bool {
+        let cache = &self.fetch.site.cache;
+        cache.is_fetched_whole(&self.object, Now::read()) || cache.holds(&self.object, WHOLE)
     }
 
     /// The body of a later slice, which must be of the same representation.

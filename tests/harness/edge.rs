@@ -88,13 +88,25 @@ impl Edge {
 
     /// As [`Edge::run`], with a folder for temporary files and with these variables.
     pub(crate) fn run_in(folder: TempDir, scratch: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(binary())
-            .args(arguments)
-            .envs(variables.iter().copied())
+        let mut command = Command::new(binary());
+        command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
+        Self::spawn(folder, scratch, command)
+    }
+
+    /// As [`Edge::run`], in the foreground of a terminal. Returns where keys are pressed.
+    pub(crate) fn run_on_terminal(folder: TempDir, arguments: &[&str]) -> (Self, fs::File) {
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        // Of a session of its own, with the terminal as the controlling one.
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", binary()]).args(arguments).stdin(Stdio::from(terminal.slave));
+        (Self::spawn(folder, tempfile::tempdir().unwrap(), command), fs::File::from(terminal.master))
+    }
+
+    fn spawn(folder: TempDir, scratch: TempDir, mut command: Command) -> Self {
+        let mut child = command
             .current_dir(folder.path())
             .env("NO_COLOR", "1")
             .env("TMPDIR", scratch.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -352,3 +352,69 @@ fn a_check_leaves_no_file_behind() {
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["edge.toml"]);
 }
+
+const MASKED: &str = "[admin]\ntoken = \"0123456789abcdef\"\n[origin.site]\ndir = \".\"\nheaders = { x-key = \"${SITE_KEY}\" }\n\
+                      [[behavior]]\npath = \"*\"\norigin = \"site\"\n";
+
+#[test]
+fn the_effective_configuration_is_shown_without_its_secrets() {
+    let folder = folder(&[("edge.toml", MASKED), ("broken.toml", BROKEN), ("rewrite.js", "")]);
+    let show = |arguments: &[&str]| {
+        let ran = Command::new(binary())
+            .args(["check", "--show"])
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("SITE_KEY", "a-secret-from-outside")
+            .output()
+            .unwrap();
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let (code, shown, said) = show(&[]);
+    assert_eq!((code, said.as_str()), (Some(0), "edge.toml: ok  1 behavior · 1 origin · 0 functions\n"));
+    for line in ["token = \"(secret)\"", "x-key = \"${SITE_KEY}\"", "read_timeout = \"30s\"", "compress = true"] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+    assert!(!shown.contains("0123456789abcdef") && !shown.contains("a-secret-from-outside"), "{shown}");
+    let (code, json, _) = show(&["--json"]);
+    let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &told["config"]["admin"]["token"]), (Some(0), &"(secret)".into()));
+    assert_eq!(told["config"], toml::from_str::<serde_json::Value>(&shown).unwrap());
+    // What is shown can be read again.
+    std::fs::write(folder.path().join("again.toml"), &shown).unwrap();
+    let (code, again, said) = show(&["--config", "again.toml"]);
+    assert_eq!((code, again), (Some(0), shown), "{said}");
+    let (code, shown, said) = show(&["--config", "broken.toml"]);
+    assert!(code == Some(2) && shown.is_empty() && said.contains("error[E102]"), "{shown}{said}");
+    let (code, shown, said) = show(&["--format", "sarif"]);
+    assert!(code == Some(2) && shown.is_empty() && said.contains("--show needs the format human or json"), "{said}");
+}
+
+#[test]
+fn findings_for_other_tools() {
+    let folder = folder(&[("edge.toml", BROKEN), ("rewrite.js", ""), ("good.toml", MASKED)]);
+    let (code, github, _) = edgehook(folder.path(), &["check", "--format", "github"]);
+    assert_eq!(code, Some(2));
+    let lines: Vec<&str> = github.lines().collect();
+    assert_eq!(lines.len(), 4, "{github}");
+    let line = "::error file=edge.toml,line=9,col=10,title=E102::behavior refers to an unknown origin: no [origin.sight]%0Adid you mean \"site\"?";
+    assert!(lines.iter().any(|found| found.starts_with(line)), "{github}");
+    let (code, sarif, _) = edgehook(folder.path(), &["check", "--format", "sarif"]);
+    let sarif: serde_json::Value = serde_json::from_str(&sarif).unwrap();
+    let run = &sarif["runs"][0];
+    assert_eq!((code, &sarif["version"], run["results"].as_array().unwrap().len()), (Some(2), &"2.1.0".into(), 4));
+    let found = run["results"].as_array().unwrap().iter().find(|found| found["ruleId"] == "E102").unwrap();
+    assert_eq!(found["level"], "error");
+    let place = serde_json::json!({ "artifactLocation": { "uri": "edge.toml" }, "region": { "startLine": 9, "startColumn": 10 } });
+    assert_eq!(found["locations"][0]["physicalLocation"], place);
+    let rules: Vec<&str> =
+        run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["E102", "E103", "E106"]);
+    for format in ["github", "sarif"] {
+        let (code, shown, _) = edgehook(folder.path(), &["check", "--config", "good.toml", "--format", format]);
+        assert!(code == Some(0) && !shown.contains("error"), "{shown}");
+        // A warning that is denied is an annotation that fails.
+        let unset = ["check", "--config", "good.toml", "--deny", "warnings", "--format", format];
+        let (code, shown, _) = edgehook(folder.path(), &unset);
+        assert!(code == Some(2) && shown.contains("error") && shown.contains("SITE_KEY"), "{shown}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `edgehook dev`: the demo, one line per request, and what a save does.
 
-use crate::harness::{Edge, edge::folder, has_python};
-use std::fs;
+use crate::harness::{Edge, binary, edge::folder, has_python};
+use std::{fs, io::Write as _, process::Command};
 
 #[test]
 fn what_a_killed_demo_left_is_taken_away() {
@@ -135,4 +135,112 @@ fn interrupt_ends_it() {
     let mut edge = project();
     edge.signal(nix::sys::signal::Signal::SIGINT);
     assert_eq!(edge.end(), Some(130));
+}
+
+const COUNTRIES: &str = "version = 1\n[admin]\nlisten = \"127.0.0.1:0\"\n[origin.site]\ndir = \"site\"\n\
+[origin.app]\nurl = \"http://app.invalid:8080/base\"\nheaders = { x-own = \"1\" }\n\
+[origin_request_policy.places]\nheaders = { include = [\"cloudfront-viewer-country\"] }\n\
+[dev]\norigin = { site = \"echo\" }\n\
+[[behavior]]\npath = \"/app/*\"\norigin = \"app\"\ncache_policy = \"CachingDisabled\"\norigin_request_policy = \"places\"\n\
+[[behavior]]\npath = \"*\"\norigin = \"site\"\ncache_policy = \"CachingOptimized\"\n";
+
+fn dev(config: &str, arguments: &[&str]) -> Edge {
+    let files = [("edge.toml", config), ("site/a.txt", "a"), ("other/a.txt", "b")];
+    Edge::run(folder(&files), &[&["dev", "--port", "0"], arguments].concat())
+}
+
+#[test]
+fn origins_that_are_not_there_and_those_called_echo_answer_with_the_request() {
+    let edge = dev(COUNTRIES, &["--geo", "fr"]);
+    let output = edge.says("Times are UTC");
+    assert!(output.contains("app → built-in echo server (app.invalid did not resolve)"), "{output}");
+    assert!(output.contains("site → built-in echo server\n"), "{output}");
+    let reply = edge.get("/app/x?y=1");
+    let told: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
+    let field = |name: &str| told["headers"][name].clone();
+    assert_eq!(
+        (&told["origin"], &told["method"], &told["path"]),
+        (&"app".into(), &"GET".into(), &"/base/app/x".into())
+    );
+    assert_eq!((field("host"), field("x-own")), ("app.invalid:8080".into(), "1".into()), "{told:#}");
+    assert_eq!(field("cloudfront-viewer-country"), "FR", "all viewers are where they are said to be");
+    // An echo is stored as the policy says, and what was saved since then is put in its place.
+    assert_eq!(
+        (edge.get("/a.txt").x_cache().to_owned(), edge.get("/a.txt").x_cache().to_owned()),
+        ("Miss".into(), "Hit".into())
+    );
+    edge.save("edge.toml", &COUNTRIES.replace("[dev]\norigin = { site = \"echo\" }\n", ""));
+    edge.says("reloaded edge.toml");
+    assert_eq!(edge.get("/a.txt").text(), "a");
+}
+
+#[test]
+fn the_command_line_replaces_and_slows_origins_also_after_a_save() {
+    let edge = dev(COUNTRIES, &["--origin", "site=other", "--latency", "app=1ms", "--latency", "site=50ms"]);
+    assert!(edge.output().contains("site → ./other (folder)"), "{}", edge.output());
+    assert_eq!(edge.get("/a.txt").text(), "b");
+    edge.save("edge.toml", &COUNTRIES.replace("CachingOptimized", "CachingDisabled"));
+    edge.says("reloaded edge.toml");
+    assert_eq!(edge.get("/a.txt").text(), "b");
+    let output = edge.says("200  bypass");
+    let took = output.lines().rev().find(|line| line.contains("bypass")).unwrap();
+    let took: f64 = took.split("  site ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(took >= 50.0, "{output}");
+}
+
+#[test]
+fn what_the_command_line_cannot_mean_is_said() {
+    for (argument, said) in [
+        ("--origin=sight=echo", "there is no origin \"sight\"; origins: site, app"),
+        ("--origin=site", "write --origin NAME=DIR|echo|URL"),
+        ("--origin=site=nowhere", "\"nowhere\" is no folder; write a folder, \"echo\" or a URL"),
+        ("--origin=site=ftp://x", "\"ftp://x\": must begin with http:// or https://"),
+        ("--latency=app=long", "\"long\" is no time; write --latency app=200ms"),
+        ("--latency=none=1s", "there is no origin \"none\""),
+        ("--geo=France", "\"France\" is no country"),
+    ] {
+        let project = folder(&[("edge.toml", COUNTRIES), ("site/a.txt", "a")]);
+        let ran = Command::new(binary()).args(["dev", argument]).current_dir(project.path()).output().unwrap();
+        let errors = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.code() == Some(2) && errors.contains(said), "{argument}: {errors}");
+    }
+}
+
+#[test]
+fn the_cache_can_be_switched_off() {
+    let edge = dev(COUNTRIES, &["--no-cache", "--origin", "site=echo"]);
+    for _ in 0..2 {
+        let reply = edge.get("/a.txt");
+        assert_eq!(reply.x_cache(), "Miss");
+        assert!(reply.header("cache-status").contains("fwd=bypass; detail=paused"), "{reply:?}");
+    }
+    edge.says("bypass       site");
+}
+
+#[test]
+fn keys_of_the_terminal() {
+    let test = "[[test]]\nname = \"a\"\norigin.site = { status = 200 }\nrequest = { uri = \"/a.txt\" }\nexpect = { status = 200 }\n";
+    let project = folder(&[("edge.toml", COUNTRIES), ("site/a.txt", "a"), ("tests/site.toml", test)]);
+    let (mut edge, mut terminal) = Edge::run_on_terminal(project, &["dev", "--port", "0"]);
+    edge.says("keys: [t]ests  [c]lear cache  [p]ause cache  [r]eload  [q]uit");
+    let mut press = |key: &str| terminal.write_all(key.as_bytes()).unwrap();
+    let outcome = |edge: &Edge| edge.get("/a.txt").header("cache-status").to_owned();
+    assert!(outcome(&edge).contains("fwd=uri-miss") && outcome(&edge).contains("; hit"));
+    press("x");
+    press("p");
+    edge.says("cache paused");
+    assert!(outcome(&edge).contains("detail=paused"));
+    press("p");
+    edge.says("cache in use");
+    assert!(outcome(&edge).contains("; hit"), "what was stored is still there");
+    press("c");
+    edge.says("cache cleared");
+    assert!(outcome(&edge).contains("fwd=uri-miss"));
+    press("r");
+    edge.says("reloaded edge.toml (#2)");
+    press("t");
+    let output = edge.says("tests passed");
+    assert!(output.contains("1 passed"), "{output}");
+    press("q");
+    assert_eq!(edge.end(), Some(0));
 }

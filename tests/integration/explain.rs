@@ -308,3 +308,41 @@ fn codes_are_explained() {
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(err.contains("there is no code E999; codes: E100, E101, "), "{err}");
 }
+
+#[test]
+fn what_is_told_is_sent_and_compared() {
+    let origin = Origin::start(|_| Answer::cached("x"));
+    let edge = Edge::start(&config(&origin), &[("rewrite.js", REWRITE)]);
+    let address = edge.admin_address();
+    let explain = |more: &[&str]| run(edge.folder(), &[&["--admin", &format!("http://{address}")], more].concat());
+    let send = |url: &str| explain(&["--send", &format!("http://www.example.com{url}"), "-H", "Cookie: secret=1"]);
+    let (code, out, err) = send("/shop/");
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("5 cache           miss ") && out.contains(" sent: 200 miss in "), "{out}");
+    assert!(out.contains(" it went as told; the cache is that of the running node"), "{out}");
+    assert_eq!(origin.only().target, "/shop/index.html");
+    let (code, out, _) = send("/shop/");
+    assert!(code == 0 && out.contains(" 5 cache           hit"), "{out}");
+    assert!(out.contains(" sent: 200 hit in "), "{out}");
+    for (url, sent) in
+        [("/moved", "sent: 302 generated"), ("/broken", "sent: 503 error"), ("/api/x", "sent: 200 bypass")]
+    {
+        let (code, out, _) = send(url);
+        assert!(code == 0 && out.contains(sent), "{out}");
+    }
+    // The node by itself, as JSON, the record among it.
+    let live = explain(&["--live", "--send", "--json", "http://www.example.com/other"]);
+    let told: Value = serde_json::from_str(&live.1).unwrap();
+    assert_eq!((live.0, &told["outcome"], &told["sent"]["outcome"]), (0, &json!("miss"), &json!("miss")));
+    assert!(told["differs"].is_null() && told["sent"]["complete"] == true, "{told:#}");
+    // A function that was saved and not loaded: what is on the disk is not what runs.
+    edge.save("rewrite.js", &REWRITE.replace("index.html", "home.html"));
+    let (code, out, _) = send("/new/");
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("path             told /new/home.html, came /new/index.html"), "{out}");
+    assert!(out.contains(" it went otherwise"), "{out}");
+    let (code, _, err) = explain(&["--send", "--at", "+1h", "http://www.example.com/"]);
+    assert!(code == 2 && err.contains("cannot be used with"), "{err}");
+    let (code, _, err) = run(edge.folder(), &["--send", "--admin", "http://127.0.0.1:1", "http://www.example.com/"]);
+    assert!(code == 3 && err.contains("no node answers"), "{err}");
+}

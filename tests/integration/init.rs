@@ -1,6 +1,6 @@
 //! `edgehook init` writes a project that passes, serves, and is never overwritten.
 
-use crate::harness::{Edge, binary, edge::folder};
+use crate::harness::{Edge, binary, edge::folder, has_python};
 use std::{fs, process::Command};
 
 #[test]
@@ -20,8 +20,13 @@ fn a_project_that_works_at_once() {
     let test = Command::new(binary()).arg("test").current_dir(folder.path().join("demo")).output().unwrap();
     let shown = String::from_utf8(test.stdout).unwrap();
     assert!(test.status.success() && shown.contains("4 passed, 0 failed"), "{shown}");
-    for file in ["types/cloudfront-functions.d.ts", "types/lambda-edge.d.ts", "jsconfig.json", ".edgehook/schema.json"]
-    {
+    for file in [
+        "types/cloudfront-functions.d.ts",
+        "types/lambda-edge.d.ts",
+        "types/lambda_edge.pyi",
+        "jsconfig.json",
+        ".edgehook/schema.json",
+    ] {
         assert!(folder.path().join("demo").join(file).is_file(), "{file}");
     }
     let edge = Edge::run(folder, &["dev", "demo", "--port", "0"]);
@@ -176,3 +181,68 @@ declare const answerT: L.CloudFrontResponseResult; declare const answerO: CloudF
 const k: CloudFrontResponseResult = answerT; const l: L.CloudFrontResponseResult = answerO;
 export { a, b, c, d, e, f, g, h, i, j, k, l };
 ";
+
+/// Holds the event that it is given, and its context, to the types: every key is declared and of its type, and what is not there need
+/// not be.
+const HELD: &str = r#"
+import typing
+
+def held(value, kind, place):
+    origin = typing.get_origin(kind)
+    if origin in (typing.NotRequired, typing.Required):
+        return held(value, typing.get_args(kind)[0], place)
+    if origin is typing.Literal:
+        assert value in typing.get_args(kind), f"{place}: {value!r}"
+    elif origin is list:
+        assert isinstance(value, list), place
+        [held(item, typing.get_args(kind)[0], place) for item in value]
+    elif origin is dict:
+        [held(item, typing.get_args(kind)[1], f"{place}.{key}") for key, item in value.items()]
+    elif typing.is_typeddict(kind):
+        declared = typing.get_type_hints(kind, include_extras=True)
+        assert set(value) <= set(declared), f"{place}: {set(value) - set(declared)} not declared"
+        assert kind.__required_keys__ <= set(value), f"{place}: lacks {kind.__required_keys__ - set(value)}"
+        [held(item, declared[key], f"{place}.{key}") for key, item in value.items()]
+    else:
+        assert type(value) is kind, f"{place}: {value!r} is no {kind}"
+
+def lambda_handler(event, context):
+    types = {}
+    exec(PYI, types)
+    response = event["Records"][0]["cf"]["config"]["eventType"].endswith("response")
+    held(event, types["CloudFrontResponseEvent" if response else "CloudFrontRequestEvent"], "event")
+    for name in types["Context"].__annotations__:
+        assert type(getattr(context, name)) is str, name
+    assert context.get_remaining_time_in_millis() > 0
+    return event["Records"][0]["cf"]["response" if response else "request"]
+"#;
+
+#[test]
+fn the_types_for_python_are_those_of_its_events() {
+    if !has_python() {
+        return;
+    }
+    let project = folder(&[("site/index.html", "x")]);
+    let run = |arguments: &[&str]| {
+        let ran =
+            Command::new(binary()).args(arguments).current_dir(project.path()).env("NO_COLOR", "1").output().unwrap();
+        (ran.status.code(), String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap())
+    };
+    assert_eq!(run(&["init"]).0, Some(0));
+    let types = fs::read_to_string(project.path().join("types/lambda_edge.pyi")).unwrap();
+    let hooks = ["viewer-request", "origin-request", "origin-response", "viewer-response"];
+    let held = |types: &str| {
+        fs::write(project.path().join("held.py"), format!("PYI = r\"\"\"{types}\"\"\"\n{HELD}")).unwrap();
+        hooks.map(|hook| run(&["invoke", "held", "--hook", hook]))
+    };
+    let config = "[origin.site]\ndir = \"site\"\n[function.held]\nruntime = \"python\"\nfile = \"held.py\"\n\
+                  [[behavior]]\npath = \"*\"\norigin = \"site\"\norigin_request = { function = \"held\", include_body = true }\n";
+    fs::write(project.path().join("held.py"), "").unwrap();
+    fs::write(project.path().join("edge.toml"), config).unwrap();
+    for (hook, (code, shown)) in hooks.iter().zip(held(&types)) {
+        assert_eq!(code, Some(0), "{hook}: {shown}");
+    }
+    for (code, shown) in held(&types.replace("    querystring: str\n", "")) {
+        assert!(code == Some(1) && shown.contains("{'querystring'} not declared"), "{shown}");
+    }
+}

@@ -176,6 +176,76 @@ fn a_small_object_costs_one_request() {
 }
 
 #[test]
+fn a_small_object_that_came_for_a_range_answers_everybody() {
+    for more in ["", "profile = \"strict-rfc\"\n"] {
+        let object = Arc::new(Object { length: 1000, ranges: true, version: AtomicU64::new(1) });
+        let told = object.clone();
+        let origin = Origin::start(move |seen| answer(&told, seen));
+        let edge = edge_with(&origin, more);
+        let first = edge.get_with("/film", &[("range", "bytes=10-19")]);
+        assert_eq!((first.status, first.header("content-range")), (206, "bytes 10-19/1000"));
+        assert!(first.header("cache-status").contains("fwd=uri-miss; stored"), "{:?}", first.headers);
+        let all = edge.get("/film");
+        assert_eq!((all.status, all.header("content-range"), all.x_cache()), (200, "", "Hit"), "{more}");
+        assert!(all.header("content-length") == "1000" && all.body == bytes(1, 0, 1000));
+        let head = edge.client().request("HEAD", "/film", &[], b"");
+        assert_eq!((head.status, head.header("content-length")), (200, "1000"));
+        let past = edge.get_with("/film", &[("range", "bytes=1000-")]);
+        assert_eq!((past.status, past.header("content-range")), (416, "bytes */1000"));
+        let other = edge.get_with("/film", &[("range", "bytes=0-1"), ("if-range", "\"other\"")]);
+        assert_eq!((other.status, other.body.len()), (200, 1000));
+        assert_eq!(asked(&origin), ["bytes=0-1048575"], "{more}");
+        object.version.store(2, SeqCst);
+        assert_eq!(edge.client().request("DELETE", "/film", &[], b"").status, 200);
+        assert!(edge.get("/film").body == bytes(2, 0, 1000), "{more}");
+    }
+}
+
+#[test]
+fn what_is_past_the_end_of_a_small_object_or_not_wanted_in_part() {
+    let (_, origin, edge) = start(1000, true);
+    let reply = edge.get_with("/film", &[("range", "bytes=0-9"), ("if-range", "\"old\"")]);
+    assert_eq!((reply.status, reply.body.len(), reply.header("content-range")), (200, 1000, ""));
+    check(&edge, "bytes=0-9", 1, (0, 10), 1000);
+    assert_eq!(asked(&origin), ["bytes=0-1048575"]);
+    let (_, origin, edge) = start(1000, true);
+    let reply = edge.get_with("/film", &[("range", "bytes=5000-")]);
+    assert_eq!((reply.status, reply.header("content-range")), (416, "bytes */1000"));
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn a_hundred_viewers_of_ranges_of_a_small_object_make_one_request() {
+    let (open, gate) = mpsc::channel();
+    let gate = Mutex::new(Some(gate));
+    let object = Object { length: 1000, ranges: true, version: AtomicU64::new(1) };
+    let origin = Origin::start(move |seen| {
+        let answer = answer(&object, seen);
+        match gate.lock().unwrap().take() {
+            Some(gate) => answer.after(gate),
+            None => answer,
+        }
+    });
+    let edge = edge(&origin);
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..100)
+            .map(|number: usize| {
+                let mut client = edge.client();
+                client.send(format!("GET /film HTTP/1.1\r\nhost: a\r\nrange: bytes={number}-\r\n\r\n").as_bytes());
+                (number, scope.spawn(move || client.reply(false)))
+            })
+            .collect();
+        eventually("the origin is asked", || (origin.count() == 1).then_some(()));
+        drop(open);
+        for (number, reply) in waiting {
+            let reply = reply.join().unwrap();
+            assert!(reply.status == 206 && reply.complete && reply.body == bytes(1, number, 1000), "{number}");
+        }
+    });
+    assert_eq!(asked(&origin), ["bytes=0-1048575"]);
+}
+
+#[test]
 fn an_origin_without_ranges_is_asked_for_the_whole_and_once_for_everybody() {
     let (_, origin, edge) = start(10 * MIB, false);
     check(&edge, "bytes=7340032-7340041", 1, (7 * MIB, 7 * MIB + 10), 10 * MIB);

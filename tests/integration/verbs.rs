@@ -48,10 +48,12 @@ fn check() {
     terminal.types("check --config broken.toml", 2);
     terminal.types("check --config unloadable.toml", 2);
     terminal.types("check --config nothing.toml", 2);
+    terminal.types("check --config broken.toml --format github", 2);
     terminal.types("serve --config broken.toml", 2);
     terminal.types("dev --config broken.toml", 2);
     terminal.shows("check");
     assert_eq!(terminal.json("check", "check", 0)["ok"], true);
+    assert_eq!(terminal.json("check", "check --show", 0)["config"]["trace"]["keep"], 1000);
     for broken in ["broken.toml", "unloadable.toml", "nothing.toml"] {
         let told = terminal.json("check", &format!("check --config {broken}"), 2);
         assert!(told["ok"] == false && told["problems"].as_array().unwrap().len() == 1, "{told:#}");

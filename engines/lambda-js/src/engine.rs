@@ -6,7 +6,9 @@ use crate::{
     natives::{self, Outcome, State},
     network::{Network, Reach},
     program::{Loader, Parsed},
+    values,
 };
+use boa_engine::gc::{self as boa_gc, Gc};
 use boa_engine::{Context, JsError, JsResult, JsValue, Module, builtins::promise::PromiseState, object::JsObject};
 use edgehook_protocol::lambda::{Error, Function, Invocation};
 use std::{path::Path, rc::Rc};
@@ -17,6 +19,20 @@ const RECURSION: usize = 4_000;
 
 /// Values on the engine's own stack.
 const STACK_VALUES: usize = 1024 * 1024;
+
+/// How much garbage may come together before it is collected, in bytes of the engine's objects; what they own comes on top. A
+/// collection goes through all objects that live, some two milliseconds: the more room, the smaller each invocation's share.
+const ROOM: usize = 1024 * 1024;
+
+/// Has the engine's collector wait for that much garbage. It sets its threshold by what lives after a collection, and never
+/// lowers it: so for one collection something large lives.
+fn make_room() {
+    let large = Gc::new([0_u8; ROOM]);
+    // Past the threshold, this one is preceded by a collection.
+    drop(Gc::new(()));
+    drop(large);
+    boa_gc::force_collect();
+}
 
 /// What ends the environment without an answer.
 pub(crate) enum Fatal {
@@ -76,6 +92,7 @@ impl Engine {
         limits.set_stack_size_limit(STACK_VALUES);
         let state = State::new();
         let host = natives::install(&state, &mut context)?;
+        make_room();
         Ok(Self { context, event_loop, rejections, loader, host, state })
     }
 
@@ -129,20 +146,17 @@ impl Engine {
     /// # Errors
     /// What ends the environment; it has been logged.
     pub(crate) fn invoke(&mut self, invocation: &Invocation) -> Result<Outcome, Fatal> {
-        let event = match serde_json::from_slice(&invocation.event.0) {
+        let event = match values::read(&invocation.event.0, &mut self.context) {
             Ok(event) => event,
             Err(error) => return Ok(Err(failure::platform(Kind::Unmarshal, format!("the event is no JSON: {error}")))),
         };
         self.state.outcome.take();
-        let begun = JsValue::from_json(&event, &mut self.context).and_then(|event| {
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in 53 bits for ages")]
-            let deadline = invocation.deadline as f64;
-            let trace = natives::text(&invocation.trace);
-            let arguments = [event, natives::text(&invocation.request_id), deadline.into(), trace];
-            natives::call("invoke", &arguments, &mut self.context)
-        });
-        drop(event);
-        match begun {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in 53 bits for ages")]
+        let deadline = invocation.deadline as f64;
+        let [id, trace, parent] =
+            [&invocation.request_id, &invocation.trace, &invocation.traceparent()].map(|text| natives::text(text));
+        let arguments = [event, id, deadline.into(), trace, parent];
+        match natives::call("invoke", &arguments, &mut self.context) {
             Ok(_) => self.settle(),
             // Only the engine's limits get past the scripts.
             Err(error) => Ok(Err(self.failed(error))),

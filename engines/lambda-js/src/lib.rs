@@ -20,5 +20,6 @@ mod natives;
 mod network;
 mod packages;
 mod program;
+mod values;
 
 pub use environment::run;

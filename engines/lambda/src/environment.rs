@@ -1,8 +1,15 @@
 //! One environment: a process, its socket, and the state machine started → ready → running → ready.
 
 use crate::{
-    InvokeError, Request, child::Child, concurrency::Place, egress::Egress, log::Output, pool::Living, quota::Quota,
-    settings::FunctionSettings, template::Copy,
+    InvokeError, Request,
+    child::Child,
+    concurrency::Place,
+    egress::Egress,
+    log::{Output, Report},
+    pool::Living,
+    quota::{Overrun, Quota},
+    settings::FunctionSettings,
+    template::Copy,
 };
 use edgehook_protocol::{
     VERSION,
@@ -20,6 +27,9 @@ use tokio::{
     net::UnixStream,
     time::{Instant, timeout_at},
 };
+
+/// Bytes asked for at a time.
+const CHUNK: usize = 16 * 1024;
 
 /// A process that has loaded the function and waits for an invocation. Dropping it kills the process and its children.
 #[derive(Debug)]
@@ -48,6 +58,7 @@ pub(crate) struct Environment {
 struct Link {
     socket: UnixStream,
     inbox: Inbox,
+    chunk: Box<[u8]>,
     never_read: bool,
 }
 
@@ -80,7 +91,8 @@ impl Call {
             trace: trace.unwrap_or_default(),
             event: Blob(event),
         };
-        let mut frame = Vec::new();
+        // Besides the event only a few short texts.
+        let mut frame = Vec::with_capacity(invocation.event.0.len() + 256);
         frame::append(&ToEnvironment::Invoke(invocation), &mut frame);
         Self { number, request, frame, deadline, tail }
     }
@@ -106,7 +118,7 @@ impl Environment {
     ) -> Result<Self, (InvokeError, Option<TempDir>)> {
         let begun = Instant::now();
         let mut environment = Self::born(settings, birth).await.map_err(|error| (error, None))?;
-        environment.output.platform(&format!("INIT_START Runtime Version: edgehook:{}", env!("CARGO_PKG_VERSION")));
+        environment.output.platform(format_args!("INIT_START Runtime Version: edgehook:{}", env!("CARGO_PKG_VERSION")));
         let started = timeout_at(deadline, environment.init(settings)).await;
         let error = match started {
             Ok(Ok(())) => {
@@ -119,7 +131,7 @@ impl Environment {
         };
         environment.output.finish();
         let (status, kind) = (error.status(), error.kind().unwrap_or("Runtime.Unknown"));
-        environment.output.platform(&format!(
+        environment.output.platform(format_args!(
             "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: {status}\tError Type: {kind}",
             begun.elapsed().as_secs_f64() * 1000.0
         ));
@@ -133,7 +145,7 @@ impl Environment {
         let now = Instant::now();
         Ok(Self {
             child,
-            link: Link { socket, inbox: Inbox::new(), never_read: false },
+            link: Link::new(socket),
             output,
             quota: Quota::new(birth.tmp.as_ref().map(TempDir::path), settings.tmp_quota),
             tmp: birth.tmp,
@@ -213,7 +225,7 @@ impl Environment {
     ) -> (Result<Vec<u8>, InvokeError>, Option<u64>) {
         self.thaw();
         self.output.keep_tail(call.tail);
-        self.output.platform(&format!("START RequestId: {} Version: {}", call.request, settings.identity.version));
+        self.output.platform(format_args!("START RequestId: {} Version: {}", call.request, settings.identity.version));
         let Self { link, output, quota, .. } = self;
         let running = async {
             link.send(&call.frame).await?;
@@ -221,15 +233,16 @@ impl Environment {
         };
         let answer = tokio::select! {
             biased;
-            answer = timeout_at(call.deadline, running) => answer,
+            answer = running => Ok(answer),
             never = output.follow() => match never {},
-            () = quota.passed() => return (Err(self.overfull(settings).await), None),
+            overrun = quota.overrun(call.deadline) => Err(overrun),
         };
         if self.quota.is_due() && self.quota.is_passed().await {
             return (Err(self.overfull(settings).await), None);
         }
         match answer {
-            Err(_) => {
+            Err(Overrun::Space) => (Err(self.overfull(settings).await), None),
+            Err(Overrun::Time) => {
                 // Now, and not when somebody gets round to dropping it.
                 self.child.kill();
                 (Err(InvokeError::TimedOut(settings.timeout)), None)
@@ -249,13 +262,13 @@ impl Environment {
 
     /// Takes in what the invocation left in the pipes, and writes the platform's closing lines.
     /// The end of its log, where that is wanted.
-    pub(crate) fn close(&mut self, call: &Call, failure: Option<&InvokeError>, report: &str) -> String {
+    pub(crate) fn close(&mut self, call: &Call, failure: Option<&InvokeError>, report: &Report<'_>) -> String {
         self.output.finish();
         if let Some(line) = failure.and_then(|failure| failure.platform_line(&call.request)) {
-            self.output.platform(&line);
+            self.output.platform(format_args!("{line}"));
         }
-        self.output.platform(&format!("END RequestId: {}", call.request));
-        self.output.platform(report);
+        self.output.platform(format_args!("END RequestId: {}", call.request));
+        self.output.platform(format_args!("{report}"));
         self.output.take_tail()
     }
 
@@ -312,6 +325,10 @@ impl Environment {
 }
 
 impl Link {
+    fn new(socket: UnixStream) -> Self {
+        Self { socket, inbox: Inbox::new(), chunk: vec![0; CHUNK].into(), never_read: false }
+    }
+
     async fn send(&mut self, frame: &[u8]) -> Result<(), Broken> {
         let sent = self.socket.write_all(frame).await;
         self.never_read |= sent.is_err();
@@ -345,15 +362,14 @@ impl Link {
     }
 
     async fn receive(&mut self) -> Result<FromEnvironment, Broken> {
-        let mut buffer = [0; 16 * 1024];
         loop {
             match self.inbox.next_message() {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
                 Err(_) => return Err(Broken::Protocol),
             }
-            match self.socket.read(&mut buffer).await {
-                Ok(length) if length > 0 => self.inbox.extend(&buffer[..length]),
+            match self.socket.read(&mut self.chunk).await {
+                Ok(length) if length > 0 => self.inbox.extend(&self.chunk[..length]),
                 end => {
                     self.never_read = end.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
                     return Err(Broken::Ended);

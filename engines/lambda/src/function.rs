@@ -10,14 +10,17 @@ use crate::{
     settings::{FunctionSettings, Identity},
 };
 use std::{
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::{self, Poll, ready},
     time::Duration,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
@@ -60,6 +63,8 @@ struct Inner {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
     calls: AtomicU64,
+    /// For what goes on without anybody who waits for it.
+    runtime: Handle,
 }
 
 impl Drop for Inner {
@@ -75,7 +80,8 @@ impl Function {
         let limit = settings.reserved_concurrency.unwrap_or(concurrency.limit()).min(concurrency.limit());
         let pool = Pool::new(settings, concurrency, limit);
         let running = Arc::new(Semaphore::new(limit));
-        Self(Arc::new(Inner { pool, limit, running, waiting: AtomicUsize::new(0), calls: AtomicU64::new(0) }))
+        let (waiting, calls) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { pool, limit, running, waiting, calls, runtime: Handle::current() }))
     }
 
     /// Starts the environments that are kept, but at least one, to see that the function loads; it serves the first
@@ -130,23 +136,50 @@ impl Function {
         };
         self.0.pool.metrics.waited(begun.elapsed());
         let inner = self.0.clone();
-        // On a task of its own: what has begun is finished, whether or not the viewer still waits.
-        let (sender, receiver) = oneshot::channel();
-        tokio::spawn(async move {
+        let run = Box::pin(async move {
             let mut log = String::new();
             let result = inner.run(request, begun, deadline, &mut log).await;
             drop(permit);
             inner.pool.metrics.ended(&result);
-            if let Err((Err(error), _)) = sender.send((result, log))
+            (result, log)
+        });
+        Begun { run: Some(run), inner: self.0.clone() }.await
+    }
+}
+
+/// An invocation that has begun. It is driven by whoever waits for it, which saves it a task and the way to and fro; when nobody
+/// waits any more, it goes on by itself: what has begun is finished.
+struct Begun {
+    run: Option<Pin<Box<dyn Future<Output = Ended> + Send>>>,
+    inner: Arc<Inner>,
+}
+
+/// The result, and the end of the log.
+type Ended = (Result<Invoked, InvokeError>, String);
+
+impl Future for Begun {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Ended> {
+        let Some(run) = &mut self.run else { return Poll::Pending };
+        let ended = ready!(run.as_mut().poll(context));
+        self.run = None;
+        Poll::Ready(ended)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let inner = self.inner.clone();
+        self.inner.runtime.spawn(async move {
+            if let (Err(error), _) = run.await
                 && !matches!(error, InvokeError::Throttled)
             {
-                tracing::error!(
-                    function = inner.pool.settings.identity.name,
-                    "function failed after its viewer had left: {error}"
-                );
+                let function = &inner.pool.settings.identity.name;
+                tracing::error!(function, "function failed after its viewer had left: {error}");
             }
         });
-        receiver.await.unwrap_or((Err(InvokeError::Protocol), String::new()))
     }
 }
 
@@ -197,7 +230,7 @@ impl Inner {
                 init,
                 failure: result.as_ref().err(),
             };
-            *log = environment.close(&call, result.as_ref().err(), &report.line());
+            *log = environment.close(&call, result.as_ref().err(), &report);
             match &result {
                 Err(error) if error.ends_environment() => self.pool.lost(environment),
                 result => self.pool.put_back(environment, result.is_ok()),

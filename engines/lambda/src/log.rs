@@ -6,6 +6,7 @@
 
 use crate::InvokeError;
 use std::{
+    fmt,
     io::{self, PipeReader},
     mem,
     sync::Arc,
@@ -69,14 +70,17 @@ impl Output {
     }
 
     /// A line of the platform's own.
-    pub(crate) fn platform(&mut self, line: &str) {
-        self.sink.keep(line);
+    pub(crate) fn platform(&mut self, line: fmt::Arguments<'_>) {
+        if self.sink.tail.is_some() {
+            self.sink.keep(&line.to_string());
+        }
         tracing::info!(target: "function", function = &*self.sink.function, "{line}");
     }
 
     /// Takes in what comes, for ever.
     pub(crate) async fn follow(&mut self) -> std::convert::Infallible {
-        let mut buffer = vec![0; 64 * 1024];
+        // Most invocations print nothing.
+        let mut buffer = Vec::new();
         loop {
             let [output, errors] = &self.streams;
             tokio::select! {
@@ -84,6 +88,7 @@ impl Output {
                 () = errors.is_readable() => {}
             }
             for stream in &mut self.streams {
+                buffer.reserve(64 * 1024);
                 stream.take(&mut buffer, &mut self.sink, 1);
             }
             // Other tasks come to run, however much is printed.
@@ -93,14 +98,14 @@ impl Output {
 
     /// Takes in what is there, as much as a process may have left in its pipes, and ends the invocation's share.
     pub(crate) fn finish(&mut self) {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = Vec::with_capacity(16 * 1024);
         for stream in &mut self.streams {
             stream.take(&mut buffer, &mut self.sink, 64);
             stream.records.end(&mut |record| self.sink.write(record));
         }
         if self.sink.dropped > 0 {
             let dropped = self.sink.dropped;
-            self.platform(&format!("{dropped} bytes of output beyond {INVOCATION_LIMIT} were dropped"));
+            self.platform(format_args!("{dropped} bytes of output beyond {INVOCATION_LIMIT} were dropped"));
         }
         (self.sink.left, self.sink.dropped) = (INVOCATION_LIMIT, 0);
     }
@@ -114,11 +119,13 @@ impl Stream {
         }
     }
 
-    fn take(&mut self, buffer: &mut [u8], sink: &mut Sink, most: usize) {
+    /// Takes in what is there, at most `most` times as much as there is room in the buffer.
+    fn take(&mut self, buffer: &mut Vec<u8>, sink: &mut Sink, most: usize) {
         for _ in 0..most {
             let Some(pipe) = &self.pipe else { return };
-            match pipe.try_read(buffer) {
-                Ok(length) if length > 0 => self.records.take(&buffer[..length], &mut |record| sink.write(record)),
+            buffer.clear();
+            match pipe.try_read_buf(buffer) {
+                Ok(length) if length > 0 => self.records.take(buffer, &mut |record| sink.write(record)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Closed, or out of order.
                 _ => self.pipe = None,
@@ -207,30 +214,31 @@ pub(crate) struct Report<'a> {
     pub(crate) failure: Option<&'a InvokeError>,
 }
 
-impl Report<'_> {
-    /// `REPORT RequestId: …` (lambda-edge.md 10.1).
-    pub(crate) fn line(&self) -> String {
+/// `REPORT RequestId: …` (lambda-edge.md 10.1).
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
         let duration = milliseconds(self.duration);
-        let mut line = format!(
+        write!(
+            line,
             "REPORT RequestId: {}\tDuration: {duration:.2} ms\tBilled Duration: {:.0} ms\tMemory Size: {} MB",
             self.request,
             duration.ceil(),
             self.memory_size,
-        );
+        )?;
         if let Some(used) = self.memory_used {
-            line.push_str(&format!("\tMax Memory Used: {} MB", used.div_ceil(1024)));
+            write!(line, "\tMax Memory Used: {} MB", used.div_ceil(1024))?;
         }
         if let Some(init) = self.init {
-            line.push_str(&format!("\tInit Duration: {:.2} ms", milliseconds(init)));
+            write!(line, "\tInit Duration: {:.2} ms", milliseconds(init))?;
         }
         if let Some(failure) = self.failure {
-            line.push_str(&format!("\tStatus: {}", failure.status()));
+            write!(line, "\tStatus: {}", failure.status())?;
             if let Some(kind) = failure.kind() {
-                line.push_str(&format!("\tError Type: {kind}"));
+                write!(line, "\tError Type: {kind}")?;
             }
         }
-        line
+        Ok(())
     }
 }
 
@@ -293,13 +301,13 @@ mod tests {
             failure: None,
         };
         assert_eq!(
-            report.line(),
+            report.to_string(),
             "REPORT RequestId: r\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 128 MB\tMax Memory Used: 41 MB\t\
              Init Duration: 8.15 ms"
         );
         (report.memory_used, report.init) = (None, None);
         let failure = InvokeError::TimedOut(Duration::from_secs(10));
         report.failure = Some(&failure);
-        assert!(report.line().ends_with("Memory Size: 128 MB\tStatus: timeout"), "{}", report.line());
+        assert!(report.to_string().ends_with("Memory Size: 128 MB\tStatus: timeout"), "{report}");
     }
 }

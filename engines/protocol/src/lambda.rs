@@ -147,6 +147,25 @@ pub struct Invocation {
     pub event: Blob,
 }
 
+impl Invocation {
+    /// The trace as W3C writes it (lambda-edge.md 10.4); empty: none is known.
+    #[must_use]
+    pub fn traceparent(&self) -> String {
+        let part = |name: &str| {
+            let mut pairs = self.trace.split(';').filter_map(|pair| pair.trim().split_once('='));
+            pairs.find_map(|(found, value)| (found == name).then_some(value))
+        };
+        let root = part("Root").and_then(|root| root.strip_prefix("1-")?.split_once('-'));
+        match (root, part("Parent")) {
+            (Some((time, rest)), Some(parent)) => {
+                let flags = if part("Sampled") == Some("1") { "01" } else { "00" };
+                format!("00-{time}{rest}-{parent}-{flags}")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 /// From an environment to the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromEnvironment {
@@ -295,6 +314,22 @@ mod tests {
         assert_eq!(of("/srv/f/a/b.js", false, false), "/srv/f /srv/f/a/b.js /k/opt");
         assert_eq!(of("/k/task/bootstrap", true, false), "/var/task /var/task/bootstrap /k/opt");
         assert_eq!(of("/k/opt/bootstrap", true, true), "/var/task /opt/bootstrap /opt");
+    }
+
+    #[test]
+    fn traces_in_both_forms() {
+        let of = |trace: &str| {
+            let (request_id, event) = (String::new(), Blob(Vec::new()));
+            Invocation { call: 0, request_id, deadline: 0, trace: trace.to_owned(), event }.traceparent()
+        };
+        let root = "Root=1-68a1b2c3-00112233445566778899aabb";
+        let same = "00-68a1b2c300112233445566778899aabb-c0ffee0012345678";
+        assert_eq!(of(&format!("{root};Parent=c0ffee0012345678;Sampled=1")), format!("{same}-01"), "row 129");
+        assert_eq!(of(&format!("Sampled=0;Lineage=a:0; Parent=c0ffee0012345678;{root}")), format!("{same}-00"));
+        assert_eq!(of(&format!("{root};Parent=c0ffee0012345678")), format!("{same}-00"));
+        for odd in ["", "Root", root, "Root=1-2;Parent=3", "Root=2-a-b;Parent=3"] {
+            assert_eq!(of(odd), "", "{odd}");
+        }
     }
 
     fn function() -> Function {

@@ -26,6 +26,7 @@ import types
 import urllib.parse  # noqa: F401
 
 HERE = "<edgehook>"  # the file name that this code is compiled under
+NESTED = 3000  # calls that surely fit on the stack
 
 
 class Outcome:
@@ -122,6 +123,8 @@ class ResultEncoder(json.JSONEncoder):
 # Names of `AWS_LAMBDA_LOG_LEVEL`.
 LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 
+_decode = json.JSONDecoder().decode
+_encoders = {}
 _facts = {}
 _handler = None
 _request_id = ""
@@ -220,31 +223,28 @@ def load(folder, path, source, name):
     return Outcome()
 
 
-def set_trace(trace):
+def set_trace(trace, parent):
     """Tells the process which trace the invocation belongs to, as X-Ray and as W3C write it (lambda-edge.md 10.4)."""
-    if not trace:
-        if "_X_AMZN_TRACE_ID" in os.environ:
-            del os.environ["_X_AMZN_TRACE_ID"]
-            os.environ.pop("TRACEPARENT", None)
-        return
-    parts = dict(pair.split("=", 1) for pair in trace.split(";"))
-    sampled = "01" if parts["Sampled"] == "1" else "00"
-    os.environ["_X_AMZN_TRACE_ID"] = trace
-    os.environ["TRACEPARENT"] = f"00-{parts['Root'][2:].replace('-', '')}-{parts['Parent']}-{sampled}"
+    if trace:
+        os.environ["_X_AMZN_TRACE_ID"] = trace
+        os.environ["TRACEPARENT"] = parent
+    elif "_X_AMZN_TRACE_ID" in os.environ:
+        del os.environ["_X_AMZN_TRACE_ID"]
+        os.environ.pop("TRACEPARENT", None)
 
 
-def invoke(event, request_id, deadline, trace):
-    """Runs the handler once. `event` is JSON, `deadline` in milliseconds since 1970, `trace` of X-Ray's form or empty."""
+def invoke(event, request_id, deadline, trace, parent):
+    """Runs the handler once. `event` is JSON, `deadline` in milliseconds since 1970, `trace` of X-Ray's form and `parent` of
+    W3C's, or both are empty."""
     global _request_id
     _request_id = request_id
-    set_trace(trace)
+    set_trace(trace, parent)
     try:
-        event = json.loads(event)
+        event = _decode(event.decode("utf-8"))
     except ValueError as error:
         return failed("Runtime.UnmarshalError", f"the event is no JSON: {error}")
     try:
-        result = _handler(event, Context(request_id, deadline))
-        return marshalled(result)
+        return marshalled(_handler(event, Context(request_id, deadline)))
     except SystemExit as request:
         return leaving(request)
     except BaseException as error:
@@ -253,17 +253,34 @@ def invoke(event, request_id, deadline, trace):
         flush()
 
 
+def encoders(runtime):
+    """What encodes results in this runtime: without looking for cycles, which costs as much as all the rest, and with it.
+
+    Without, a cycle ends in a RecursionError, unless the function has raised that limit beyond what the stack holds."""
+    known = _encoders.get(runtime)
+    if known is None:
+        # Newer runtimes no longer escape what is not ASCII.
+        version = runtime.rpartition("python3.")[2]
+        escaped = not (version.isdigit() and int(version) >= 12)
+        known = ResultEncoder(ensure_ascii=escaped, check_circular=False), ResultEncoder(ensure_ascii=escaped)
+        _encoders.clear()  # one runtime at a time
+        _encoders[runtime] = known
+    return known
+
+
 def marshalled(result):
     """The result as JSON text; `bytes` are taken to be that already."""
     if isinstance(result, bytes):
         return Outcome(result)
     if inspect.iscoroutine(result):
         result.close()
-    # Newer runtimes no longer escape what is not ASCII.
-    runtime = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python3.")[2]
-    escaped = not (runtime.isdigit() and int(runtime) >= 12)
     try:
-        return Outcome(json.dumps(result, cls=ResultEncoder, ensure_ascii=escaped).encode("utf-8"))
+        encoder, checking = encoders(os.environ.get("AWS_EXECUTION_ENV", ""))
+        try:
+            text = (encoder if sys.getrecursionlimit() <= NESTED else checking).encode(result)
+        except RecursionError:
+            text = checking.encode(result)
+        return Outcome(text.encode("utf-8"))
     except Exception as error:
         return failed("Runtime.MarshalError", f"unable to marshal the result: {error}")
 

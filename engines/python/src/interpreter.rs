@@ -102,7 +102,8 @@ impl Interpreter {
     pub(crate) fn invoke(&self, invocation: &Invocation) -> Result<Vec<u8>, Stop> {
         Python::attach(|py| {
             let event = PyBytes::new(py, &invocation.event.0);
-            let arguments = (event, &invocation.request_id, invocation.deadline, &invocation.trace);
+            let parent = invocation.traceparent();
+            let arguments = (event, &invocation.request_id, invocation.deadline, &invocation.trace, parent);
             outcome(&self.bootstrap.bind(py).call_method1("invoke", arguments)?)
         })
     }

@@ -87,9 +87,11 @@ impl Process {
     fn collect(&mut self, flags: WaitPidFlag) -> Option<ExitStatus> {
         if self.status.is_none() {
             let ended = waitid(Id::PIDFd(self.descriptor.as_fd()), flags | WaitPidFlag::WNOWAIT);
-            if matches!(ended, Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..))) {
+            match ended {
                 // While it is a zombie the group's number is its own.
-                self.signal_group(Signal::SIGKILL);
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => self.signal_group(Signal::SIGKILL),
+                Ok(WaitStatus::StillAlive) => return None,
+                _ => {}
             }
             let waited = waitid(Id::PIDFd(self.descriptor.as_fd()), flags);
             self.status = match waited {

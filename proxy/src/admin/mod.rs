@@ -70,6 +70,7 @@ pub(crate) fn router(edge: Arc<Edge>, stores: Arc<Stores>, reloads: Option<Reloa
         .route("/experiments", get(status::experiments))
         .route("/metrics", get(metrics::metrics))
         .route("/explain", post(explain::explain))
+        .route("/explain/send", post(explain::send))
         .route("/explain/stored", post(explain::stored))
         .route("/requests", get(requests::list))
         .route("/requests/follow", get(requests::follow))

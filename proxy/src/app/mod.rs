@@ -26,6 +26,7 @@ pub(crate) use rehearsal::Rehearsal;
 pub(crate) use roles::find_node;
 pub use roles::{ENVIRONMENT_ROLE, Engines, HOST_ROLE, PROVIDED_ROLE, Roles};
 pub use site::SiteError;
+pub(crate) use site::Wishes;
 pub(crate) use token::{path as token_path, read as read_token};
 
 use crate::{
@@ -60,6 +61,7 @@ pub struct Runtime {
     mode: Mode,
     enforce_https: bool,
     https_port: Option<u16>,
+    wishes: Wishes,
 }
 
 /// A configuration that is ready to serve, and what is broken in it.
@@ -130,7 +132,14 @@ impl Runtime {
             mode,
             enforce_https,
             https_port: https_port.filter(|&port| port != 443),
+            wishes: Wishes::default(),
         }
+    }
+
+    /// For sites that come from now on.
+    #[must_use]
+    pub(crate) fn wishing(self, wishes: Wishes) -> Self {
+        Self { wishes, ..self }
     }
 
     /// Loads the functions of a configuration and makes a site of it. Functions that did not change keep their processes.
@@ -147,6 +156,7 @@ impl Runtime {
             enforce_https: self.enforce_https,
             https_port: self.https_port,
             fetch_keys: self.mode != Mode::Check,
+            wishes: self.wishes.clone(),
             rehearsal: None,
         };
         let site = site::build(config, &loaded.functions, self.cache.clone(), &self.kept, options)?;
@@ -161,6 +171,11 @@ impl Runtime {
     /// are missing, or why it does not start.
     pub(crate) async fn layers(&self, config: &Config) -> Vec<(String, Result<Vec<(String, String)>, String>)> {
         self.functions.layers(config).await
+    }
+
+    /// Passes every request by the cache from now on, or no longer; what is stored stays.
+    pub(crate) fn pause_cache(&self, paused: bool) {
+        self.cache.pause(paused);
     }
 
     /// Forgets all stored answers.

@@ -41,6 +41,7 @@ impl Runtime {
             enforce_https: true,
             https_port: None,
             fetch_keys: self.mode != Mode::Check,
+            wishes: site::Wishes::default(),
             rehearsal: Some(rehearsal),
         };
         site::build(config, &loaded.functions, cache, &self.kept, options).map(Arc::new)

@@ -12,7 +12,7 @@ use crate::{
     cache::{Cache, CacheLimits, CachePolicy, Selection},
     debug::Debug,
     deliver::Signature,
-    edge_fields::{Asked, GeoDatabases, GeoError, OpenDatabases},
+    edge_fields::{Asked, GeoDatabases, GeoError, OpenDatabases, PlayedPlaces},
     error_pages::{ErrorPage, ErrorPages},
     experiment::Tallies,
     failover::Health,
@@ -32,7 +32,7 @@ use edgehook_config::{
 };
 use edgehook_contract::{Header, lambda};
 use http::{HeaderName, HeaderValue, StatusCode};
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Why a configuration cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +78,19 @@ pub(super) struct Options {
     pub(super) https_port: Option<u16>,
     /// Whether key sets are fetched.
     pub(super) fetch_keys: bool,
+    /// What the author of a configuration asked of `dev`.
+    pub(super) wishes: Wishes,
     /// What stands in for the world outside, in tests of configurations.
     pub(super) rehearsal: Option<Rehearsal>,
+}
+
+/// What the author of a configuration may ask of `dev`, besides other origins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    /// The country, as an ISO code in capitals, in which all viewers are.
+    pub(crate) country: Option<String>,
+    /// How much slower origins are, by name.
+    pub(crate) latency: HashMap<String, Duration>,
 }
 
 pub(super) fn cache_limits(config: &Config) -> CacheLimits {
@@ -89,13 +100,16 @@ pub(super) fn cache_limits(config: &Config) -> CacheLimits {
 /// The origins of a configuration by name; in `dev` with the replacements that it names.
 fn origins<'c>(
     config: &'c Config,
-    dev: bool,
+    options: &Options,
     stage: Option<&Arc<dyn Stage>>,
 ) -> Result<HashMap<&'c str, Arc<SiteOrigin>>, SiteError> {
     let build = |origin: &'c edgehook_config::Origin| {
-        let replaced = config.dev.origins.get(&origin.name).filter(|_| dev);
-        let target = replaced.unwrap_or(&origin.target);
-        Ok((origin.name.as_str(), Arc::new(site_origin(origin, target, stage)?)))
+        let replaced = config.dev.origins.get(&origin.name).filter(|_| options.dev);
+        let mut built = site_origin(origin, replaced.unwrap_or(&origin.target), stage)?;
+        if let Some(latency) = options.wishes.latency.get(&origin.name) {
+            built.origin = built.origin.slowed(*latency);
+        }
+        Ok((origin.name.as_str(), Arc::new(built)))
     };
     config.origins.values().map(build).collect()
 }
@@ -111,7 +125,7 @@ pub(super) fn build(
     let test_key = options.rehearsal.as_ref().map(|rehearsal| &rehearsal.key);
     let authorizers = auth::authorizers(config, &kept.key_sets, options.fetch_keys, test_key)?;
     let stage = options.rehearsal.as_ref().map(|rehearsal| rehearsal.stage.clone());
-    let origins = origins(config, options.dev, stage.as_ref())?;
+    let origins = origins(config, &options, stage.as_ref())?;
     let destinations = destinations(config, &origins)?;
     let behaviors = config
         .behaviors
@@ -144,9 +158,10 @@ pub(super) fn build(
         enforce_https: options.enforce_https,
         https_port: options.https_port,
         dev: options.dev,
-        geo: match &options.rehearsal {
-            Some(rehearsal) => Some(GeoDatabases::played(rehearsal.places.clone())),
-            None => kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
+        geo: match (&options.rehearsal, &options.wishes.country) {
+            (Some(rehearsal), _) => Some(GeoDatabases::played(rehearsal.places.clone())),
+            (None, Some(country)) => Some(GeoDatabases::played(Arc::new(PlayedPlaces::all_in(country.clone())))),
+            (None, None) => kept.databases.open(config.geo.database.as_deref(), config.geo.asn_database.as_deref())?,
         },
         keeps_header_order: behaviors.iter().any(|behavior| behavior.asked.needs_header_order()),
         error_pages: error_pages(config)?,
@@ -213,15 +228,16 @@ fn site_origin(
     target: &OriginTarget,
     stage: Option<&Arc<dyn Stage>>,
 ) -> Result<SiteOrigin, SiteError> {
-    let place = match target {
-        OriginTarget::Dir(_) => Place {
+    let place = match (target, &origin.target) {
+        // An echo is told what the origin that it stands for would be told.
+        (OriginTarget::Url(url), _) | (OriginTarget::Echo, OriginTarget::Url(url)) => Place::of(url),
+        (OriginTarget::Dir(_) | OriginTarget::Echo, _) => Place {
             domain_name: origin.name.clone(),
             host: origin.name.clone(),
             port: 80,
             https: false,
             path: String::new(),
         },
-        OriginTarget::Url(url) => Place::of(url),
     };
     let settings = OriginSettings {
         connection_timeout: origin.connection_timeout,
@@ -233,6 +249,7 @@ fn site_origin(
         server_name: None,
         target: match target {
             OriginTarget::Dir(folder) => Target::Dir(folder.clone()),
+            OriginTarget::Echo => Target::Echo,
             // The prefix is put in front by the fetch, because an origin-request function may change it.
             OriginTarget::Url(_) => Target::Url {
                 https: place.https,

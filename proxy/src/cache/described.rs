@@ -13,6 +13,8 @@ use super::{
     fields::Fields,
     freshness::{Freshness, Span, initial_age},
     policy::{self, Delimited},
+    rules::SetCookie,
+    ticket::renewing,
 };
 
 impl Cache {
@@ -30,7 +32,9 @@ impl Cache {
         let mut meta = stored.meta.clone();
         let mut headers = stored.meta.headers.to_map();
         if conditional::describes(&head.headers, &headers, stored.length()) {
-            conditional::merge(&mut headers, &head.headers);
+            // What a HEAD's viewer is given to remember is for that viewer.
+            let shares_cookies = ask.policy.rules.set_cookie == SetCookie::Store;
+            conditional::merge(&mut headers, &renewing(&head.headers, stored, shares_cookies));
             ask.policy.tags.strip(&mut headers);
             NOT_STORED.iter().for_each(|name| drop(headers.remove(name)));
             add_date(&mut headers, now);

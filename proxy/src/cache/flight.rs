@@ -181,6 +181,21 @@ impl Lead {
         self.inner.store.with_slot(&self.flight.key, |slot| slot.licenses(&self.flight))
     }
 
+    /// The lead of a new flight for another key of the same URL, which began when this one did; none if this one may not store
+    /// any more.
+    pub(crate) fn beside(&self, key: Key) -> Option<Self> {
+        let request = Arc::clone(&lock(&self.flight.state).request);
+        let flight = Flight::new(key, true, request, self.asked_at());
+        let licensed = self.inner.store.with_slot(&self.flight.key, |slot| {
+            let licensed = slot.licenses(&self.flight);
+            if licensed {
+                slot.admit(Arc::clone(&flight));
+            }
+            licensed
+        });
+        licensed.then(|| Self::new(Arc::clone(&self.inner), flight))
+    }
+
     /// Removes everything under the URL and revokes all other licences, if this one still stands; says whether it did.
     pub(crate) fn supersede(&self) -> bool {
         self.inner.store.supersede(&self.flight)

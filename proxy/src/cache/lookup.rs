@@ -160,7 +160,7 @@ impl Cache {
     /// Looks a request up, waiting at most 5 s for the head of another request's answer. Dropping the future is safe at
     /// any time.
     pub async fn lookup(&self, ask: &Ask<'_>, now: Now) -> Lookup {
-        if let Some(reason) = ask.bypass() {
+        if let Some(reason) = ask.bypass().or_else(|| self.paused()) {
             return Lookup::Bypass(reason);
         }
         let mut stored = self.inner.chosen(ask);

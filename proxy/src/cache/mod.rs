@@ -53,7 +53,10 @@ pub(crate) mod tests;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -153,6 +156,8 @@ pub(crate) struct Inner {
     world: World,
     /// The first moment that was seen; uses are dated from it.
     epoch: OnceLock<Instant>,
+    /// Whether requests pass by.
+    paused: AtomicBool,
 }
 
 impl Inner {
@@ -186,6 +191,7 @@ impl Cache {
             limits,
             world,
             epoch: OnceLock::new(),
+            paused: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -207,6 +213,15 @@ impl Cache {
             drop(self.purge(&order, Now::read()));
         }
         self.inner.store.clear()
+    }
+
+    /// Passes every request by the cache from now on, or no longer; what is stored stays.
+    pub(crate) fn pause(&self, paused: bool) {
+        self.inner.paused.store(paused, Ordering::Relaxed);
+    }
+
+    fn paused(&self) -> Option<BypassReason> {
+        self.inner.paused.load(Ordering::Relaxed).then_some(BypassReason::Paused)
     }
 
     /// Has the origin asked again wherever it failed a moment ago: it may be another one now.

@@ -52,7 +52,7 @@ impl Cache {
     /// What [`Cache::lookup`] would say at `now`.
     #[must_use]
     pub fn peek(&self, ask: &Ask<'_>, now: Now) -> Peeked {
-        if let Some(reason) = ask.bypass() {
+        if let Some(reason) = ask.bypass().or_else(|| self.paused()) {
             return Peeked::Bypass(reason);
         }
         let inner = &self.inner;

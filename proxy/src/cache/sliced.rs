@@ -2,10 +2,13 @@
 //!
 //! Deliberately absent: fetching and putting together, which need an origin.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, header};
 
 use super::{
     Ask, Cache, Now, conditional, date,
+    flight::Flight,
     key::Key,
     marks::Mark,
     range::{self, ByteRange},
@@ -38,9 +41,12 @@ impl Ask<'_> {
 }
 
 impl Cache {
-    /// Whether anything is stored in memory under a key, fresh or not.
-    pub(crate) fn holds(&self, key: &Key) -> bool {
-        self.inner.store.group(key).is_some()
+    /// Whether anything is stored in memory under a key, fresh or not, or at most `soon` bytes are on their way there.
+    pub(crate) fn holds(&self, key: &Key, soon: u64) -> bool {
+        let store = &self.inner.store;
+        let small = |flight: &Arc<Flight>| flight.filling()?.length().filter(|length| *length <= soon);
+        store.group(key).is_some()
+            || store.with_slot(key, |slot| slot.flights(key).any(|flight| small(flight).is_some()))
     }
 
     /// Whether the last body was larger than is stored.

@@ -92,6 +92,8 @@ impl Forwarded {
 pub enum BypassReason {
     /// The cache policy switches caching off.
     Policy,
+    /// The cache is paused, as `dev` can do.
+    Paused,
     /// Neither GET nor HEAD.
     Method,
     /// A HEAD that no fresh stored answer could serve.
@@ -111,11 +113,12 @@ pub enum BypassReason {
 }
 
 impl BypassReason {
-    /// The word for logs. `method-override` and `lock-timeout` also stand in `Cache-Status`.
+    /// The word for logs. `paused`, `method-override` and `lock-timeout` also stand in `Cache-Status`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "policy",
+            Self::Paused => "paused",
             Self::Method => "method",
             Self::Head => "head",
             Self::Range => "range",
@@ -131,9 +134,13 @@ impl BypassReason {
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Policy | Self::Method | Self::Precondition | Self::MethodOverride | Self::Body | Self::Upgrade => {
-                Outcome::Bypass
-            }
+            Self::Policy
+            | Self::Paused
+            | Self::Method
+            | Self::Precondition
+            | Self::MethodOverride
+            | Self::Body
+            | Self::Upgrade => Outcome::Bypass,
             Self::Head | Self::Range | Self::LockTimeout => Outcome::Uncacheable,
         }
     }
@@ -142,12 +149,12 @@ impl BypassReason {
     #[must_use]
     pub fn report(self) -> Report {
         let forwarded = match self {
-            Self::Policy | Self::MethodOverride | Self::Body | Self::Upgrade => Forwarded::Bypass,
+            Self::Policy | Self::Paused | Self::MethodOverride | Self::Body | Self::Upgrade => Forwarded::Bypass,
             Self::Method => Forwarded::Method,
             Self::Precondition => Forwarded::Request,
             Self::Head | Self::Range | Self::LockTimeout => Forwarded::Miss,
         };
-        let public = matches!(self, Self::MethodOverride | Self::LockTimeout);
+        let public = matches!(self, Self::Paused | Self::MethodOverride | Self::LockTimeout);
         Report { detail: public.then_some(self.as_str()), ..Report::forwarded(self.outcome(), forwarded) }
     }
 }

@@ -18,6 +18,7 @@ use super::{
     fill::{Fill, Filling},
     flight::{Cause, Lead, Shared},
     freshness::{Failure, initial_age},
+    key::Key,
     marks::Mark,
     policy::{self, Delimited, Exchange, Lent, NoStoreReason, Plan, Ttl},
     request_control::RequestControl,
@@ -313,6 +314,18 @@ impl FetchTicket {
         self.lead.supersede().then_some(self)
     }
 
+    /// Whether the answer may be stored, as far as its head tells.
+    pub(crate) fn may_store(&self, answer: &OriginAnswer, now: Now) -> bool {
+        policy::judge(&self.exchange(&answer.head, answer.delimited, answer.sent_at, now)).is_ok()
+    }
+
+    /// The same right for the key of the whole `object`, of which the slice that was asked for turned out to be everything; none
+    /// if an invalidation came in between. Released afterwards, this ticket lets those who wait find that.
+    pub(crate) fn for_whole(&self, object: &Key) -> Option<Self> {
+        let lead = self.lead.beside(object.clone())?;
+        Some(Self::new(lead, self.facts.clone(), self.reason))
+    }
+
     /// Whether an answer to POST states its lifetime, which it must to serve later GETs.
     #[must_use]
     pub fn states_lifetime(&self, answer: &OriginAnswer, now: Now) -> bool {
@@ -557,9 +570,9 @@ fn give_own<'a>(names: impl Iterator<Item = &'a HeaderName>, not_modified: &Head
     }
 }
 
-/// What of a 304's fields goes into the stored response that it confirms.
-fn renewing(not_modified: &HeaderMap, stored: &Entry, shares_cookies: bool) -> HeaderMap {
-    let mut fields = not_modified.clone();
+/// What of the fields of a 304, or of an answer to HEAD, goes into the stored response that it confirms.
+pub(crate) fn renewing(told: &HeaderMap, stored: &Entry, shares_cookies: bool) -> HeaderMap {
+    let mut fields = told.clone();
     if !shares_cookies {
         fields.remove(header::SET_COOKIE);
     }

@@ -1,15 +1,37 @@
 //! `edgehook check`: everything that `serve` would find wrong, without serving, and what would not pass on CloudFront.
 
+mod formats;
+
 use super::{CheckArguments, Exit, find_config, findings, load_config, no_config, output::Output, schema};
 use crate::app::{self, OnBroken, Roles, Runtime, SiteError};
-use edgehook_config::{Code, Config, Diagnostic, Diagnostics, Mode};
+use clap::ValueEnum;
+use edgehook_config::{Code, Config, Diagnostic, Diagnostics, Effective, Mode};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::Path};
 
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people, with the lines that are meant.
+    #[default]
+    Human,
+    /// One JSON object.
+    Json,
+    /// SARIF 2.1.0, which code hosts and editors read.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
 pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
     let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
-    if arguments.json {
-        return as_json(&file, &arguments, output).await;
+    let format = if arguments.json { Format::Json } else { arguments.format };
+    if arguments.show && matches!(format, Format::Sarif | Format::Github) {
+        output.error("--show needs the format human or json");
+        return Exit::Invalid;
+    }
+    if format != Format::Human {
+        return for_programs(&file, format, &arguments, output).await;
     }
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
     schema::refresh(&file);
@@ -40,39 +62,54 @@ pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
     if warnings + found.len() > 0 && arguments.deny.is_some() {
         return Exit::Invalid;
     }
-    let counts = summary(&loaded.config);
-    output.result(&format!("{}: ok  {counts}", file.display()));
+    let counts = format!("{}: ok  {}", file.display(), summary(&loaded.config));
+    if arguments.show {
+        output.notice(&counts);
+        output.result(Effective::of(&loaded).toml().trim_end());
+    } else {
+        output.result(&counts);
+    }
     Exit::Done
 }
 
-/// The same as one JSON object: `problems`, each with `code`, `severity`, `message`, and where it is known `file`, `line`,
-/// `column`, `label` and `help`.
-async fn as_json(file: &Path, arguments: &CheckArguments, output: &Output) -> Exit {
+/// The same for programs. As JSON it is one object: `problems`, each with `code`, `severity`, `message`, and where it is known
+/// `file`, `line`, `column`, `label` and `help`.
+async fn for_programs(file: &Path, format: Format, arguments: &CheckArguments, output: &Output) -> Exit {
     let strict = arguments.strict_cloudfront;
-    let (mut problems, counts) = match edgehook_config::load(file, Mode::Check) {
-        Err(found) => (found.iter().map(diagnostic).collect(), Value::Null),
+    let (mut problems, mut counts, mut config) = (Vec::new(), Value::Null, None);
+    match edgehook_config::load(file, Mode::Check) {
+        Err(found) => problems.extend(found.iter().map(diagnostic)),
         Ok(loaded) => {
-            let mut problems: Vec<Value> = loaded.warnings.iter().map(diagnostic).collect();
+            problems.extend(loaded.warnings.iter().map(diagnostic));
             let (broken, names) = load(&loaded.config).await;
             problems.extend(broken.iter().map(|message| json!({ "severity": "error", "message": message })));
             let found = findings::all(&loaded.config, &names);
             problems.extend(found.iter().map(|finding| finding.as_json(strict)));
             let settings = if strict { findings::settings(&loaded.config) } else { Vec::new() };
             problems.extend(settings.iter().map(|message| json!({ "severity": "error", "message": message })));
-            (problems, json!(summary(&loaded.config)))
+            counts = json!(summary(&loaded.config));
+            config = Some(Effective::of(&loaded)).filter(|_| arguments.show);
         }
-    };
-    if strict {
-        for problem in &mut problems {
-            if problem["code"] == Code::MixedFamilies.as_str() {
-                problem["severity"] = json!("error");
-            }
+    }
+    for problem in &mut problems {
+        let counts_here = strict && problem["code"] == Code::MixedFamilies.as_str();
+        if counts_here || arguments.deny.is_some() && format != Format::Json {
+            problem["severity"] = json!("error");
         }
     }
     let fatal = |problem: &Value| problem["severity"] == "error" || arguments.deny.is_some();
     let ok = !problems.iter().any(fatal);
-    let report = json!({ "schema": 1, "file": file, "ok": ok, "summary": counts, "problems": problems });
-    output.result(&report.to_string());
+    output.result(&match format {
+        Format::Sarif => formats::sarif(file, &problems).to_string(),
+        Format::Github => formats::github(file, &problems),
+        Format::Human | Format::Json => {
+            let mut report = json!({ "schema": 1, "file": file, "ok": ok, "summary": counts, "problems": problems });
+            if let Some(config) = config.filter(|_| ok) {
+                report["config"] = json!(config);
+            }
+            report.to_string()
+        }
+    });
     if ok { Exit::Done } else { Exit::Invalid }
 }
 
@@ -129,6 +166,9 @@ pub(super) fn summary(config: &Config) -> String {
     ];
     if !config.experiments.is_empty() {
         counts.push(counted(config.experiments.len(), "experiment"));
+    }
+    if !config.authorizers.is_empty() {
+        counts.push(counted(config.authorizers.len(), "authorizer"));
     }
     counts.join(" · ")
 }

@@ -28,6 +28,11 @@ pub(super) fn explain(code: &str, as_json: bool, output: &Output) -> Exit {
     Exit::Done
 }
 
+/// The title of a code's page.
+pub(super) fn title(code: &str) -> Option<&'static str> {
+    pages().find(|(known, ..)| *known == code).map(|(_, title, _)| title)
+}
+
 /// Code, title and page of everything that `check` can report.
 fn pages() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let config = Code::ALL.iter().map(|code| (code.as_str(), code.title(), of_config(*code)));

@@ -1,5 +1,9 @@
 //! `edgehook dev`: serve for the author of a configuration, and follow what he saves.
 
+mod keys;
+mod ports;
+mod stand_ins;
+
 use super::{
     DevArguments, Exit, check,
     demo::Demo,
@@ -7,7 +11,7 @@ use super::{
     line::{self, time_of_day},
     load_config,
     output::{Output, styled},
-    schema,
+    schema, test,
     watch::{Saved, Watch, is_source},
 };
 use crate::{
@@ -17,9 +21,11 @@ use crate::{
     record::Record,
 };
 use edgehook_config::{Config, Family, KeySource, Mode, OriginTarget};
+use keys::{Key, Keys};
+use ports::Ports;
+use stand_ins::StandIns;
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Instant, SystemTime},
@@ -62,8 +68,17 @@ pub(super) async fn run(arguments: DevArguments, output: &Output) -> Exit {
     if demo.is_none() {
         schema::refresh(&file);
     }
-    let session = Session { file, demo, arguments, roles, output: *output };
-    match session.serve(loaded.config).await {
+    let mut config = loaded.config;
+    let stand_ins = match StandIns::read(&arguments, &config) {
+        Ok(stand_ins) => stand_ins,
+        Err(problem) => {
+            output.error(&problem);
+            return Exit::Invalid;
+        }
+    };
+    stand_ins.put_into(&mut config).await;
+    let session = Session { file, demo, arguments, stand_ins, roles, output: *output };
+    match session.serve(config).await {
         Ok(exit) => exit,
         Err(problem) => {
             output.error(&problem.to_string());
@@ -76,6 +91,7 @@ struct Session {
     file: PathBuf,
     demo: Option<Demo>,
     arguments: DevArguments,
+    stand_ins: StandIns,
     roles: Roles,
     output: Output,
 }
@@ -109,7 +125,9 @@ impl Session {
         let mut watch = Watch::start(&self.file)?;
         let servers = Servers::bind(&config, Mode::Dev, self.arguments.port).await?;
         let https = servers.bound.iter().find(|bound| bound.scheme == Scheme::Https).map(|bound| bound.address.port());
-        let runtime = Runtime::start(&config, &self.roles, Mode::Dev, self.arguments.enforce_https, https);
+        let runtime = Runtime::start(&config, &self.roles, Mode::Dev, self.arguments.enforce_https, https)
+            .wishing(self.stand_ins.wishes());
+        runtime.pause_cache(self.arguments.no_cache);
         let loading = runtime.site(&config, OnBroken::Keep);
         let prepared = tokio::select! {
             prepared = loading => prepared?,
@@ -124,7 +142,12 @@ impl Session {
         let admin = app::serve_admin(&config, &runtime, edge.clone(), true, None).await;
         watch.follow(sources(&config), origin_folders(&config));
         let ports = Ports::write(&config, &servers, admin.as_deref().ok());
+        let mut keys = Keys::listen(self.arguments.no_cache);
         self.introduce(&config, &servers, &admin.map_or_else(|why| format!("off: {why}"), |at| format!("{at}/status")));
+        self.output.result(&match &keys {
+            Some(_) => format!("{} Times are UTC.", keys::SHOWN),
+            None => "Ctrl-C ends. Times are UTC.".to_owned(),
+        });
         for problem in &prepared.broken {
             self.output.error(&format!("{problem}\n       its requests get 503 until it is mended"));
         }
@@ -133,6 +156,16 @@ impl Session {
         let exit = loop {
             let saved = tokio::select! {
                 saved = watch.saved() => saved,
+                key = keys::pressed(&mut keys) => match key {
+                    Key::Quit => break Exit::Done,
+                    Key::Reload => Saved { sources: BTreeSet::from([self.config_file()]), ..Saved::default() },
+                    key => {
+                        tokio::select! {
+                            () = self.does(key, &runtime) => continue,
+                            exit = signals.end() => break exit,
+                        }
+                    }
+                },
                 exit = signals.end() => break exit,
             };
             let reloading = self.reload(&runtime, &edge, &saved);
@@ -162,7 +195,11 @@ impl Session {
             let bound = servers.bound.iter().find(|bound| bound.scheme == scheme)?;
             Some(format!("{}://localhost:{}", scheme.as_str(), bound.address.port()))
         };
-        let ca = servers.ca_file.as_ref().map(|file| format!(" (local CA {})", shown_path(file))).unwrap_or_default();
+        let ca = servers
+            .ca_file
+            .as_ref()
+            .map(|file| format!(" (local CA {})", shown_path(file).trim_start_matches("./")))
+            .unwrap_or_default();
         let (http, https) = (address(Scheme::Http).unwrap_or_default(), address(Scheme::Https).unwrap_or_default());
         self.output.result(&format!("  proxy      {http}    {https}{ca}"));
         self.output.result(&format!("  admin      {admin}"));
@@ -170,6 +207,7 @@ impl Session {
             let target = match config.dev.origins.get(&origin.name).unwrap_or(&origin.target) {
                 OriginTarget::Dir(folder) => format!("{} (folder)", shown_path(folder)),
                 OriginTarget::Url(url) => format!("{}://{}{}", url.scheme.as_str(), url.address, url.path),
+                OriginTarget::Echo => format!("built-in echo server{}", self.stand_ins.why(&origin.name)),
             };
             self.output.result(&format!("  origin     {} → {target}", origin.name));
         }
@@ -182,7 +220,34 @@ impl Session {
             self.output
                 .result(&format!("try: curl -i {http}/    (twice: a miss, then a hit)    curl -i {http}/old-page"));
         }
-        self.output.result("Ctrl-C ends. Times are UTC.");
+    }
+
+    /// What a key asks for that leaves the configuration as it is.
+    async fn does(&self, key: Key, runtime: &Runtime) {
+        let said = match key {
+            Key::Clear => {
+                runtime.clear_cache();
+                "cache cleared"
+            }
+            Key::Pause(paused) => {
+                runtime.pause_cache(paused);
+                if paused {
+                    "cache paused: every request goes to its origin; [p] again ends that"
+                } else {
+                    "cache in use"
+                }
+            }
+            Key::Test => {
+                let exit = test::run_all(&self.file, &self.output).await;
+                if exit == Exit::Done { "tests passed" } else { "tests did not pass" }
+            }
+            Key::Quit | Key::Reload => return,
+        };
+        self.output.result(&format!("{} {said}", time_of_day(SystemTime::now())));
+    }
+
+    fn config_file(&self) -> PathBuf {
+        std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone())
     }
 
     /// Puts what was saved into service, or says why not and leaves everything as it is. Returns the configuration as far as it
@@ -203,13 +268,14 @@ impl Session {
             self.output.notice(&format!("{time} {}", styled(self.output.color(), "31", problem)));
             self.output.notice(&format!("         not applied; still serving #{serving}"));
         };
-        let loaded = match edgehook_config::load(&self.file, Mode::Dev) {
+        let mut loaded = match edgehook_config::load(&self.file, Mode::Dev) {
             Ok(loaded) => loaded,
             Err(problems) => {
                 refuse(problems.render(self.output.color()).trim_end());
                 return None;
             }
         };
+        self.stand_ins.put_into(&mut loaded.config).await;
         let Prepared { site, fresh, seeds, .. } = match runtime.site(&loaded.config, OnBroken::Refuse).await {
             Ok(prepared) => prepared,
             Err(problem) => {
@@ -256,7 +322,7 @@ impl Session {
     }
 
     fn shown_file(&self, file: &Path) -> String {
-        let config = std::path::absolute(&self.file).unwrap_or_default();
+        let config = self.config_file();
         let relative = config.parent().and_then(|folder| file.strip_prefix(folder).ok());
         relative.unwrap_or(file).display().to_string()
     }
@@ -279,7 +345,7 @@ fn origin_folders(config: &Config) -> Vec<PathBuf> {
     let targets = config.origins.values().map(|origin| config.dev.origins.get(&origin.name).unwrap_or(&origin.target));
     let folders = targets.filter_map(|target| match target {
         OriginTarget::Dir(folder) => Some(folder.clone()),
-        OriginTarget::Url(_) => None,
+        OriginTarget::Url(_) | OriginTarget::Echo => None,
     });
     folders.collect()
 }
@@ -289,37 +355,7 @@ fn shown_path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     match path.strip_prefix(here) {
         Ok(relative) if relative.as_os_str().is_empty() => ".".to_owned(),
-        Ok(relative) => relative.display().to_string(),
+        Ok(relative) => format!("./{}", relative.display()),
         Err(_) => path.display().to_string(),
-    }
-}
-
-/// Ports that were really taken, for scripts: `dev.json` in the state folder, while `dev` runs.
-struct Ports {
-    file: PathBuf,
-    text: String,
-}
-
-impl Ports {
-    fn write(config: &Config, servers: &Servers, admin: Option<&str>) -> Self {
-        let urls: Vec<String> =
-            servers.bound.iter().map(|bound| format!("{}://{}", bound.scheme.as_str(), bound.address)).collect();
-        let process = std::process::id();
-        let json = serde_json::json!({ "schema": 1, "process": process, "proxy": urls, "admin": admin });
-        let (file, text) = (config.server.state_dir.join("dev.json"), json.to_string());
-        let written = fs::create_dir_all(&config.server.state_dir).and_then(|()| fs::write(&file, &text));
-        if let Err(error) = written {
-            tracing::warn!(%error, file = %file.display(), "the ports cannot be written down");
-        }
-        Self { file, text }
-    }
-}
-
-impl Drop for Ports {
-    fn drop(&mut self) {
-        // Another `dev` may have written its own meanwhile.
-        if fs::read_to_string(&self.file).is_ok_and(|text| text == self.text) {
-            let _ = fs::remove_file(&self.file);
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     output::Output,
 };
 use crate::{
-    record::{Mask, Purpose},
+    record::{Mask, Purpose, RequestRecord},
     workbench::{
         engine::Engine,
         explain::{self, Explanation, Wanted},
@@ -16,7 +16,6 @@ use crate::{
 use clap::Args;
 use edgehook_config::Mode;
 use serde_json::json;
-use std::path::Path;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
@@ -41,6 +40,10 @@ pub(super) struct ExplainArguments {
     /// Let the running node explain, with its configuration, functions and cache. Its Lambda functions are not run.
     #[arg(long)]
     live: bool,
+    /// Have the running node serve it, too, as if a viewer on its machine had sent it, and show where that differs. Exit code 1:
+    /// it does.
+    #[arg(long, conflicts_with_all = ["at", "offline"])]
+    send: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -64,18 +67,42 @@ pub(super) async fn run(arguments: ExplainArguments, output: &Output) -> Exit {
     } else {
         on_disk(&arguments, &wanted, output).await
     };
-    let told = match told {
+    let mut told = match told {
         Ok(told) => told,
         Err(exit) => return exit,
     };
+    if arguments.send
+        && let Err(exit) = send(&arguments, &wanted, &mut told, output).await
+    {
+        return exit;
+    }
+    let exit = if told.differs.is_empty() { Exit::Done } else { Exit::No };
     if arguments.json {
         output.result(&serde_json::to_string(&told).unwrap_or_default());
-        return Exit::Done;
+        return exit;
     }
     let file = arguments.node.config_file();
     let places = file.as_deref().map(Places::read).unwrap_or_default();
     output.result(&explain::human(&told, &|rule| places.of(rule), output.color()));
-    Exit::Done
+    exit
+}
+
+/// Has the node serve the request, and compares.
+async fn send(
+    arguments: &ExplainArguments,
+    wanted: &Wanted,
+    told: &mut Explanation,
+    output: &Output,
+) -> Result<(), Exit> {
+    let node = node(arguments, output)?;
+    let sent = node.call("POST", "/explain/send", Some(&json!(wanted))).await.map_err(|error| error.report(output))?;
+    let sent: RequestRecord = serde_json::from_value(sent).map_err(|error| {
+        output.error(&format!("the node's answer is not understood: {error}"));
+        Exit::Unreachable
+    })?;
+    told.differs = explain::differences(told, &sent);
+    told.sent = Some(sent);
+    Ok(())
 }
 
 fn wanted(arguments: &ExplainArguments) -> Result<Wanted, String> {
@@ -123,22 +150,19 @@ async fn on_disk(arguments: &ExplainArguments, wanted: &Wanted, output: &Output)
     };
     let engine = Engine::start(loaded.config).await.map_err(|error| invalid(error.to_string()))?;
     engine.broken.iter().for_each(|problem| output.error(&problem.to_string()));
-    let told = explain::explain(engine.site(), wanted, Purpose::Explain, &Mask::nothing()).await;
+    // What is sent is recorded with masks, so what is compared with it has the same.
+    let mask = if arguments.send { engine.site().tracing.mask.clone() } else { Mask::nothing() };
+    let told = explain::explain(engine.site(), wanted, Purpose::Explain, &mask).await;
     let mut told = told.map_err(invalid)?;
     told.cache_from = "empty".to_owned();
     if !arguments.offline {
-        from_node(arguments, &file, &mut told, output).await?;
+        from_node(arguments, &mut told, output).await?;
     }
     Ok(told)
 }
 
 /// Asks the node what its cache has. No node is no error, unless one was named.
-async fn from_node(
-    arguments: &ExplainArguments,
-    _file: &Path,
-    told: &mut Explanation,
-    output: &Output,
-) -> Result<(), Exit> {
+async fn from_node(arguments: &ExplainArguments, told: &mut Explanation, output: &Output) -> Result<(), Exit> {
     let Some(lookup) = told.key.take() else { return Ok(()) };
     let node = node(arguments, output)?;
     match node.call("POST", "/explain/stored", Some(&json!(lookup))).await {

@@ -62,9 +62,10 @@ impl Template {
 const README: &str = include_str!("../init/templates/README.md");
 
 /// What every project has.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("types/cloudfront-functions.d.ts", include_str!("../init/types/cloudfront-functions.d.ts")),
     ("types/lambda-edge.d.ts", include_str!("../init/types/lambda-edge.d.ts")),
+    ("types/lambda_edge.pyi", include_str!("../init/types/lambda_edge.pyi")),
     ("jsconfig.json", include_str!("../init/jsconfig.json")),
     ("site/index.html", include_str!("../init/site/index.html")),
     (".gitignore", include_str!("../init/gitignore")),

@@ -195,6 +195,18 @@ struct DevArguments {
     folder: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgument,
+    /// Put something in the place of an origin: a folder, the built-in `echo` server, or a URL; as often as wanted.
+    #[arg(long = "origin", value_name = "NAME=DIR|echo|URL")]
+    origins: Vec<String>,
+    /// Take all viewers for ones in this country, an ISO code such as FR.
+    #[arg(long, value_name = "COUNTRY")]
+    geo: Option<String>,
+    /// Let an origin take so much longer to answer, such as app=200ms; as often as wanted.
+    #[arg(long = "latency", value_name = "NAME=TIME")]
+    latencies: Vec<String>,
+    /// Pass every request by the cache. On a terminal [p] lets it answer again.
+    #[arg(long)]
+    no_cache: bool,
     /// Port for http; the next free one is taken if it is in use. 0: any.
     #[arg(long)]
     port: Option<u16>,
@@ -222,8 +234,14 @@ struct CheckArguments {
     /// Let warnings count as errors.
     #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
     deny: Option<String>,
-    /// Print what was found as JSON.
+    /// Print the effective configuration, defaults included and secrets masked.
     #[arg(long)]
+    show: bool,
+    /// How to print what was found.
+    #[arg(long, value_enum, default_value_t)]
+    format: check::Format,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 

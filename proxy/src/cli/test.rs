@@ -73,6 +73,22 @@ pub(super) async fn run(arguments: TestArguments, output: &Output) -> Exit {
     }
 }
 
+/// Runs all tests of a project once, as `edgehook test` without arguments does.
+pub(super) async fn run_all(config: &Path, output: &Output) -> Exit {
+    let arguments = TestArguments {
+        what: Vec::new(),
+        watch: false,
+        junit: None,
+        coverage: None,
+        update: false,
+        function: None,
+        exact_errors: false,
+        json: false,
+        config: ConfigArgument { config: None },
+    };
+    once(config, &arguments, output).await
+}
+
 /// Everything that a run reads.
 fn watched(config: &Path, arguments: &TestArguments) -> Vec<PathBuf> {
     let mut files = found(config, arguments).0;

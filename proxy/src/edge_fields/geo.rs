@@ -52,7 +52,11 @@ pub struct GeoDatabases {
 
 /// Where a test says that addresses are.
 #[derive(Debug, Default)]
-pub struct PlayedPlaces(Mutex<HashMap<IpAddr, PlayedPlace>>);
+pub struct PlayedPlaces {
+    places: Mutex<HashMap<IpAddr, PlayedPlace>>,
+    /// Where all other addresses are; without it, nowhere.
+    elsewhere: Option<PlayedPlace>,
+}
 
 /// A place in a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,9 +70,15 @@ pub struct PlayedPlace {
 }
 
 impl PlayedPlaces {
+    /// All addresses are in one country.
+    #[must_use]
+    pub fn all_in(country: String) -> Self {
+        Self { elsewhere: Some(PlayedPlace { country, ..PlayedPlace::default() }), ..Self::default() }
+    }
+
     /// Puts an address at a place, or nowhere.
     pub fn put(&self, address: IpAddr, place: Option<PlayedPlace>) {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         match place {
             Some(place) => drop(places.insert(address, place)),
             None => drop(places.remove(&address)),
@@ -76,7 +86,8 @@ impl PlayedPlaces {
     }
 
     fn find(&self, address: IpAddr) -> Option<PlayedPlace> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&address).cloned()
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.get(&address).or(self.elsewhere.as_ref()).cloned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where responses come from: origins over HTTP/1.1, origins that are folders, and origins that functions choose.
+//! Where responses come from: origins over HTTP/1.1, origins that are folders or an echo, and origins that functions choose.
 //!
 //! [`Origin::build`] checks the settings once, [`Origin::send`] makes one exchange. The request is always written anew:
 //! hop-by-hop fields go, and the framing is ours (security.md F3). A response whose framing is ambiguous is refused, and a
@@ -12,6 +12,7 @@ mod bodies;
 mod connect;
 mod dir;
 mod dynamic;
+mod echo;
 mod error;
 mod headers;
 mod http;
@@ -55,6 +56,8 @@ pub enum Target {
     },
     /// A folder of files.
     Dir(PathBuf),
+    /// The built-in server that answers with the request it received.
+    Echo,
 }
 
 /// The `[origin.NAME]` table (experience.md 3.5), as far as the connection is concerned.
@@ -153,12 +156,15 @@ pub struct OriginResponse {
 #[derive(Clone, Debug)]
 pub struct Origin {
     source: Source,
+    /// What is put before every exchange, to see how the edge takes it.
+    latency: Duration,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
     Server { endpoint: Arc<Endpoint>, timing: Waits, path_prefix: Arc<str> },
     Folder(Arc<Folder>),
+    Echo(Arc<str>),
     Staged { stage: Arc<dyn Stage>, name: Arc<str>, timing: Waits },
 }
 
@@ -182,6 +188,7 @@ impl Origin {
         let timing = Waits::of(&settings);
         let source = match settings.target {
             Target::Dir(folder) => Source::Folder(Arc::new(Folder::open(name, &folder)?)),
+            Target::Echo => Source::Echo(name.into()),
             Target::Url { https, host, port, path_prefix } => {
                 let roots = https.then(|| tls::roots(name, settings.ca.as_deref())).transpose()?;
                 let connector = Connector::build(name, &host, port, roots)?;
@@ -193,13 +200,13 @@ impl Origin {
                 Source::Server { endpoint, timing, path_prefix: clean_prefix(&path_prefix) }
             }
         };
-        Ok(Self { source })
+        Ok(source.into())
     }
 
     /// An origin that `stage` plays.
     #[must_use]
     pub fn staged(name: &str, settings: &OriginSettings, stage: Arc<dyn Stage>) -> Self {
-        Self { source: Source::Staged { stage, name: name.into(), timing: Waits::of(settings) } }
+        Source::Staged { stage, name: name.into(), timing: Waits::of(settings) }.into()
     }
 
     /// The same origin with other waits. A folder has none.
@@ -213,7 +220,25 @@ impl Origin {
     }
 
     fn of_endpoint(endpoint: Arc<Endpoint>, timing: Waits, path_prefix: &str) -> Self {
-        Self { source: Source::Server { endpoint, timing, path_prefix: clean_prefix(path_prefix) } }
+        Source::Server { endpoint, timing, path_prefix: clean_prefix(path_prefix) }.into()
+    }
+
+    /// The same origin, so much slower to answer; what is slower than its time-out for reading fails as such.
+    #[must_use]
+    pub fn slowed(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
+    async fn wait(&self) -> Result<(), OriginError> {
+        if self.latency.is_zero() {
+            return Ok(());
+        }
+        let limit = match &self.source {
+            Source::Server { timing, .. } | Source::Staged { timing, .. } => timing.read,
+            Source::Folder(_) | Source::Echo(_) => Duration::MAX,
+        };
+        tokio::time::sleep(self.latency.min(limit)).await;
+        if self.latency < limit { Ok(()) } else { Err(OriginError::ReadTimeout) }
     }
 
     /// The same origin over the same connections, with other waits. A folder has none.
@@ -235,11 +260,19 @@ impl Origin {
     /// # Errors
     /// [`OriginError`]; nothing was answered then.
     pub async fn send(&self, request: OriginRequest) -> Result<OriginResponse, OriginError> {
+        self.wait().await?;
         match &self.source {
             Source::Server { endpoint, timing, path_prefix } => endpoint.send(request, *timing, path_prefix).await,
             Source::Folder(folder) => Ok(folder.send(request).await),
+            Source::Echo(name) => echo::answer(name, request).await,
             Source::Staged { stage, name, timing } => stage.answer(name, *timing, request).await,
         }
+    }
+}
+
+impl From<Source> for Origin {
+    fn from(source: Source) -> Self {
+        Self { source, latency: Duration::ZERO }
     }
 }
 

@@ -60,12 +60,19 @@ impl Tracing {
     /// The trace of the request with this id, if it is one to be recorded in full. The choice depends on the random id alone.
     #[must_use]
     pub fn begin(&self, id: &str) -> Option<Box<Trace>> {
-        if !self.is_drawn(id) {
-            return None;
-        }
-        Some(Box::new(Trace { bodies: self.bodies, ..Trace::default() }))
+        self.is_drawn(id).then(|| self.in_full())
+    }
+
+    /// The trace of a request that is recorded in full whatever its id.
+    #[must_use]
+    pub(crate) fn in_full(&self) -> Box<Trace> {
+        Box::new(Trace { bodies: self.bodies, ..Trace::default() })
     }
 }
+
+/// Among the extensions of a request: it is to be recorded in full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InFull;
 
 /// A number below 2³⁰ from the first five of an id's base64url characters.
 fn drawn(id: &str) -> u32 {

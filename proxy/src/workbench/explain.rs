@@ -3,7 +3,12 @@
 //! The request takes the real way up to the cache, the same code as if it were served; then the cache is looked at without being
 //! asked, and what would follow is told from the configuration. Nothing is sent, stored, counted or waited for.
 
-use super::near::why_near;
+mod page;
+mod sent;
+
+pub(crate) use page::{Lines, human};
+pub(crate) use sent::{Difference, differences};
+
 use crate::{
     body,
     cache::{Key, Near, Peeked, Stored},
@@ -14,7 +19,7 @@ use crate::{
     invalidate::key,
     lifecycle::{self, Asked, Delivery, Question},
     listener::{Connection, Scheme},
-    record::{HookPart, KeyPart, Mask, Purpose, Record, RequestRecord, Trace},
+    record::{Mask, Purpose, Record, RequestRecord, Trace},
     site::Site,
 };
 use edgehook_contract::Family;
@@ -70,6 +75,12 @@ pub(crate) struct Explanation {
     pub(crate) lifetime: Option<LifetimePart>,
     /// Functions that were not run.
     pub(crate) not_run: Vec<String>,
+    /// What happened when the request was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sent: Option<RequestRecord>,
+    /// Where that differs from what was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) differs: Vec<Difference>,
     /// The key, by which a node is asked for what it has.
     #[serde(skip)]
     #[schemars(skip)]
@@ -148,7 +159,7 @@ impl Wanted {
     ///
     /// # Errors
     /// What is wrong with it.
-    fn request(&self) -> Result<(Arc<Connection>, Request<crate::body::Body>), String> {
+    pub(crate) fn request(&self) -> Result<(Arc<Connection>, Request<crate::body::Body>), String> {
         let (scheme, rest) =
             self.url.split_once("://").ok_or_else(|| format!("{:?} is no URL; write https://HOST/PATH", self.url))?;
         let scheme = match scheme {
@@ -400,133 +411,6 @@ impl Explanation {
             }
         }
         self.nearest = found.nearest;
-    }
-}
-
-/// Lines of the configuration by the place in it that decided: `cache_policy.pages.query`, `behavior 2`.
-pub(crate) type Lines<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// The explanation for people (experience.md 7.2).
-pub(crate) fn human(told: &Explanation, lines: Lines<'_>, color: bool) -> String {
-    let mut page = Page { text: String::new(), number: 0, color };
-    let steps = &told.steps;
-    let at = |rule: &str| lines(rule).map(|place| format!("  ({place})")).unwrap_or_default();
-    match &steps.behavior {
-        None => page.step("behavior", "none"),
-        Some(behavior) => {
-            let rule = behavior.index.map(|index| format!("behavior {index}")).unwrap_or_default();
-            page.step("behavior", &format!("{:?}{}", behavior.path, at(&rule)));
-        }
-    }
-    match &steps.admission {
-        None if steps.behavior.is_some() && told.failure.is_none() => page.step("authorizer", "none"),
-        None => {}
-        Some(part) if part.passed => page.step("authorizer", &format!("passed: {}", part.by.join(", "))),
-        Some(part) => page.step("authorizer", &format!("refused: {}", part.reason.as_deref().unwrap_or_default())),
-    }
-    for part in &steps.experiments {
-        let keyed = if part.keyed { ", in the cache key" } else { "" };
-        page.step("experiment", &format!("{}={} ({}{keyed})", part.name, part.variant, part.how));
-    }
-    steps.hooks.iter().for_each(|hook| page.hook(hook));
-    for name in &told.not_run {
-        page.step("viewer-request", &format!("{name} was not run: a Lambda function may have effects"));
-        page.line("what follows assumes that it changes nothing");
-    }
-    if let Some(key) = &steps.key {
-        page.key(key, lines);
-    }
-    page.outcome(told);
-    page.text.push_str(match told.cache_from.as_str() {
-        "live" => " no request was sent; told by the running node.",
-        "node" => " no request was sent; the cache is that of the running node, the rest the configuration on disk.",
-        _ => " no request was sent; no running node, cache assumed empty.",
-    });
-    page.text
-}
-
-struct Page {
-    text: String,
-    number: usize,
-    color: bool,
-}
-
-impl Page {
-    fn step(&mut self, name: &str, value: &str) {
-        self.number += 1;
-        self.text.push_str(&format!("{:>2} {name:<15} {}\n", self.number, crate::record::shown(value)));
-    }
-
-    fn line(&mut self, value: &str) {
-        self.text.push_str(&format!("{:19}{value}\n", ""));
-    }
-
-    fn hook(&mut self, hook: &HookPart) {
-        let share = hook.utilization.map(|percent| format!("   {percent} % of budget")).unwrap_or_default();
-        self.step(&hook.hook, &format!("{}{share}", hook.function));
-        if let (Some(event), Some(result)) = (&hook.event, &hook.result) {
-            for change in super::diff::changes(&super::diff::subject(event, result), result) {
-                self.line(&change.colored(self.color));
-            }
-        }
-        for log in &hook.console {
-            self.line(&format!("| {}", crate::record::shown(log)));
-        }
-        if let Some(failure) = &hook.failure {
-            self.line(&super::report::styled(self.color, "31", &crate::record::shown(failure)));
-        }
-    }
-
-    fn key(&mut self, key: &[KeyPart], lines: Lines<'_>) {
-        let value = |name: &str| key.iter().find(|part| part.part == name).map_or("", |part| part.value.as_str());
-        self.step("cache key", &format!("{}://{}{}", value("scheme"), value("host"), value("path")));
-        for part in key.iter().filter(|part| !["scheme", "host", "path", "origin"].contains(&part.part.as_str())) {
-            let shown = if part.keyed { part.value.as_str() } else { "(none)" };
-            let place = part.rule.as_deref().and_then(lines).map(|place| format!(" ({place})")).unwrap_or_default();
-            let (name, shown) = (crate::record::shown(&part.part), crate::record::shown(shown));
-            self.line(&format!("{name:<24} {shown:<12} {}{place}", crate::record::shown(&part.reason)));
-        }
-    }
-
-    fn outcome(&mut self, told: &Explanation) {
-        if let Some(failure) = &told.failure {
-            let status = told.status.map(|status| status.to_string()).unwrap_or_default();
-            self.step("answer", &format!("{status} {}: {failure}", told.outcome));
-            return;
-        }
-        if told.outcome == "generated" {
-            let status = told.status.map(|status| status.to_string()).unwrap_or_default();
-            self.step("answer", &format!("{status}, made before the cache is asked"));
-            return;
-        }
-        let stored =
-            told.stored.map(|stored| format!("   age {} s, ttl {} s", stored.age, stored.ttl)).unwrap_or_default();
-        let reason = match (told.reason.as_deref(), told.outcome.as_str()) {
-            (Some("uri-miss"), _) => "   nothing stored under this key".to_owned(),
-            (Some("vary-miss"), _) => "   what is stored was negotiated for others (Vary)".to_owned(),
-            (Some("stale"), _) => format!("   what is stored is no longer fresh{stored}"),
-            (Some(reason), _) => format!("   {reason}"),
-            (None, _) => stored,
-        };
-        self.step("cache", &format!("{}{reason}", told.outcome));
-        if let Some(near) = &told.nearest {
-            self.line(&why_near(&near.differs, near.age, near.ttl));
-        }
-        if let Some(origin) = &told.origin {
-            let before = origin.before.as_ref().map(|name| format!("origin-request {name}, then ")).unwrap_or_default();
-            let after = origin.after.as_ref().map(|name| format!(", then origin-response {name}")).unwrap_or_default();
-            self.step(
-                "origin",
-                &format!("{before}would call {}  {} {}{after}", origin.name, origin.method, origin.url),
-            );
-        }
-        if let Some(lifetime) = &told.lifetime {
-            let text = format!(
-                "ttl from the origin's Cache-Control, clamped to {} s … {} s, default {} s",
-                lifetime.min, lifetime.max, lifetime.default
-            );
-            self.step("if stored", &text);
-        }
     }
 }
 

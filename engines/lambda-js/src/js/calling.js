@@ -2,8 +2,9 @@
 // context object (5.3) and the variables of its trace (10.4). One source for boa and for Node.js, whose bootstrap holds it too.
 //
 // `host` has `compat`, `shown` (the file's name for messages), `facts()` (what the context object tells), `record(level, text)`,
-// `message(error)`, `succeed(call, text)`, `fail(call, error)` and `failAs(call, kind, message)`; it gets `adopt`, `begin`,
-// `line`, `ended`, `emptied` and `failure`.
+// `message(error)`, `succeed(call, text)`, `fail(call, error)` and `failAs(call, kind, message)`, and where values can be taken as
+// they are, without `JSON.stringify`, `take(call, value)`, which tells whether it did; it gets `adopt`, `begin`, `line`, `ended`,
+// `emptied` and `failure`.
 (function (host) {
   'use strict';
 
@@ -63,18 +64,21 @@
     };
   }
 
+  function traceParent(trace) {
+    const parts = Object.fromEntries(trace.split(';').map((pair) => pair.split('=')));
+    return `00-${parts.Root.slice(2).replace('-', '')}-${parts.Parent}-${parts.Sampled === '1' ? '01' : '00'}`;
+  }
+
   // Tells the process which trace the invocation belongs to, as X-Ray and as W3C write it.
-  function setTrace(trace) {
+  function setTrace(trace, parent) {
     const { env } = process;
-    if (!trace) {
-      if (env._X_AMZN_TRACE_ID === undefined) return;
+    if (trace) {
+      env._X_AMZN_TRACE_ID = trace;
+      env.TRACEPARENT = parent ?? traceParent(trace);
+    } else if (env._X_AMZN_TRACE_ID !== undefined) {
       delete env._X_AMZN_TRACE_ID;
       delete env.TRACEPARENT;
-      return;
     }
-    const parts = Object.fromEntries(trace.split(';').map((pair) => pair.split('=')));
-    env._X_AMZN_TRACE_ID = trace;
-    env.TRACEPARENT = `00-${parts.Root.slice(2).replace('-', '')}-${parts.Parent}-${parts.Sampled === '1' ? '01' : '00'}`;
   }
 
   const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
@@ -96,13 +100,13 @@
 
   // One invocation. The first outcome claims it; what claims it later changes nothing.
   class Call {
-    waits = true;
-    claimed = false;
-    pending = false;
-    fallback = null;
-    held = undefined; // what the callback was given, until the loop is empty
-
     constructor(id, deadline, trace) {
+      // Not as fields of the class: boa calls a function for each of those.
+      this.waits = true;
+      this.claimed = false;
+      this.pending = false;
+      this.fallback = null;
+      this.held = undefined; // what the callback was given, until the loop is empty
       this.id = id;
       this.deadline = deadline;
       this.trace = trace || undefined;
@@ -113,6 +117,7 @@
       return first;
     }
     answer(value) {
+      if (host.take?.(this, value)) return;
       let text;
       try {
         text = stringify(value) ?? 'null';
@@ -179,10 +184,11 @@
     } else if (isPlain(value)) call.fallback = value;
   }
 
-  host.begin = (event, id, deadline, trace) => {
+  // `parent` is the trace as W3C writes it, where the host knows that.
+  host.begin = (event, id, deadline, trace, parent) => {
     const call = new Call(id, deadline, trace);
     current = call;
-    setTrace(trace);
+    setTrace(trace, parent);
     try {
       returned(call, handler(event, contextFor(call, host.facts()), (error, value) => call.callback(error, value)));
     } catch (error) {

@@ -8,6 +8,7 @@
     facts: () => host.about,
     record: host.record,
     message: (error) => host.describe(error, false)[1],
+    take: (_call, value) => host.take(value),
     succeed: (_call, text) => host.succeed(text),
     fail: (_call, error) => host.fail(...host.describe(error, false)),
     failAs: (_call, kind, message) => host.fail(kind, message, ''),
@@ -20,9 +21,9 @@
     calls.compat = host.about.compat;
     calls.adopt(exported, path);
   };
-  host.invoke = (event, requestId, deadline, trace) => {
+  host.invoke = (event, requestId, deadline, trace, parent) => {
     host.setRequest(requestId);
-    calls.begin(event, requestId, deadline, trace);
+    calls.begin(event, requestId, deadline, trace, parent);
   };
   host.emptied = () => calls.emptied();
 });

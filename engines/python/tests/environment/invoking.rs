@@ -44,6 +44,10 @@ fn results_that_cannot_be_written() {
     for body in ["return {'a': b'x'}", "a = []; a.append(a); return a", "return bytearray(b'1')", "return lambda: 1"] {
         assert_eq!(run(body).unwrap_err().0, "Runtime.MarshalError", "{body}");
     }
+    let cycle = "unable to marshal the result: Circular reference detected";
+    fails("a = {}; a['b'] = [a]; return a", "Runtime.MarshalError", cycle);
+    // Where a cycle would end in a crash before it ends in a RecursionError.
+    fails("sys.setrecursionlimit(10 ** 9); a = []; a.append(a); return a", "Runtime.MarshalError", cycle);
     let mut environment = Code::python("async def handler(event, context):\n    return 1\n").ready();
     assert_eq!(environment.invoke("{}").unwrap_err().kind, "Runtime.MarshalError");
     assert_eq!(environment.end().errors, "");

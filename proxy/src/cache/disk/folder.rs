@@ -4,12 +4,13 @@
 //! index, and which files stay.
 
 use std::{
+    collections::HashMap,
     fs::{self, File, OpenOptions},
     io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
@@ -22,6 +23,7 @@ use super::{
     faults::{Faults, Op},
     record::{FileId, Place, Stored},
 };
+use crate::cache::store::lock;
 
 /// Bytes after which a segment is full.
 pub(super) const SEGMENT: u64 = 64 << 20;
@@ -45,6 +47,8 @@ pub(super) struct Folder {
     next: AtomicU32,
     /// Bytes of all files but the index.
     used: AtomicU64,
+    /// Files that fills are writing, which no record names yet, and their bytes so far.
+    under_way: Mutex<HashMap<FileId, u64>>,
     pub(super) faults: Faults,
 }
 
@@ -54,7 +58,8 @@ impl Folder {
         let mut run = [0; 4];
         getrandom::fill(&mut run).map_err(|error| io::Error::other(error.to_string()))?;
         let (run, next, used) = (u32::from_be_bytes(run), AtomicU32::new(0), AtomicU64::new(0));
-        Ok(Self { path: path.to_owned(), run, next, used, faults: Faults::default() })
+        let (under_way, faults) = (Mutex::default(), Faults::default());
+        Ok(Self { path: path.to_owned(), run, next, used, under_way, faults })
     }
 
     pub(super) fn index(&self) -> PathBuf {
@@ -66,8 +71,10 @@ impl Folder {
         self.used.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_used(&self, bytes: u64) {
-        self.used.store(bytes, Ordering::Relaxed);
+    /// Counts anew: that many bytes in files with records, and what is under way.
+    pub(super) fn recount(&self, bytes: u64) {
+        let under_way = lock(&self.under_way);
+        self.used.store(bytes + under_way.values().sum::<u64>(), Ordering::Relaxed);
     }
 
     /// Whether so many bytes more leave the file system its floor. What it does not tell is taken for enough.
@@ -89,13 +96,39 @@ impl Folder {
 
     /// Makes a file with a new name.
     pub(super) fn create(&self) -> io::Result<(FileId, File)> {
-        let id = u64::from(self.run) << 32 | u64::from(self.next.fetch_add(1, Ordering::Relaxed));
+        let id = self.next_id();
+        Ok((id, self.create_as(id)?))
+    }
+
+    /// Makes a file with a new name for a fill: no stray until it is [settled](Self::settled) or removed.
+    pub(super) fn begin(&self) -> io::Result<(FileId, File)> {
+        let id = self.next_id();
+        lock(&self.under_way).insert(id, 0); // before the file can be seen
+        let file = self.create_as(id).inspect_err(|_| self.settled(id))?;
+        Ok((id, file))
+    }
+
+    /// A record names the file from now on.
+    pub(super) fn settled(&self, id: FileId) {
+        lock(&self.under_way).remove(&id);
+    }
+
+    /// Whether a fill is writing the file, or has just written it.
+    pub(super) fn is_under_way(&self, id: FileId) -> bool {
+        lock(&self.under_way).contains_key(&id)
+    }
+
+    fn next_id(&self) -> FileId {
+        u64::from(self.run) << 32 | u64::from(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn create_as(&self, id: FileId) -> io::Result<File> {
         let name = self.name(id);
         self.faults.check(Op::Write)?;
         if let Some(folder) = name.parent() {
             fs::create_dir_all(folder)?;
         }
-        Ok((id, OpenOptions::new().read(true).write(true).create_new(true).open(name)?))
+        OpenOptions::new().read(true).write(true).create_new(true).open(name)
     }
 
     pub(super) fn open_file(&self, id: FileId) -> io::Result<File> {
@@ -110,6 +143,7 @@ impl Folder {
         {
             tracing::warn!("a file of the disk tier cannot be removed: {error}");
         }
+        self.settled(id);
         // Never below zero, whatever was counted.
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used.saturating_sub(bytes)));
     }
@@ -119,6 +153,17 @@ impl Folder {
         self.faults.check(Op::Write)?;
         file.write_all_at(bytes, offset)?;
         self.add_used(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// The same for a file under way. One that was removed meanwhile counts no more.
+    pub(super) fn append(&self, id: FileId, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.faults.check(Op::Write)?;
+        file.write_all_at(bytes, offset)?;
+        if let Some(known) = lock(&self.under_way).get_mut(&id) {
+            *known += bytes.len() as u64;
+            self.add_used(bytes.len() as u64);
+        }
         Ok(())
     }
 
@@ -139,12 +184,13 @@ impl Folder {
         Ok(())
     }
 
-    /// Throws everything away.
+    /// Throws everything away but what is under way.
     pub(super) fn empty(&self) -> io::Result<()> {
         let mut all = Vec::new();
         self.each_file(|id, _| all.push(id))?;
+        all.retain(|id| !self.is_under_way(*id));
         all.into_iter().for_each(|id| self.remove(id, 0));
-        self.used.store(0, Ordering::Relaxed);
+        self.recount(0);
         match fs::remove_file(self.index()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -61,7 +61,7 @@ impl SpoolWriter {
     /// Begins a body.
     pub(crate) async fn begin(disk: &Disk) -> io::Result<Self> {
         let maker = disk.clone();
-        let (id, file) = disk.blocking(move || maker.folder().create()).await?;
+        let (id, file) = disk.blocking(move || maker.folder().begin()).await?;
         let spool = Arc::new(Spool { file: Arc::new(file), written: AtomicU64::new(0) });
         let chunk = BytesMut::with_capacity(CHUNK as usize); // a mebibyte fits any usize
         Ok(Self { disk: disk.clone(), id, spool, chunk, sums: Vec::new(), finished: false })
@@ -90,9 +90,9 @@ impl SpoolWriter {
         let chunk = self.chunk.split().freeze();
         let length = chunk.len() as u64;
         self.disk.make_room(length).await?;
-        let (disk, file, at) = (self.disk.clone(), Arc::clone(&self.spool.file), self.spool.written());
+        let (disk, id, file, at) = (self.disk.clone(), self.id, Arc::clone(&self.spool.file), self.spool.written());
         let write = move || {
-            disk.folder().write(&file, at, &chunk)?;
+            disk.folder().append(id, &file, at, &chunk)?;
             Ok(xxh3_64(&chunk))
         };
         let sum = self.disk.blocking(write).await?;

@@ -119,8 +119,10 @@ impl Writer {
         let (mut strays, mut used) = (Vec::new(), 0);
         shared.folder.each_file(|file, bytes| if map.has_file(file) { used += bytes } else { strays.push(file) })?;
         drop(map);
+        // Fills go on while this runs; a file of theirs has no record before it is complete.
+        strays.retain(|file| !shared.folder.is_under_way(*file));
         strays.into_iter().for_each(|file| shared.folder.remove(file, 0));
-        shared.folder.set_used(used);
+        shared.folder.recount(used);
         self.measure();
         Ok(true)
     }
@@ -155,6 +157,8 @@ impl Writer {
                 lock(&self.shared.dead).remove(key.url_bytes());
             }
             Op::Room(bytes, done) => drop(done.send(works && self.make_room(bytes))),
+            // A response that only got a new head has the file of the old one, which goes with its own record.
+            Op::Throw(file, _) if lock(&self.shared.map).has_file(file) => {}
             Op::Throw(file, bytes) => self.shared.folder.remove(file, bytes),
             Op::Sweep(number, done) => drop(done.send(works && self.sweep(number))),
             Op::Flush(done) => {
@@ -186,6 +190,7 @@ impl Writer {
         if known.as_ref() != Some(&body) {
             self.remove(id);
             lock(&shared.map).add(id, body, entry.file());
+            entry.file().inspect(|file| shared.folder.settled(file.id()));
         }
         self.changes.insert(id, Some(text));
         Ok(())

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use futures_util::FutureExt as _;
 use http::Method;
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
@@ -488,6 +489,62 @@ async fn a_broken_fill_leaves_nothing() {
         node.flush();
         assert_eq!((files(&folder).len(), node.disk().len()), (0, 0), "{end:?}");
     }
+}
+
+/// The index is loaded on the tier's thread while fills run already: at start, and after a fault.
+#[tokio::test]
+async fn a_file_of_a_running_fill_is_no_stray() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 64 * MIB);
+    let bytes = content(1, 3 * MIB);
+    let (origin, body) = scripted();
+    let headers = [("cache-control", "max-age=600")];
+    let (_, mut answer) = first.settle(&get("/"), &headers, body, Delimited::Length(3 * MIB)).await;
+    let (begun, rest) = bytes.split_at(2 * 1_048_576 + 5);
+    origin.send(Ok(Bytes::copy_from_slice(begun))).unwrap();
+    let mut arrived = Vec::new();
+    while first.disk().folder().used() < MIB {
+        let Some(frame) = answer.frame().now_or_never().flatten() else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        arrived.extend_from_slice(frame.unwrap().data_ref().unwrap());
+    }
+    for broken in [false, true] {
+        if broken {
+            first.disk().shared.index_failed(&"a test".into());
+            first.disk().shared.writes.worked();
+        } else {
+            first.disk().shared.loaded.store(false, Ordering::Release);
+        }
+        (0..2).for_each(|_| first.flush()); // the thread is past the look at whether it has to load when it gets the first
+        assert!(first.disk().shared.loaded.load(Ordering::Acquire));
+        assert_eq!(files(&folder).len(), 1, "broken: {broken}");
+    }
+    origin.send(Ok(Bytes::copy_from_slice(rest))).unwrap();
+    drop(origin);
+    arrived.extend_from_slice(&read(answer).await.unwrap());
+    assert!(arrived == bytes);
+    first.flush();
+    assert_eq!((files(&folder).len(), first.disk().folder().used()), (1, 3 * MIB));
+    first.end();
+    let second = node(&folder, 64 * MIB);
+    assert!(second.has("/", &bytes).await, "and is found after a restart");
+}
+
+#[test]
+fn emptying_spares_what_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = Folder::open(&folder.path().join("cache")).unwrap();
+    let (stray, _) = tier.create().unwrap();
+    let (id, file) = tier.begin().unwrap();
+    tier.append(id, &file, 0, b"12345").unwrap();
+    tier.empty().unwrap();
+    assert!(tier.open_file(stray).is_err() && tier.open_file(id).is_ok());
+    assert_eq!(tier.used(), 5);
+    tier.remove(id, 5);
+    tier.append(id, &file, 5, b"6789").unwrap();
+    assert_eq!((files(&folder).len(), tier.used()), (0, 0), "a write that comes after the end counts for nothing");
 }
 
 #[tokio::test]

@@ -100,6 +100,47 @@ async fn an_answer_to_head_renews_what_it_describes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_head_that_sets_a_cookie_renews_everything_else() {
+    let told = [("etag", "\"a\""), ("cache-control", "max-age=60"), ("set-cookie", "own=1"), ("x-new", "1")];
+    for (set_cookie, shared) in [(SetCookie::Auto, ""), (SetCookie::Strip, ""), (SetCookie::Store, "own=1")] {
+        for cookies in [Selection::None, Selection::All] {
+            let edge = Edge::new();
+            let policy = CachePolicy { cookies, ..policy_with(|rules| rules.set_cookie = set_cookie) };
+            let viewer = |method| Viewer::under(policy.clone(), method, "/", &[]);
+            edge.store(&viewer(Method::GET), 0, FRESH, "body").await;
+            let answer = edge.answer(200, &told, "", 61);
+            edge.cache.described(&viewer(Method::HEAD).ask(), &answer.head, edge.at(61), edge.at(61));
+            let hit = edge.hit(&viewer(Method::GET), 62).await;
+            let seen = (field(&hit.head.headers, "x-new"), field(&hit.head.headers, "set-cookie"));
+            assert_eq!(seen, ("1", shared), "{set_cookie:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_that_is_everything_is_stored_as_that_unless_something_came_in_between() {
+    let edge = Edge::new();
+    let object = get("/");
+    let slice = Viewer { keyed: object.keyed.slice(0), ..get("/") };
+    let ticket = edge.ticket(&slice, 0).await;
+    let whole = ticket.for_whole(&object.keyed.key).unwrap();
+    let settled = settle(whole, edge.answer(200, FRESH, "body", 0), edge.at(0));
+    assert_eq!(settled.report.cache_status("e"), "e; fwd=uri-miss; stored; ttl=60");
+    assert_eq!(text(settled.body).await.unwrap(), "body");
+    ticket.release();
+    assert_eq!(text(edge.hit(&object, 1).await.body).await.unwrap(), "body");
+
+    let ticket = edge.ticket(&slice, 1).await;
+    edge.cache.invalidate(&object.keyed.key);
+    assert!(ticket.for_whole(&object.keyed.key).is_none());
+    let ticket = edge.ticket(&slice, 1).await;
+    let whole = ticket.for_whole(&object.keyed.key).unwrap();
+    edge.cache.invalidate(&object.keyed.key);
+    assert!(!settle(whole, edge.answer(200, FRESH, "body", 1), edge.at(1)).report.stored);
+    assert_eq!(edge.ticket(&object, 2).await.miss_reason(), MissReason::UriMiss);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_to_post_may_serve_gets_unless_something_came_in_between() {
     let edge = Edge::new();
     let post = Viewer::new(Method::POST, "/", &[]);

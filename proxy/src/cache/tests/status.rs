@@ -25,6 +25,7 @@ fn members_of_cache_status() {
 fn reasons_to_bypass() {
     for (reason, outcome, text) in [
         (BypassReason::Policy, "bypass", "e; fwd=bypass"),
+        (BypassReason::Paused, "bypass", "e; fwd=bypass; detail=paused"),
         (BypassReason::Method, "bypass", "e; fwd=method"),
         (BypassReason::Precondition, "bypass", "e; fwd=request"),
         (BypassReason::MethodOverride, "bypass", "e; fwd=bypass; detail=method-override"),

@@ -117,6 +117,6 @@ pub(super) async fn drain(mut body: Body) -> (String, Option<BodyError>) {
 pub(super) fn idle(origin: &Origin) -> usize {
     match &origin.source {
         Source::Server { endpoint, .. } => endpoint.idle(),
-        Source::Folder(_) | Source::Staged { .. } => 0,
+        Source::Folder(_) | Source::Echo(_) | Source::Staged { .. } => 0,
     }
 }
