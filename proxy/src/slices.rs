@@ -70,8 +70,12 @@ impl Slice {
         fits
     }
 
-    /// The head of the answer to a request without a range, if an answer has all of the object in it.
+    /// The head of the answer to a request without a range, if an answer has all of the object in it: in the first slice, or because
+    /// the origin knows no ranges.
     pub(crate) fn complete(&self, answer: &OriginAnswer) -> Option<Parts> {
+        if answer.head.status == StatusCode::OK {
+            return Some(answer.head.clone());
+        }
         let part = content_range(&answer.head.headers).filter(|_| answer.head.status == StatusCode::PARTIAL_CONTENT);
         let (.., total) = part.filter(|(start, end, total)| (*start, end) == (0, total))?;
         let mut head = answer.head.clone();
@@ -120,12 +124,11 @@ pub(crate) async fn serve(
     let first = match source.piece(start / SLICE, record).await? {
         Piece::Slice(first) => first,
         Piece::All(all, total) if start < total && asked.permits_range(&all.head.headers, Now::read()) => {
-            let end = asked.end_of_range(total);
-            return Ok(Some(source.answer(*all, None, (start, end), (0, total), total)));
+            return Ok(Some(part_of(*all, (start, asked.end_of_range(total)), total)));
         }
         Piece::All(..) => return whole(fetch, request, keyed, record).await,
         Piece::Other(answer) if is_what_was_asked(&asked, start, &answer.head) => return Ok(Some(*answer)),
-        Piece::Other(answer) if matches!(answer.head.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) => {
+        Piece::Other(answer) if answer.head.status == StatusCode::PARTIAL_CONTENT || answer.stored_for.is_some() => {
             return whole(fetch, request, keyed, record).await;
         }
         Piece::Other(answer) => return Ok(Some(*answer)),
@@ -271,16 +274,28 @@ impl Source {
         total: u64,
     ) -> Answer {
         let Answer { mut head, body, report, generated, stored_for, .. } = first;
-        head.status = StatusCode::PARTIAL_CONTENT;
-        let range = format!("bytes {start}-{}/{total}", end - 1);
-        if let Ok(range) = HeaderValue::try_from(range) {
-            head.headers.insert(header::CONTENT_RANGE, range);
-        }
-        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
+        make_part(&mut head, (start, end), total);
         let current = Cut::new(body, (start - slice_start, end.min(slice_end) - slice_start));
         let body = Sliced { source: self, etag, total, at: start, end, current, next: None }.boxed_unsync();
         Answer { head, body, length: Some(end - start), report, generated, stored_for }
     }
+}
+
+/// A part of an object that comes as a whole.
+fn part_of(whole: Answer, (start, end): (u64, u64), total: u64) -> Answer {
+    let Answer { mut head, body, report, generated, stored_for, .. } = whole;
+    make_part(&mut head, (start, end), total);
+    let body = Cut::new(body, (start, end)).boxed_unsync();
+    Answer { head, body, length: Some(end - start), report, generated, stored_for }
+}
+
+fn make_part(head: &mut Parts, (start, end): (u64, u64), total: u64) {
+    head.status = StatusCode::PARTIAL_CONTENT;
+    let range = format!("bytes {start}-{}/{total}", end - 1);
+    if let Ok(range) = HeaderValue::try_from(range) {
+        head.headers.insert(header::CONTENT_RANGE, range);
+    }
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
 }
 
 /// A range that goes over several slices.

@@ -138,9 +138,7 @@ impl KeyedRequest {
     /// The same for a slice of the response. No key is the beginning of another one, so this is no other request's.
     #[must_use]
     pub(crate) fn slice(&self, index: u64) -> Self {
-        let mut writer = Writer([&[0; HASH], self.key.bytes()].concat());
-        writer.part(&index.to_be_bytes());
-        Self { key: Key::new(writer.0), ..self.clone() }
+        Self { key: self.key.slice(index), ..self.clone() }
     }
 }
 
@@ -168,6 +166,17 @@ impl Key {
             *place = xxh3_64_with_seed(bytes, seed()).to_ne_bytes();
         }
         Self { block: block.into() }
+    }
+
+    fn slice(&self, index: u64) -> Self {
+        let mut writer = Writer([&[0; HASH], self.bytes()].concat());
+        writer.part(&index.to_be_bytes());
+        Self::new(writer.0)
+    }
+
+    /// The key for the beginning of the response, where that is all there is: a number that no slice has.
+    pub(crate) fn prefix(&self) -> Self {
+        self.slice(u64::MAX)
     }
 
     fn hash(&self) -> u64 {

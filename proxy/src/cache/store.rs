@@ -335,6 +335,26 @@ impl Store {
         stored
     }
 
+    /// Stores what there is of a fill that came to nothing, under another key of the same URL, if the fill still might store and no
+    /// purge covers it.
+    pub(crate) fn keep_beside(
+        &self,
+        flight: &Arc<Flight>,
+        key: &Key,
+        entry: Arc<Entry>,
+        purged: impl FnOnce() -> bool,
+    ) -> bool {
+        let kept = self.with_slot(&flight.key, |slot| {
+            let licensed = slot.licenses(flight) && !purged();
+            if licensed {
+                self.put(slot, key, vec![entry]);
+            }
+            licensed
+        });
+        self.settle();
+        kept
+    }
+
     /// Takes in what was found elsewhere under a key, if nothing is stored there and `still` says so under the slot's lock.
     pub(crate) fn adopt(&self, key: &Key, entries: Vec<Arc<Entry>>, still: impl FnOnce() -> bool) {
         self.with_slot(key, |slot| {

@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::body;
-    use crate::origin::{BodyLength, OriginRequest, OriginResponse};
+    use crate::origin::{BodyLength, OriginRequest, OriginResponse, SecondTry};
 
     fn settings(host: &str, port: u16) -> OriginSettings {
         OriginSettings::new(Target::Url { https: false, host: host.to_owned(), port, path_prefix: String::new() })
@@ -171,6 +171,7 @@ mod tests {
 
     async fn get(origin: &Origin) -> Result<OriginResponse, OriginError> {
         let request = OriginRequest {
+            again: SecondTry::default(),
             method: Method::GET,
             path_and_query: "/".to_owned(),
             headers: HeaderMap::new(),
