@@ -205,21 +205,22 @@ fn machine_name() -> String {
 }
 
 fn dynamic_origins(config: &Config) -> Result<DynamicOrigins, SiteError> {
-    let allowed: Vec<String> = config
-        .server
-        .allow_private_origins
-        .iter()
-        .map(|entry| match entry {
-            PrivateOrigin::Name(name) => name.clone(),
-            PrivateOrigin::Network(network) => network.to_string(),
-        })
-        .collect();
+    let (allowed, refused) = reachable(config);
+    Ok(DynamicOrigins::new(&allowed, refused)?)
+}
+
+/// What functions may reach besides public addresses, and what they never may.
+pub(super) fn reachable(config: &Config) -> (Vec<String>, Vec<SocketAddr>) {
+    let allowed = config.server.allow_private_origins.iter().map(|entry| match entry {
+        PrivateOrigin::Name(name) => name.clone(),
+        PrivateOrigin::Network(network) => network.to_string(),
+    });
     // A function must never reach the admin API, whatever it is allowed.
     let refused = match &config.admin.listen {
         AdminListen::Tcp(address) => address.ip().map(|ip| SocketAddr::new(ip, address.port)).into_iter().collect(),
         AdminListen::Unix(_) => Vec::new(),
     };
-    Ok(DynamicOrigins::new(&allowed, refused)?)
+    (allowed.collect(), refused)
 }
 
 fn site_origin(

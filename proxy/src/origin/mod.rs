@@ -8,7 +8,6 @@
 //! Deliberately absent: HTTP/2 to origins, redirects (never followed), caching, and any decision about which origin.
 //! hyper's types do not leave this folder.
 
-mod address;
 mod bodies;
 mod connect;
 mod dir;
