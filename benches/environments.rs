@@ -12,7 +12,7 @@
     reason = "a benchmark fails by panicking, and prints"
 )]
 
-use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Identity, Launch, Request};
+use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Identity, Launch, Reach, Request};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -109,6 +109,7 @@ fn settings(folder: &Path, file: &str, source: &str, launch: Launch) -> Function
         variables: Vec::new(),
         layers: Vec::new(),
         network: "public".to_owned(),
+        reach: Reach::default(),
         compat: "any".to_owned(),
         timeout: Duration::from_secs(30),
         memory: 128,

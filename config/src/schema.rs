@@ -71,6 +71,8 @@ pub fn schema() -> Value {
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("edge.toml, the configuration of edgehook");
     schema["$defs"] = Value::Object(definitions);
+    // The same text whichever features of the JSON library a build has.
+    schema.sort_all_objects();
     schema
 }
 
@@ -137,6 +139,21 @@ fn quantity(units: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_text_is_in_one_order() {
+        fn sorted(value: &Value) {
+            match value {
+                Value::Object(map) => {
+                    assert!(map.keys().is_sorted(), "{:?}", map.keys());
+                    map.values().for_each(sorted);
+                }
+                Value::Array(items) => items.iter().for_each(sorted),
+                _ => {}
+            }
+        }
+        sorted(&schema());
+    }
 
     #[test]
     fn every_available_key_has_a_shape_and_every_table_is_there() {

@@ -5,8 +5,8 @@
 use crate::{
     body::{self, Body, Delimited},
     cache::{
-        self, Ask, BypassReason, Cause, Failure, FetchTicket, KeyedRequest, Now, OriginAnswer, Report, Selection,
-        Served, Settled, Settlement, StoreResult,
+        self, Ask, BypassReason, Cause, Failure, FetchTicket, KeyedRequest, Now, OriginAnswer, Prefix, Report,
+        Selection, Served, Settled, Settlement, StoreResult,
     },
     compress,
     failover::First,
@@ -16,7 +16,7 @@ use crate::{
     hooks::{self, BodyAfterHook, Flow, Function},
     interim::Interim,
     invalidate::{self, changes_state},
-    origin::{BodyLength, Origin, OriginError, OriginRequest, OriginSettings, Target},
+    origin::{BodyLength, Origin, OriginError, OriginRequest, OriginSettings, SecondTry, Target},
     record::{self, OriginMessages, OriginRecord, Record, shown},
     resume::{self, Missing, Rest},
     site::{Behavior, Failover, Site, SiteOrigin},
@@ -144,14 +144,18 @@ impl Fetch {
         keyed: &KeyedRequest,
         record: &mut Record,
     ) -> Result<Answer, Fault> {
-        let extent = if self.behavior.policy.rules.forward_all { Extent::All } else { Extent::Keyed };
+        let extent = self.extent();
+        let mut beginning = self.beginning(&ticket).await;
         loop {
+            let missing = beginning.as_ref().map(Missing::behind);
             let prepare = |outgoing: &mut Outgoing| {
                 if request.method == Method::HEAD {
                     outgoing.method = Method::GET;
                 }
                 ticket.prepare(&mut outgoing.headers);
+                outgoing.again = SecondTry::unless(ticket.tried_twice());
                 self.slice.iter().for_each(|slice| slice.ask(&mut outgoing.headers));
+                missing.iter().for_each(|missing| missing.ask(&mut outgoing.headers));
             };
             let payload = (body::empty(), BodyLength::None);
             let exchanged = match self.attempt(request, keyed, extent, &prepare, payload, record).await {
@@ -170,36 +174,78 @@ impl Fetch {
                 }
             }
             let mut answer = exchanged.answer;
-            if self.slice.is_none() {
+            if let (Some(beginning), Some(missing)) = (beginning.take(), missing) {
+                match self.completed(&beginning, &missing, answer) {
+                    Some(whole) => answer = whole,
+                    None => continue,
+                }
+            }
+            let status = answer.head.status;
+            let slice = self.slice.as_ref().filter(|_| status != StatusCode::NOT_MODIFIED);
+            let whole = slice.and_then(|slice| self.whole_object(slice, &ticket, &mut answer));
+            if let Some(slice) = slice.filter(|slice| whole.is_none() && !slice.take(&mut answer)) {
+                return Ok(self.not_a_slice(slice, *ticket, answer));
+            }
+            if self.slice.is_none() || whole.is_some() {
                 resume::resuming(&mut answer, self.rest_of(request, keyed, extent, record));
-            }
-            let mut whole = None;
-            if let Some(slice) = self.slice.as_ref().filter(|_| answer.head.status != StatusCode::NOT_MODIFIED) {
-                whole = self.whole_object(slice, &ticket, &mut answer);
-                if whole.is_none() && !slice.take(&mut answer) {
-                    return Ok(self.not_a_slice(slice, *ticket, answer));
-                }
-            }
-            if (self.slice.is_none() || whole.is_some())
-                && self.behavior.compress
-                && request.version >= Version::HTTP_11
-            {
-                let codings = &self.behavior.policy.normalise;
-                if !codings.codings.is_empty() {
-                    let OriginAnswer { head, body, delimited, .. } = &mut answer;
-                    compress::apply(&codings.bucket(&request.headers), head, body, delimited);
-                }
+                self.compressed(request, &mut answer);
             }
             let waiting = whole.map(|whole| std::mem::replace(&mut ticket, whole));
             match ticket.settle(answer, self.site.world.now()) {
                 Settlement::Refetch(again) => ticket = again,
                 Settlement::Answer(settled) => {
-                    waiting.into_iter().for_each(|slice| slice.release());
+                    if let (Some(slice), Some(waiting)) = (slice, waiting) {
+                        self.came_whole(slice, *waiting, status);
+                    }
                     note_store(record, &settled);
                     return Ok(Answer::settled(*settled, exchanged.generated));
                 }
             }
         }
+    }
+
+    /// How much of a request goes on whose answer may be stored.
+    fn extent(&self) -> Extent {
+        if self.behavior.policy.rules.forward_all { Extent::All } else { Extent::Keyed }
+    }
+
+    /// What is kept of an earlier fill of the whole.
+    async fn beginning(&self, ticket: &FetchTicket) -> Option<Prefix> {
+        match self.slice {
+            None => self.site.cache.prefix(ticket, self.site.world.now()).await,
+            Some(_) => None,
+        }
+    }
+
+    /// The whole, where the origin had the rest of a beginning; its answer, where that is something else; none: ask it for all.
+    fn completed(&self, beginning: &Prefix, missing: &Missing, answer: OriginAnswer) -> Option<OriginAnswer> {
+        if !answer.head.status.is_server_error() {
+            self.site.cache.drop_prefix(beginning);
+        }
+        if missing.is_answered_by(&answer) {
+            return beginning.completed_by(answer, &self.behavior.policy.tags);
+        }
+        let of_a_part = matches!(answer.head.status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
+        (!of_a_part).then_some(answer)
+    }
+
+    /// Compresses an answer for all who have this viewer's codings, where that is configured.
+    fn compressed(&self, request: &Received, answer: &mut OriginAnswer) {
+        let codings = &self.behavior.policy.normalise;
+        if self.behavior.compress && request.version >= Version::HTTP_11 && !codings.codings.is_empty() {
+            let OriginAnswer { head, body, delimited, .. } = answer;
+            compress::apply(&codings.bucket(&request.headers), head, body, delimited);
+        }
+    }
+
+    /// The answer from the store, or from another's fill.
+    pub(crate) fn served(&self, served: Served, request: &Received, keyed: &KeyedRequest, record: &Record) -> Answer {
+        let mut answer = Answer::from(served);
+        if answer.report.collapsed && answer.length.is_none() && request.method == Method::GET {
+            let rest = self.rest_of(request, keyed, self.extent(), record);
+            answer.body = resume::following(&answer.head, answer.body, rest);
+        }
+        answer
     }
 
     /// A stale answer where the origin failed and there is one; else the fault, also for those who waited and, for a while, those who come later.
@@ -327,6 +373,14 @@ impl Fetch {
             answer.head = given;
         }
         whole
+    }
+
+    /// Tells those who wait for the slice. An origin that knows no ranges is asked for the whole from now on.
+    fn came_whole(&self, slice: &Slice, waiting: FetchTicket, status: StatusCode) {
+        if status == StatusCode::OK {
+            self.site.cache.fetch_whole(slice.object(), self.site.world.now());
+        }
+        waiting.release();
     }
 
     /// What the origin said instead of the slice that it was asked for. If it sends the whole all the same, the next request
@@ -500,6 +554,7 @@ impl Fetch {
             body,
             body_length,
             interim,
+            again: outgoing.again,
             websocket: outgoing.websocket,
         };
         let mut result = target.origin.send(request).await;

@@ -11,6 +11,7 @@ use crate::{
     fault::{Fault, Refusal},
     gate::Received,
     hooks,
+    origin::SecondTry,
     site::{Behavior, RequestPolicy, Site},
     tunnel,
 };
@@ -38,6 +39,8 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// The origin is asked for a WebSocket.
     pub websocket: bool,
+    /// The leave to send it once more.
+    pub again: SecondTry,
 }
 
 /// How much of the viewer's request goes on.
@@ -112,7 +115,14 @@ pub fn outgoing(
     let named = chosen.is_some_and(|policy| policy.headers.takes_ignoring_case(X_FORWARDED_FOR.as_str()));
     let chained = extent == Extent::All || named || keyed.headers.contains(&X_FORWARDED_FOR);
     add_edge_fields(site, request, chained, &mut headers)?;
-    Ok(Outgoing { method: request.method.clone(), path: request.path.clone(), query, headers, websocket })
+    Ok(Outgoing {
+        method: request.method.clone(),
+        path: request.path.clone(),
+        query,
+        headers,
+        websocket,
+        again: SecondTry::default(),
+    })
 }
 
 /// What is in the key, the request's conditions, and what an origin request policy names besides.

@@ -30,6 +30,12 @@ pub fn hex32() -> String {
     random::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A number that no other connection is likely to have.
+#[must_use]
+pub fn number() -> u64 {
+    u64::from_le_bytes(random())
+}
+
 /// Random bytes that a thread asks of the system at once: a system call for each id would cost more than the id.
 const STOCK: usize = 2048;
 

@@ -186,9 +186,9 @@ async fn answer(
     Ok(match found {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
-                fetch.refresh(ticket, request.clone(), keyed, record);
+                fetch.clone().refresh(ticket, request.clone(), keyed.clone(), record);
             }
-            Answer::from(*served)
+            fetch.served(*served, request, &keyed, record)
         }
         Lookup::Miss(ticket) => Box::pin(fetch.fill(ticket, request, &keyed, record)).await?,
         Lookup::Bypass(BypassReason::Range)

@@ -2,15 +2,16 @@
 //!
 //! Readers of a fill have got bytes that cannot be taken back. Where the answer has a strong entity-tag and a length, the rest
 //! is asked for with `Range` and `If-Range`, and goes on from there if the origin answers with just that of the same
-//! representation. In all other cases the fill ends as the origin's body ended. Deliberately absent: requests that are not
+//! representation. In all other cases the fill ends as the origin's body ended. So it is for one who follows another's fill and
+//! falls too far behind. Deliberately absent: requests that are not
 //! for the cache, whose viewers resume by themselves.
 
 use crate::{
     body::{Body, BodyError, Delimited},
-    cache::OriginAnswer,
+    cache::{OriginAnswer, Prefix},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header, response::Parts};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::{
@@ -25,11 +26,18 @@ pub(crate) type Rest = Pin<Box<dyn Future<Output = Option<OriginAnswer>> + Send>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Missing {
     from: u64,
-    length: u64,
+    /// Of the whole, if it is known.
+    length: Option<u64>,
     etag: HeaderValue,
 }
 
 impl Missing {
+    /// What is behind a beginning.
+    pub(crate) fn behind(beginning: &Prefix) -> Self {
+        let (from, length) = beginning.lengths();
+        Self { from, length: Some(length), etag: beginning.etag().clone() }
+    }
+
     /// Asks for them and nothing else.
     pub(crate) fn ask(&self, request: &mut HeaderMap) {
         if let Ok(range) = HeaderValue::try_from(format!("bytes={}-", self.from)) {
@@ -39,12 +47,19 @@ impl Missing {
     }
 
     /// Whether an answer is just them.
-    fn is_answered_by(&self, answer: &OriginAnswer) -> bool {
-        let range = format!("bytes {}-{}/{}", self.from, self.length - 1, self.length);
+    pub(crate) fn is_answered_by(&self, answer: &OriginAnswer) -> bool {
+        let Delimited::Length(rest) = answer.delimited else { return false };
+        let length = self.from.saturating_add(rest);
+        let range = format!("bytes {}-{}/{length}", self.from, length.saturating_sub(1));
         answer.head.status == StatusCode::PARTIAL_CONTENT
-            && answer.delimited == Delimited::Length(self.length - self.from)
+            && rest > 0
+            && self.length.is_none_or(|known| known == length)
             && answer.head.headers.get(header::CONTENT_RANGE).is_some_and(|value| value.as_bytes() == range.as_bytes())
             && answer.head.headers.get(header::ETAG) == Some(&self.etag)
+    }
+
+    fn is_something(&self) -> bool {
+        self.length.is_none_or(|length| self.from < length)
     }
 }
 
@@ -55,15 +70,27 @@ pub(crate) fn resuming(answer: &mut OriginAnswer, again: impl Fn(Missing) -> Res
         && length > 0
     {
         let body = std::mem::replace(&mut answer.body, crate::body::empty());
-        let missing = Missing { from: 0, length, etag };
-        answer.body = Resuming { body, missing, state: State::Untried(Box::new(again)) }.boxed_unsync();
+        let missing = Missing { from: 0, length: Some(length), etag };
+        answer.body = Resuming { body, missing, after: None, state: State::Untried(Box::new(again)) }.boxed_unsync();
     }
+}
+
+/// The body of another's fill that has no announced length: who falls too far behind, where nothing is stored, fetches the rest
+/// on its own (http-cache.md 4.2).
+pub(crate) fn following(head: &Parts, body: Body, again: impl Fn(Missing) -> Rest + Send + 'static) -> Body {
+    let etag = head.headers.get(header::ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/")).cloned();
+    let Some(etag) = etag.filter(|_| head.status == StatusCode::OK) else { return body };
+    let missing = Missing { from: 0, length: None, etag };
+    let (after, state) = (Some(BodyError::Fill), State::Untried(Box::new(again)));
+    Resuming { body, missing, after, state }.boxed_unsync()
 }
 
 struct Resuming {
     body: Body,
     /// From the next byte on.
     missing: Missing,
+    /// Only this error is mended; none: every one.
+    after: Option<BodyError>,
     state: State,
 }
 
@@ -99,7 +126,9 @@ impl http_body::Body for Resuming {
                 }
                 None => return Poll::Ready(None),
                 Some(Err(error)) => match &this.state {
-                    State::Untried(again) if this.missing.from < this.missing.length => {
+                    State::Untried(again)
+                        if this.missing.is_something() && this.after.is_none_or(|after| after == error) =>
+                    {
                         this.state = State::Asking(again(this.missing.clone()), error);
                     }
                     _ => return Poll::Ready(Some(Err(error))),
@@ -113,6 +142,7 @@ impl http_body::Body for Resuming {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.missing.length.saturating_sub(self.missing.from))
+        let left = self.missing.length.map(|length| length.saturating_sub(self.missing.from));
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

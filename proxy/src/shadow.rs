@@ -7,7 +7,7 @@
 use crate::{
     body::{self, Body, BodyError},
     forward::Outgoing,
-    origin::{BodyLength, OriginRequest},
+    origin::{BodyLength, OriginRequest, SecondTry},
     site::SiteOrigin,
 };
 use bytes::{Bytes, BytesMut};
@@ -136,6 +136,7 @@ impl Copy {
         let Self { origin, outgoing, counts, permit } = self;
         let length = if body.is_empty() { BodyLength::None } else { BodyLength::Known(body.len() as u64) };
         let request = OriginRequest {
+            again: SecondTry::denied(),
             path_and_query: outgoing.target(&origin.path_prefix),
             method: outgoing.method,
             headers: outgoing.headers,

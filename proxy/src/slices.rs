@@ -10,7 +10,7 @@
 
 use crate::{
     body::{Body, BodyError, Delimited},
-    cache::{Ask, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
+    cache::{Ask, Cache, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
@@ -70,8 +70,12 @@ impl Slice {
         fits
     }
 
-    /// The head of the answer to a request without a range, if an answer has all of the object in it.
+    /// The head of the answer to a request without a range, if an answer has all of the object in it: in the first slice, or because
+    /// the origin knows no ranges.
     pub(crate) fn complete(&self, answer: &OriginAnswer) -> Option<Parts> {
+        if answer.head.status == StatusCode::OK {
+            return Some(answer.head.clone());
+        }
         let part = content_range(&answer.head.headers).filter(|_| answer.head.status == StatusCode::PARTIAL_CONTENT);
         let (.., total) = part.filter(|(start, end, total)| (*start, end) == (0, total))?;
         let mut head = answer.head.clone();
@@ -94,6 +98,12 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
     (first <= last && last < total).then_some((first, last + 1, total))
 }
 
+/// Where the range begins that a request for something not stored asks for, if its answer may come in slices or with the whole.
+pub(crate) fn begins(cache: &Cache, asked: &Ask<'_>) -> Option<u64> {
+    let sliced = asked.is_collapsible() && !CONDITIONS.iter().any(|name| asked.headers.contains_key(name));
+    asked.start_of_range().filter(|_| sliced && !cache.is_oversize(&asked.keyed.key, Now::read()))
+}
+
 /// The answer to a request for a range, by slices or by a fetch of the whole; none where the request has to go to the origin as
 /// it came.
 ///
@@ -106,13 +116,8 @@ pub(crate) async fn serve(
     record: &mut Record,
 ) -> Result<Option<Answer>, Fault> {
     let asked = ask(&fetch.behavior, request, keyed);
-    if !asked.is_collapsible() || CONDITIONS.iter().any(|name| request.headers.contains_key(name)) {
-        return Ok(None);
-    }
     let (cache, object) = (&fetch.site.cache, keyed.key.clone());
-    let Some(start) = asked.start_of_range().filter(|_| !cache.is_oversize(&object, Now::read())) else {
-        return Ok(None);
-    };
+    let Some(start) = begins(cache, &asked) else { return Ok(None) };
     if cache.holds(&object, WHOLE) || cache.is_fetched_whole(&object, Now::read()) {
         return whole(fetch, request, keyed, record).await;
     }
@@ -120,12 +125,11 @@ pub(crate) async fn serve(
     let first = match source.piece(start / SLICE, record).await? {
         Piece::Slice(first) => first,
         Piece::All(all, total) if start < total && asked.permits_range(&all.head.headers, Now::read()) => {
-            let end = asked.end_of_range(total);
-            return Ok(Some(source.answer(*all, None, (start, end), (0, total), total)));
+            return Ok(Some(part_of(*all, (start, asked.end_of_range(total)), total)));
         }
         Piece::All(..) => return whole(fetch, request, keyed, record).await,
         Piece::Other(answer) if is_what_was_asked(&asked, start, &answer.head) => return Ok(Some(*answer)),
-        Piece::Other(answer) if matches!(answer.head.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) => {
+        Piece::Other(answer) if answer.head.status == StatusCode::PARTIAL_CONTENT || answer.stored_for.is_some() => {
             return whole(fetch, request, keyed, record).await;
         }
         Piece::Other(answer) => return Ok(Some(*answer)),
@@ -271,16 +275,28 @@ impl Source {
         total: u64,
     ) -> Answer {
         let Answer { mut head, body, report, generated, stored_for, .. } = first;
-        head.status = StatusCode::PARTIAL_CONTENT;
-        let range = format!("bytes {start}-{}/{total}", end - 1);
-        if let Ok(range) = HeaderValue::try_from(range) {
-            head.headers.insert(header::CONTENT_RANGE, range);
-        }
-        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
+        make_part(&mut head, (start, end), total);
         let current = Cut::new(body, (start - slice_start, end.min(slice_end) - slice_start));
         let body = Sliced { source: self, etag, total, at: start, end, current, next: None }.boxed_unsync();
         Answer { head, body, length: Some(end - start), report, generated, stored_for }
     }
+}
+
+/// A part of an object that comes as a whole.
+fn part_of(whole: Answer, (start, end): (u64, u64), total: u64) -> Answer {
+    let Answer { mut head, body, report, generated, stored_for, .. } = whole;
+    make_part(&mut head, (start, end), total);
+    let body = Cut::new(body, (start, end)).boxed_unsync();
+    Answer { head, body, length: Some(end - start), report, generated, stored_for }
+}
+
+fn make_part(head: &mut Parts, (start, end): (u64, u64), total: u64) {
+    head.status = StatusCode::PARTIAL_CONTENT;
+    let range = format!("bytes {start}-{}/{total}", end - 1);
+    if let Ok(range) = HeaderValue::try_from(range) {
+        head.headers.insert(header::CONTENT_RANGE, range);
+    }
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
 }
 
 /// A range that goes over several slices.

@@ -51,8 +51,9 @@ fn a_line_for_every_answer() {
     edge.get("/hit");
     edge.get("/hit");
     edge.get_with("/hit", &[("range", "bytes=2-5")]);
-    edge.client().request("HEAD", "/head", &[], b"");
-    edge.client().request("POST", "/post", &[], b"12345");
+    let mut client = edge.client();
+    client.request("HEAD", "/head", &[], b"");
+    client.request("POST", "/post", &[], b"12345");
     for path in ["/staff/x?token=canary", "/far/x", "/down/x", "/few/x", "/few/x", "/cut"] {
         edge.get(path);
     }
@@ -85,6 +86,9 @@ fn a_line_for_every_answer() {
     assert_eq!(of("/a", "cs(Referer)"), "https://a.example/x?token=***");
     assert_eq!((of("/a", "cs(Cookie)"), of("/a", "x-forwarded-for")), ("-".to_owned(), "198.51.100.1".to_owned()));
     assert_eq!(of("/a", "cs(User-Agent)"), "test \"agent\"\u{1F600}");
+    assert_eq!(of("/a", "connection-id").len(), 16);
+    assert_eq!(of("/post", "connection-id"), of("/head", "connection-id"), "the same connection");
+    assert_ne!(of("/a", "connection-id"), of("/head", "connection-id"), "another one");
     assert_eq!(of("/a", "trace-id"), "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!((of("/a", "c-ip"), of("/a", "cs-protocol")), ("127.0.0.1".to_owned(), "http".to_owned()));
     assert_eq!((of("/head", "sc-content-len"), of("/head", "cs-method")), ("10".to_owned(), "HEAD".to_owned()));

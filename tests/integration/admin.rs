@@ -3,7 +3,8 @@
 use crate::harness::{Answer, Client, Edge, JwksServer, Origin, Reply, eventually, now, token};
 use std::{
     collections::BTreeMap,
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
+    net::TcpStream,
     os::unix::net::UnixStream,
 };
 
@@ -245,4 +246,46 @@ fn a_reload_that_is_asked_for_tells_its_outcome() {
     assert_eq!(ask(&edge.admin_address(), "POST", "/reload", &[local, change], "").status, 401);
     assert_eq!(edge.get("/reload").status, 200, "no matter of the public listener");
     edge.says("config not applied; still serving #3");
+}
+
+const OPEN: &str = "[origin.site]\ndir = \".\"\n[[behavior]]\npath = \"*\"\norigin = \"site\"\n";
+
+/// What comes until the connection ends; nothing where it is reset.
+fn rest(mut stream: &TcpStream) -> String {
+    let mut text = Vec::new();
+    match stream.read_to_end(&mut text) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("{error}"),
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_head_that_never_ends_is_not_waited_for() {
+    let edge = Edge::start(&format!("[limits]\nheader_timeout = \"1s\"\n{OPEN}"), &[]);
+    let mut slow = TcpStream::connect(edge.admin_address()).unwrap();
+    slow.write_all(b"GET /status HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+    let said = rest(&slow);
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    assert_eq!(edge.admin("/status").status, 200);
+}
+
+#[test]
+fn connections_are_limited() {
+    let edge = Edge::start(OPEN, &[]);
+    assert_eq!(edge.admin("/status").status, 200);
+    let connect = || TcpStream::connect(edge.admin_address()).unwrap();
+    let open: Vec<TcpStream> = (0..255).map(|_| connect()).collect();
+    let ask = || {
+        let mut last = connect();
+        let sent = last.write_all(b"GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        if sent.is_ok() { rest(&last) } else { String::new() }
+    };
+    // The connection of the first request may still be there.
+    eventually("the last one is served", || ask().starts_with("HTTP/1.1 200").then_some(()));
+    let one_more = connect();
+    eventually("no more are", || ask().is_empty().then_some(()));
+    drop((open, one_more));
+    eventually("who comes later is", || ask().starts_with("HTTP/1.1 200").then_some(()));
 }

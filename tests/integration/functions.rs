@@ -6,7 +6,7 @@ use crate::harness::{binary, has_python};
 use edgehook::app::{ENVIRONMENT_ROLE, HOST_ROLE};
 use edgehook_contract::viewer::{Event, Judged, OriginChoice, Rules, Runtime, fields};
 use edgehook_kvs::{Meta, Snapshot};
-use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Identity, Launch, Request};
+use edgehook_lambda::{Concurrency, Engine, Function, FunctionSettings, Identity, Launch, Reach, Request};
 use edgehook_viewer::supervisor::{HostSettings, Hosts, Run, RunFailure, StoreId, Surroundings, ViewerFunction};
 use serde_json::{Value, json};
 use std::{
@@ -178,6 +178,7 @@ fn settings(name: &str, source: &Path, python: bool) -> FunctionSettings {
         memory: 128,
         layers: Vec::new(),
         network: "public".to_owned(),
+        reach: Reach::default(),
         compat: "any".to_owned(),
         tmp_quota: 1 << 20,
         reserved_concurrency: None,

@@ -231,6 +231,17 @@ fn row_116_provisioned_environments_are_there_before_they_are_asked_for() {
     }
 }
 
+/// Loading takes longer than the time after which environments are looked after (half of `idle_timeout`).
+#[test]
+fn provisioned_environments_that_start_slowly_are_not_started_twice() {
+    let source = "const end = Date.now() + 800; while (Date.now() < end);
+exports.handler = async () => ({ status: 200, body: 'here' });";
+    let edge = edge(&never(), "nodejs", "provisioned_concurrency = 2\nidle_timeout = \"1s\"", source);
+    eventually("there are two", || (environments(&edge).len() == 2).then_some(()));
+    assert_eq!(edge.get("/").text(), "here");
+    assert_eq!(edge.output().matches("INIT_START").count(), 2, "{}", edge.output());
+}
+
 const COUNT_PYTHON: &str = "calls = 0\n\n\ndef lambda_handler(event, context):\n    global calls\n    calls += 1\n    return {'status': 200, 'body': str(calls)}\n";
 const COUNT: &str = "let calls = 0; exports.handler = async () => ({ status: 200, body: String(++calls) });";
 

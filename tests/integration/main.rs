@@ -41,6 +41,7 @@ mod lambda_bodies;
 mod lambda_hooks;
 mod lambda_invoke;
 mod lambda_lifecycle;
+mod lambda_network;
 mod lambda_origins;
 mod lambda_outcomes;
 mod lambda_packages;

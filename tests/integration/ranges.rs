@@ -249,11 +249,42 @@ fn a_hundred_viewers_of_ranges_of_a_small_object_make_one_request() {
 fn an_origin_without_ranges_is_asked_for_the_whole_and_once_for_everybody() {
     let (_, origin, edge) = start(10 * MIB, false);
     check(&edge, "bytes=7340032-7340041", 1, (7 * MIB, 7 * MIB + 10), 10 * MIB);
-    assert!(origin.count() <= 2);
-    eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
-    let asked = origin.count();
     check(&edge, "bytes=0-9", 1, (0, 10), 10 * MIB);
-    assert_eq!(origin.count(), asked);
+    check(&edge, "bytes=10485750-", 1, (10 * MIB - 10, 10 * MIB), 10 * MIB);
+    eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
+    assert_eq!(asked(&origin), ["bytes=7340032-8388607"], "what it gave instead was the whole");
+}
+
+#[test]
+fn who_wants_a_range_waits_with_others_for_an_origin_that_gives_the_whole() {
+    let (open, gate) = mpsc::channel();
+    let gate = Mutex::new(Some(gate));
+    let origin = Origin::start(move |_| {
+        let head = format!("HTTP/1.1 200 X\r\ncache-control: max-age=600\r\ncontent-length: {}\r\n\r\n", 10 * MIB);
+        let answer = Answer::head_only(&head).then(bytes(1, 0, 2 * MIB));
+        let gate = gate.lock().unwrap().take();
+        gate.map_or_else(
+            || Answer::raw("HTTP/1.1 500 X\r\n\r\n"),
+            |gate| answer.wait(gate).then(bytes(1, 2 * MIB, 10 * MIB)),
+        )
+    });
+    let edge = edge(&origin);
+    check(&edge, "bytes=5-9", 1, (5, 10), 10 * MIB);
+    thread::scope(|scope| {
+        let far = scope.spawn(|| check(&edge, "bytes=9000000-9000009", 1, (9_000_000, 9_000_010), 10 * MIB));
+        check(&edge, "bytes=1500000-1500009", 1, (1_500_000, 1_500_010), 10 * MIB);
+        drop(open);
+        far.join().unwrap();
+    });
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn what_is_not_stored_and_has_no_ranges_is_passed_on_as_it_comes() {
+    let origin = Origin::start(|_| Answer::new(200, &[("cache-control", "no-store")], "everything"));
+    let edge = edge(&origin);
+    let reply = edge.get_with("/film", &[("range", "bytes=0-3")]);
+    assert_eq!((reply.status, reply.text().as_str(), origin.count()), (200, "everything", 1));
 }
 
 #[test]
@@ -317,6 +348,117 @@ fn a_fill_that_breaks_off_is_resumed_and_stored() {
     assert_eq!(origin.seen()[1].header("if-range"), Some("\"v1\""));
     eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
     assert_eq!(origin.count(), 2);
+}
+
+/// An origin that sends a few bytes of the whole, some more when it is told to, and then waits for the end; and has it all for
+/// who asks again.
+fn reluctant(object: Arc<Object>) -> (Origin, mpsc::Sender<()>, mpsc::Sender<()>) {
+    let ((go_on, more), (end, rest)) = (mpsc::channel(), mpsc::channel());
+    let gates = Mutex::new(Some((more, rest)));
+    let origin = Origin::start(move |seen| {
+        let (total, version) = (object.length, object.version.load(SeqCst));
+        match gates.lock().unwrap().take() {
+            Some((more, rest)) => Answer::head_only(&format!(
+                "HTTP/1.1 200 X\r\ncache-control: max-age=600\r\netag: \"v{version}\"\r\nx-at: first\r\ncontent-length: {total}\r\n\r\n"
+            ))
+            .then(bytes(version, 0, 3 * MIB))
+            .wait(more)
+            .then(bytes(version, 3 * MIB, 4 * MIB))
+            .wait(rest),
+            None => answer(&object, seen),
+        }
+    });
+    (origin, go_on, end)
+}
+
+/// Where nothing is stored of a long body, the leader sets the pace; who is far behind does not lose what it waits for.
+#[test]
+fn who_falls_behind_fetches_the_rest_on_its_own() {
+    const LENGTH: usize = 24 * MIB;
+    let (go_on, gate) = mpsc::channel();
+    let gate = Mutex::new(Some(gate));
+    let object = Object { length: LENGTH, ranges: true, version: AtomicU64::new(1) };
+    let origin = Origin::start(move |seen| {
+        let Some(gate) = gate.lock().unwrap().take() else { return answer(&object, seen) };
+        let head = "HTTP/1.1 200 X\r\ncache-control: max-age=600\r\netag: \"v1\"\r\ntransfer-encoding: chunked\r\n\r\n";
+        let chunked = [format!("{LENGTH:x}\r\n").as_bytes(), &bytes(1, 0, LENGTH), b"\r\n0\r\n\r\n"].concat();
+        Answer::head_only(head).wait(gate).then(chunked)
+    });
+    let table = format!(
+        "[cache]\nmemory = \"64MiB\"\nmax_object = \"1MiB\"\n[origin.app]\nurl = \"{}\"\n[[behavior]]\npath = \"*\"\norigin = \"app\"\n",
+        origin.url()
+    );
+    let edge = Edge::start(&table, &[]);
+    let (mut leader, mut follower) = (edge.client(), edge.client());
+    leader.send(b"GET /film HTTP/1.1\r\nhost: a\r\n\r\n");
+    eventually("the origin is asked", || (origin.count() == 1).then_some(()));
+    follower.send(b"GET /film HTTP/1.1\r\nhost: a\r\n\r\n");
+    follower.another_end().peek(&mut [0]).unwrap();
+    drop(go_on);
+    let first = leader.reply(false);
+    assert!(first.complete && first.body == bytes(1, 0, LENGTH));
+    let second = follower.reply(false);
+    assert!(second.header("cache-status").contains("collapsed"), "{:?}", second.headers);
+    assert!(second.complete && second.body == bytes(1, 0, LENGTH));
+    let asked = asked(&origin);
+    assert!(asked.len() == 2 && asked[1].starts_with("bytes="), "{asked:?}");
+}
+
+/// Reads a little of the object and goes, which the edge notices when there is more to send.
+fn leave_early(edge: &Edge, go_on: mpsc::Sender<()>) {
+    let mut client = edge.client();
+    client.send(b"GET /film HTTP/1.1\r\nhost: www.example.com\r\n\r\n");
+    assert_eq!(client.head().status, 200);
+    let mut read = 0;
+    while read < 3 * MIB {
+        read += client.some_bytes().len();
+    }
+    drop((client, go_on));
+    eventually("the beginning is kept", || {
+        let page = edge.admin("/metrics").text();
+        let value =
+            |name| page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap_or(0.0);
+        let kept = value("edgehook_cache_memory_bytes ") > 1e6 || value("edgehook_cache_disk_objects ") > 0.0;
+        kept.then_some(())
+    });
+}
+
+#[test]
+fn what_a_deserted_fill_leaves_is_completed_by_the_next_request() {
+    for disk in [false, true] {
+        let object = Arc::new(Object { length: 40 * MIB, ranges: true, version: AtomicU64::new(1) });
+        let (origin, go_on, end) = reluctant(object);
+        let store = tempfile::tempdir().unwrap();
+        let table = format!("[cache.disk]\npath = \"{}\"\nsize = \"256MiB\"\n", store.path().display());
+        let edge = edge_with(&origin, if disk { &table } else { "" });
+        leave_early(&edge, go_on);
+        let before = origin.count();
+        let whole = edge.get("/film");
+        assert!(whole.status == 200 && whole.complete && whole.body == bytes(1, 0, 40 * MIB), "disk: {disk}");
+        let asked = asked(&origin);
+        let from = asked[before].strip_prefix("bytes=").and_then(|it| it.strip_suffix('-')?.parse::<usize>().ok());
+        assert!(from.is_some_and(|from| (3 * MIB..=4 * MIB).contains(&from)), "disk: {disk}, {asked:?}");
+        assert_eq!(origin.seen()[before].header("if-range"), Some("\"v1\""));
+        assert_eq!((whole.header("x-at"), whole.header("content-range")), ("first", ""));
+        eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
+        assert_eq!(origin.count(), before + 1);
+        drop(end);
+    }
+}
+
+#[test]
+fn what_a_deserted_fill_leaves_of_another_version_is_dropped() {
+    let object = Arc::new(Object { length: 40 * MIB, ranges: true, version: AtomicU64::new(1) });
+    let (origin, go_on, end) = reluctant(object.clone());
+    let edge = edge(&origin);
+    leave_early(&edge, go_on);
+    object.version.store(2, SeqCst);
+    let whole = edge.get("/film");
+    assert!(whole.status == 200 && whole.complete && whole.body == bytes(2, 0, 40 * MIB));
+    let asked = asked(&origin);
+    assert!(asked.len() == 3 && asked[1].starts_with("bytes="), "{asked:?}");
+    assert_eq!(asked[2], "all", "what the origin gave was of another version");
+    drop(end);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn the_example_of_the_specification_passes() {
         " tests/site.toml\n\
          \x20 ✓ old blog paths redirect              rewrite  P % of budget  T ms\n\
          \x20 ✓ variant is sticky and cached apart   rewrite  P % of budget  T ms\n\
-         \x20 ✓ staff area refuses an expired token\n\
+         \x20 ✓ staff area refuses an expired token  authorizer staff\n\
          \n functions  rewrite  4 calls  max T ms (P % of budget)\n 3 passed, 0 failed in T s\n"
     );
 }
@@ -144,7 +144,8 @@ fn a_failure_says_why() {
          \x20     expected cache = hit, got miss\n\
          \x20     reason  key differs from the stored entry in origin, experiment checkout\n\
          \x20     key     /checkout | origin=app | accept-language=en | experiment.checkout=new\n\
-         \x20     near    origin=site | /checkout | accept-language=en   (stored 0 s ago)\n\
+         \x20     near    /checkout | origin=site | accept-language=en   (stored 0 s ago)\n\
+         \x20     hint    step 1 assigned \"control\"; step 2 sent cookie edge_ab=\"new\"\n\
          \x20     console saw /checkout\n\
          \x20     at      tests/site.toml:14\n\
          \n functions  rewrite  2 calls  max T ms (P % of budget)\n 0 passed, 1 failed in T s\n"

@@ -20,7 +20,7 @@ pub use fault::{Family, Fault};
 pub use header_rules::{is_hidden, is_read_only, is_token};
 pub use hook::HookPoint;
 pub use message::{Header, RequestMessage, ResponseMessage};
-pub use network::is_public;
+pub use network::{AddressPolicy, is_host_name, is_public, plain_name};
 pub use text::{bytes_from_text, standard_phrase, text_from_bytes};
 pub use violation::{Violation, ViolationCode, Violations};
 

@@ -67,7 +67,7 @@ impl Engine {
     /// # Errors
     /// The engine is out of order, or there is no folder for `/tmp`.
     pub(crate) fn prepare(&mut self, function: &Function) -> Result<(), Error> {
-        self.event_loop.network().set_reach(Reach::named(&function.network));
+        self.event_loop.network().set_reach(Reach::of(function));
         natives::prepare(function, &self.state, &self.host, &mut self.context)
             .map_err(|error| failure::platform(Kind::Environment, format!("the boa engine is out of order: {error}")))
     }

@@ -115,7 +115,7 @@ fn confine(function: &Function, temporary: &Path) -> Result<Vec<(String, String)
         network: if function.network == "none" { NetworkUse::None } else { NetworkUse::Internet },
         processes: ProcessUse::None,
     };
-    let layers = edgehook_sandbox::confine_environment(&rules).into_iter();
+    let layers = edgehook_sandbox::confine_environment(&rules, None).into_iter();
     Ok(layers.map(|(name, state)| (name.to_owned(), state.missing().unwrap_or_default().to_owned())).collect())
 }
 

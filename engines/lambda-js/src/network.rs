@@ -6,7 +6,8 @@
 //! redirects (the scripts follow them), cookies.
 
 use boa_engine::object::JsObject;
-use edgehook_contract::is_public;
+use edgehook_contract::AddressPolicy;
+use edgehook_protocol::lambda::Function;
 use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::{HashMap, VecDeque},
@@ -43,31 +44,34 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const STACK: usize = 512 * 1024;
 
 /// Where functions may send requests (design.md 8).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Reach {
     /// Nowhere.
-    None,
-    /// To addresses of the public Internet.
     #[default]
-    Public,
+    None,
+    /// To addresses of the public Internet, and what is allowed besides.
+    Public(Arc<AddressPolicy>),
     /// Anywhere.
     All,
 }
 
 impl Reach {
-    /// The one of that name, as the proxy sends it.
-    pub(crate) fn named(name: &str) -> Self {
-        match name {
+    /// That of a function. An entry that is none of names and networks allows nothing.
+    pub(crate) fn of(function: &Function) -> Self {
+        match function.network.as_str() {
             "none" => Self::None,
             "all" => Self::All,
-            _ => Self::Public,
+            _ => {
+                let refused = function.refused.iter().filter_map(|address| address.parse().ok()).collect();
+                Self::Public(Arc::new(AddressPolicy::new(&function.allowed, refused).unwrap_or_default()))
+            }
         }
     }
 
-    fn permits(self, address: &SocketAddr) -> bool {
+    fn permits(&self, host: &str, address: SocketAddr) -> bool {
         match self {
             Self::None => false,
-            Self::Public => is_public(address.ip()),
+            Self::Public(policy) => policy.permits(host, address),
             Self::All => true,
         }
     }
@@ -119,7 +123,7 @@ struct Exchange {
 
 /// The requests of one environment.
 pub(crate) struct Network {
-    reach: Cell<Reach>,
+    reach: RefCell<Reach>,
     agent: OnceCell<Agent>,
     exchanges: RefCell<HashMap<RequestId, Exchange>>,
     waiting: RefCell<VecDeque<(RequestId, Outgoing, Receiver<()>)>>,
@@ -133,7 +137,7 @@ impl Network {
     pub(crate) fn new(reach: Reach) -> Self {
         let (told, news) = mpsc::channel();
         Self {
-            reach: Cell::new(reach),
+            reach: RefCell::new(reach),
             agent: OnceCell::new(),
             exchanges: RefCell::default(),
             waiting: RefCell::default(),
@@ -146,7 +150,7 @@ impl Network {
 
     /// Says where requests may go. What was sent before is not recalled.
     pub(crate) fn set_reach(&self, reach: Reach) {
-        self.reach.set(reach);
+        *self.reach.borrow_mut() = reach;
     }
 
     /// Sends a request; `callback` is given what comes of it.
@@ -209,7 +213,7 @@ impl Network {
     fn advance(&self) {
         while self.running.get() < AT_ONCE {
             let Some((id, request, demanded)) = self.waiting.borrow_mut().pop_front() else { return };
-            let agent = self.agent.get_or_init(|| agent(self.reach.get())).clone();
+            let agent = self.agent.get_or_init(|| agent(self.reach.borrow().clone())).clone();
             let told = self.told.clone();
             let run = move || {
                 // Sent even if the exchange panics: the place is free again.
@@ -247,12 +251,13 @@ struct Judge(Reach, DefaultResolver);
 
 impl Resolver for Judge {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        if self.0 == Reach::None {
+        if matches!(self.0, Reach::None) {
             return Err(Error::Io(refusal(uri)));
         }
         let found = self.1.resolve(uri, config, timeout)?;
         let mut permitted = self.empty();
-        found.iter().filter(|address| self.0.permits(address)).for_each(|address| permitted.push(*address));
+        let host = uri.host().unwrap_or_default();
+        found.iter().filter(|address| self.0.permits(host, **address)).for_each(|address| permitted.push(*address));
         if permitted.is_empty() { Err(Error::Io(refusal(uri))) } else { Ok(permitted) }
     }
 }

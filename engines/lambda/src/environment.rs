@@ -4,6 +4,7 @@ use crate::{
     InvokeError, Request,
     child::Child,
     concurrency::Place,
+    egress::Egress,
     log::{Output, Report},
     pool::Living,
     quota::{Overrun, Quota},
@@ -46,6 +47,8 @@ pub(crate) struct Environment {
     pub(crate) idle_since: Instant,
     /// Layers of the sandbox that are missing, with the reason; empty: it is there.
     pub(crate) layers: Vec<(String, String)>,
+    /// Its gate before the network, held for as long as it lives.
+    _egress: Option<Egress>,
     _living: Living,
     _place: Place,
 }
@@ -151,6 +154,7 @@ impl Environment {
             born: now,
             idle_since: now,
             layers: Vec::new(),
+            _egress: None,
             _living: birth.living,
             _place: birth.place,
         })
@@ -161,18 +165,20 @@ impl Environment {
         let mut init = Vec::new();
         frame::append(&ToEnvironment::Init(Box::new(settings.load(tmp, self.kept))), &mut init);
         let Self { link, output, .. } = self;
+        let mut egress = None;
         let answer = async {
             if link.receive().await? != (FromEnvironment::Hello { version: VERSION }) {
                 return Err(Broken::Protocol);
             }
             link.send(&init).await?;
-            link.receive().await
+            link.gated(settings, &mut egress).await
         };
         let answer = tokio::select! {
             biased;
             answer = answer => answer,
             never = output.follow() => match never {},
         };
+        self._egress = egress;
         match answer {
             Ok(FromEnvironment::Ready { layers }) => {
                 self.layers = layers;
@@ -327,6 +333,32 @@ impl Link {
         let sent = self.socket.write_all(frame).await;
         self.never_read |= sent.is_err();
         sent.map_err(|_| Broken::Ended)
+    }
+
+    /// What the process says when it has loaded the function; before that it may have its gate taken.
+    async fn gated(
+        &mut self,
+        settings: &FunctionSettings,
+        egress: &mut Option<Egress>,
+    ) -> Result<FromEnvironment, Broken> {
+        let mut asked = None;
+        loop {
+            match self.receive().await? {
+                FromEnvironment::MayHold { process, descriptor, api } if asked.is_none() && settings.is_gated() => {
+                    let able = Egress::is_possible(process, descriptor);
+                    let mut holds = Vec::new();
+                    frame::append(&ToEnvironment::Holds { able }, &mut holds);
+                    self.send(&holds).await?;
+                    asked = Some((process, api));
+                }
+                FromEnvironment::Gate { descriptor } if egress.is_none() => {
+                    let (process, api) = asked.as_ref().ok_or(Broken::Protocol)?;
+                    let held = Egress::hold(*process, descriptor, api, settings);
+                    *egress = Some(held.map_err(|_| Broken::Protocol)?);
+                }
+                other => return Ok(other),
+            }
+        }
     }
 
     async fn receive(&mut self) -> Result<FromEnvironment, Broken> {

@@ -16,6 +16,7 @@ pub mod package;
 
 mod child;
 mod concurrency;
+mod egress;
 mod environment;
 mod error;
 mod function;
@@ -33,5 +34,5 @@ pub use error::InvokeError;
 pub use function::{Function, Invoked, Request};
 pub use metrics::Measured;
 pub use scratch::Scratch;
-pub use settings::{FunctionSettings, Identity, Launch};
+pub use settings::{FunctionSettings, Identity, Launch, Reach};
 pub use template::Engine;

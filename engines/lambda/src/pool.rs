@@ -102,6 +102,8 @@ impl Pool {
     /// Starts the environments that are kept, but at least one.
     pub(crate) async fn warm(&self) -> Result<Vec<(String, String)>, InvokeError> {
         let kept = self.settings.provisioned_concurrency;
+        // Those that are still to come count, or they would be found missing while the first ones start.
+        let mut to_come: Vec<_> = (1..kept).map(|_| Living::begin(&self.living)).collect();
         let first = match self.start(kept > 0).await {
             // One more try: a top level may have been unlucky.
             Err(InvokeError::Init(_) | InvokeError::Exited(_)) => self.start(kept > 0).await?,
@@ -110,7 +112,8 @@ impl Pool {
         };
         let layers = first.layers.clone();
         self.put_back(first, true);
-        for _ in 1..kept {
+        while let Some(living) = to_come.pop() {
+            drop(living);
             let environment = self.start(true).await?;
             self.put_back(environment, true);
         }
@@ -219,10 +222,14 @@ impl Pool {
     }
 
     async fn start_in(&self, place: Place, kept: bool) -> Result<Environment, InvokeError> {
+        self.start_as(Living::begin(&self.living), place, kept).await
+    }
+
+    async fn start_as(&self, living: Living, place: Place, kept: bool) -> Result<Environment, InvokeError> {
         let _turn = self.starts.acquire().await;
         let tmp = locked(&self.tmp).pop();
         let tmp = tmp.or_else(|| self.concurrency.temporary().ok());
-        let birth = Birth { place, tmp, kept, living: Living::begin(&self.living) };
+        let birth = Birth { place, tmp, kept, living };
         let started = Environment::start(&self.settings, birth, Instant::now() + INIT_LIMIT).await;
         started.map_err(|(error, tmp)| {
             locked(&self.tmp).extend(tmp);
@@ -269,20 +276,22 @@ impl Pool {
         locked(&self.tmp).extend(environment.hand_over_tmp());
         let kept = environment.kept;
         self.set_back(&InvokeError::Start("its environments keep ending".to_owned()));
+        // It counts before the other ceases to.
+        let successor = Living::begin(&self.living);
         drop(environment);
         self.concurrency.freed().notify_waiters();
         if self.check_pause().is_ok() {
-            self.replace(kept);
+            self.replace(successor, kept);
         }
     }
 
     /// Starts an environment that nobody waits for, if there is room.
-    fn replace(&self, kept: bool) {
+    fn replace(&self, living: Living, kept: bool) {
         let (Some(pool), Ok(place)) = (self.own.upgrade(), self.places.clone().try_acquire_owned()) else { return };
         self.replacing.begun.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(async move {
             if !pool.closed.load(Ordering::Acquire)
-                && let Ok(environment) = pool.start_in(place, kept).await
+                && let Ok(environment) = pool.start_as(living, place, kept).await
             {
                 pool.put_back(environment, false);
             }
@@ -312,6 +321,8 @@ impl Pool {
                 if unneeded || self.is_old(&environment) {
                     gone.push(environment);
                 } else {
+                    // One too many serves like any other, until it is idle for long.
+                    environment.kept &= kept < self.settings.provisioned_concurrency;
                     kept += usize::from(environment.kept);
                     staying.push_back(environment);
                 }
@@ -326,7 +337,7 @@ impl Pool {
         let living = self.living.load(Ordering::Relaxed);
         let missing = self.settings.provisioned_concurrency.saturating_sub(living.max(kept)).max(replaced);
         if self.check_pause().is_ok() {
-            (0..missing).for_each(|_| self.replace(true));
+            (0..missing).for_each(|_| self.replace(Living::begin(&self.living), true));
         }
     }
 

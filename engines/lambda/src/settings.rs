@@ -2,7 +2,7 @@
 
 use crate::{Engine, package::Package};
 use edgehook_protocol::lambda::Function as Load;
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// How a function's environments are made.
 #[derive(Clone, Debug)]
@@ -30,6 +30,15 @@ pub struct Identity {
     pub version: String,
     /// SHA-256 of its code, in hexadecimal digits: unchanged code has the same.
     pub content: String,
+}
+
+/// What a function may connect to besides public addresses, and what not.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Names, addresses and networks. Names count where the one who judges knows them: for JavaScript on boa.
+    pub allowed: Vec<String>,
+    /// Addresses of the proxy that are nobody's business, whatever is allowed.
+    pub refused: Vec<SocketAddr>,
 }
 
 /// Everything about one version of a function.
@@ -61,6 +70,8 @@ pub struct FunctionSettings {
     pub layers: Vec<PathBuf>,
     /// Where it may connect to: `none`, `public` or `all`.
     pub network: String,
+    /// What `public` includes and excludes besides.
+    pub reach: Reach,
     /// Handler styles: `any`, `nodejs22` or `nodejs24`.
     pub compat: String,
     /// Budget of one invocation: queue, cold start and run.
@@ -82,6 +93,11 @@ pub struct FunctionSettings {
 }
 
 impl FunctionSettings {
+    /// Whether addresses are judged: `public`.
+    pub(crate) fn is_gated(&self) -> bool {
+        !matches!(self.network.as_str(), "none" | "all")
+    }
+
     /// The function's ARN (lambda-edge.md 5.5).
     pub(crate) fn arn(&self) -> String {
         let Identity { name, version, .. } = &self.identity;
@@ -113,6 +129,8 @@ impl FunctionSettings {
             tmp_quota: self.tmp_quota,
             layers: self.layers.iter().map(|layer| layer.to_string_lossy().into_owned()).collect(),
             network: self.network.clone(),
+            allowed: self.reach.allowed.clone(),
+            refused: self.reach.refused.iter().map(SocketAddr::to_string).collect(),
             compat: self.compat.clone(),
             node: match &self.launch {
                 Launch::Engine(_) => String::new(),

@@ -1,6 +1,10 @@
 //! Messages between the proxy and an environment. One invocation at a time.
 
-use crate::wire::{Blob, wire_enum, wire_struct};
+use crate::{
+    channel::Channel,
+    wire::{Blob, wire_enum, wire_struct},
+};
+use std::io::{self, Read, Write};
 
 pub use edgehook_contract::lambda::RESULT_LIMIT;
 
@@ -11,6 +15,11 @@ pub enum ToEnvironment {
     Init(Box<Function>),
     /// Run the handler. Answered by `Done` or `Failed`.
     Invoke(Invocation),
+    /// Answer to `MayHold`.
+    Holds {
+        /// Whether the proxy can hold the gate before the network.
+        able: bool,
+    },
 }
 
 /// Where a function finds its code (lambda-edge.md 6.1).
@@ -53,6 +62,10 @@ pub struct Function {
     pub layers: Vec<String>,
     /// Where it may connect to: `none`, `public` or `all`.
     pub network: String,
+    /// Names, addresses and networks that `public` includes besides public addresses.
+    pub allowed: Vec<String>,
+    /// Addresses that `public` never includes.
+    pub refused: Vec<String>,
     /// Handler styles: `any`, `nodejs22` or `nodejs24`.
     pub compat: String,
     /// The executable of Node.js that runs the file; empty: the file's own engine does, or the file is itself an executable.
@@ -166,6 +179,20 @@ pub enum FromEnvironment {
         /// Layers of the sandbox, and why each of them is missing; empty: it is there.
         layers: Vec<(String, String)>,
     },
+    /// Can the proxy hold a gate before the network of this process? Answered by `Holds`. Only while the function is loaded.
+    MayHold {
+        /// The process, as the proxy numbers it.
+        process: u32,
+        /// Something that it has open.
+        descriptor: u32,
+        /// The address of its own runtime API, which it always connects to; empty: it has none.
+        api: String,
+    },
+    /// The gate is there, for the proxy to take. Not answered: the process tries it.
+    Gate {
+        /// The process's descriptor of it.
+        descriptor: u32,
+    },
     /// The function could not be loaded. The environment ends.
     InitFailed(Error),
     /// The handler returned.
@@ -208,7 +235,29 @@ impl Error {
     }
 }
 
-wire_enum!(ToEnvironment { 0 => Init(function), 1 => Invoke(invocation) });
+/// Tells the proxy about the gate of `process`, which has `descriptor` open: whether it can hold one, and then
+/// (`is_made`) that the descriptor is that gate. Whether the proxy agrees.
+///
+/// # Errors
+/// The stream fails, or the answer is another.
+pub fn tell_of_gate<S: Read + Write>(
+    channel: &mut Channel<S>,
+    process: u32,
+    descriptor: u32,
+    is_made: bool,
+    api: &str,
+) -> io::Result<bool> {
+    if is_made {
+        return channel.send(&FromEnvironment::Gate { descriptor }).map(|()| true);
+    }
+    channel.send(&FromEnvironment::MayHold { process, descriptor, api: api.to_owned() })?;
+    match channel.receive()? {
+        Some(ToEnvironment::Holds { able }) => Ok(able),
+        _ => Err(io::Error::other("the proxy says nothing of a gate")),
+    }
+}
+
+wire_enum!(ToEnvironment { 0 => Init(function), 1 => Invoke(invocation), 2 => Holds { able } });
 wire_struct!(Function {
     name,
     version,
@@ -226,6 +275,8 @@ wire_struct!(Function {
     tmp_quota,
     layers,
     network,
+    allowed,
+    refused,
     compat,
     node
 });
@@ -236,6 +287,8 @@ wire_enum!(FromEnvironment {
     2 => InitFailed(error),
     3 => Done { call, result, memory },
     4 => Failed { call, error, memory },
+    5 => MayHold { process, descriptor, api },
+    6 => Gate { descriptor },
 });
 wire_struct!(Error { kind, message, trace });
 
@@ -297,6 +350,8 @@ mod tests {
             tmp_quota: 7,
             layers: Vec::new(),
             network: "public".to_owned(),
+            allowed: Vec::new(),
+            refused: Vec::new(),
             compat: "any".to_owned(),
             node: String::new(),
         }

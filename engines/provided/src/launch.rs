@@ -1,13 +1,18 @@
 //! What is started for a function, with which variables and which rights (lambda-edge.md 6, 8.5).
 
-use edgehook_protocol::lambda::Function;
-use edgehook_sandbox::{DEVICES, EnvironmentRules, NetworkUse, ProcessUse, Program, RECORDS, SYSTEM_FILES};
+use edgehook_protocol::{
+    channel::Channel,
+    lambda::{Function, tell_of_gate},
+};
+use edgehook_sandbox::{
+    DEVICES, EnvironmentRules, Handing, Keep, NetworkUse, ProcessUse, Program, RECORDS, SYSTEM_FILES,
+};
 use std::{
     ffi::OsString,
     fs::File,
     io::Read as _,
     net::SocketAddr,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -57,15 +62,25 @@ const READABLE: [&str; 20] = [
 ];
 
 /// The program of `function`, which finds its API at `api` and writes records to `records`. `temporary` is its folder for
-/// files: `/tmp`, or where that could not be had.
-pub(crate) fn program(function: &Function, api: SocketAddr, temporary: &Path, records: OwnedFd) -> Program {
+/// files: `/tmp`, or where that could not be had. `proxy` is the socket on which its gate is spoken of.
+pub(crate) fn program(
+    function: &Function,
+    api: SocketAddr,
+    temporary: &Path,
+    records: OwnedFd,
+    proxy: UnixStream,
+) -> Program {
     let (program, arguments) = command(function);
     let folder = PathBuf::from(&function.root);
     let mut readable = own_folders(function);
     readable.extend(SYSTEM_FILES.iter().chain(&READABLE).map(PathBuf::from));
     let mut writable = DEVICES.map(PathBuf::from).to_vec();
     writable.push(temporary.to_owned());
-    let network = if function.network == "none" { NetworkUse::Port(api.port()) } else { NetworkUse::Internet };
+    let network = match function.network.as_str() {
+        "none" => NetworkUse::Port(api.port()),
+        "all" => NetworkUse::Internet,
+        _ => NetworkUse::Gated,
+    };
     let memory = u64::from(function.memory) * MEBIBYTE;
     Program {
         program,
@@ -77,7 +92,16 @@ pub(crate) fn program(function: &Function, api: SocketAddr, temporary: &Path, re
         file_size: function.tmp_quota,
         data: memory * 2 + DATA_SLACK,
         records,
+        keeper: keeper(proxy, api),
     }
+}
+
+/// Speaks to the proxy in the place of this process, which waits for its child meanwhile.
+fn keeper(proxy: UnixStream, api: SocketAddr) -> Keep {
+    let mut channel = Channel::new(proxy);
+    Box::new(move |Handing { descriptor, is_made }| {
+        tell_of_gate(&mut channel, std::process::id(), descriptor, is_made, &api.to_string())
+    })
 }
 
 /// Folders that belong to the function: its code, its layers, and where the program and its interpreter are installed.
@@ -189,6 +213,8 @@ mod tests {
             tmp_quota: 7,
             layers: vec!["/one".to_owned(), "/two".to_owned()],
             network: "none".to_owned(),
+            allowed: Vec::new(),
+            refused: Vec::new(),
             compat: "any".to_owned(),
             node: node.to_owned(),
         }

@@ -66,9 +66,9 @@ fn serve(socket: UnixStream) -> io::Result<u8> {
     let mut channel = Channel::new(socket);
     channel.send(&FromEnvironment::Hello { version: VERSION })?;
     let Some(ToEnvironment::Init(function)) = channel.receive()? else { return Ok(0) };
-    match start(&function, proxy) {
+    let socket = channel.into_inner();
+    match start(&function, proxy, &socket) {
         Ok((function, started)) => {
-            let socket = channel.into_inner();
             socket.set_nonblocking(true)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let local = tokio::task::LocalSet::new();
@@ -77,7 +77,8 @@ fn serve(socket: UnixStream) -> io::Result<u8> {
         Err(error) => {
             let kind = "Runtime.InvalidEntrypoint".to_owned();
             let message = format!("{} cannot be started: {error}", shown_program(&function));
-            channel.send(&FromEnvironment::InitFailed(Error { kind, message, trace: Vec::new() }))?;
+            let failed = FromEnvironment::InitFailed(Error { kind, message, trace: Vec::new() });
+            Channel::new(socket).send(&failed)?;
             Ok(INIT_FAILED)
         }
     }
@@ -96,12 +97,13 @@ struct Started {
 }
 
 /// Starts the runtime; the function as it is where its folders are now.
-fn start(function: &Function, proxy: u32) -> io::Result<(Function, Started)> {
+fn start(function: &Function, proxy: u32, socket: &UnixStream) -> io::Result<(Function, Started)> {
     let (function, temporary, mut layers) = settle(function.clone());
     edgehook_sandbox::watch_over_group(proxy)?;
     let listener = listener()?;
     let (records, write) = io::pipe()?;
-    let program = launch::program(&function, listener.local_addr()?, &temporary, write.into());
+    let address = listener.local_addr()?;
+    let program = launch::program(&function, address, &temporary, write.into(), socket.try_clone()?);
     let (process, more) = program.spawn()?;
     layers.extend(more);
     Ok((function, Started { listener, process, records, layers }))
@@ -267,7 +269,9 @@ impl Attendant {
             }
             Event::Sent(message) => match *message {
                 ToEnvironment::Invoke(invocation) => self.api.begin(invocation)?,
-                ToEnvironment::Init(_) => return Err(io::Error::other("a second Init")),
+                ToEnvironment::Init(_) | ToEnvironment::Holds { .. } => {
+                    return Err(io::Error::other("what was not asked for"));
+                }
             },
             Event::Closed => kill_own_group(),
             Event::Ended(status) => {

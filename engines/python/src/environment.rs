@@ -4,10 +4,12 @@ use crate::interpreter::{Interpreter, Stop};
 use edgehook_protocol::{
     VERSION,
     channel::Channel,
-    lambda::{Error, FromEnvironment, Function, RESULT_LIMIT, ToEnvironment},
+    lambda::{Error, FromEnvironment, Function, RESULT_LIMIT, ToEnvironment, tell_of_gate},
     wire::Blob,
 };
-use edgehook_sandbox::{DEVICES, EnvironmentRules, NetworkUse, PrivateFolders, ProcessUse, SYSTEM_FILES, Template};
+use edgehook_sandbox::{
+    DEVICES, EnvironmentRules, Handing, NetworkUse, PrivateFolders, ProcessUse, SYSTEM_FILES, Template,
+};
 use std::{
     io,
     os::unix::net::UnixStream,
@@ -58,7 +60,7 @@ fn serve(channel: UnixStream, interpreter: Result<Interpreter, Stop>) -> io::Res
     channel.send(&FromEnvironment::Hello { version: VERSION })?;
     let Some(ToEnvironment::Init(function)) = channel.receive()? else { return Ok(0) };
     let loaded = interpreter.and_then(|interpreter| {
-        let (function, tmp, layers) = confine(*function, interpreter.folders()?)?;
+        let (function, tmp, layers) = confine(*function, interpreter.folders()?, &mut channel)?;
         interpreter.prepare(&function, &tmp)?;
         interpreter.load(&function)?;
         Ok((interpreter, layers))
@@ -81,7 +83,7 @@ fn serve(channel: UnixStream, interpreter: Result<Interpreter, Stop>) -> io::Res
 type Settled = (Function, String, Vec<(String, String)>);
 
 /// Puts the function's folders in their places, sets the limits and gives up what it will not need.
-fn confine(function: Function, library: Vec<PathBuf>) -> Result<Settled, Stop> {
+fn confine(function: Function, library: Vec<PathBuf>, channel: &mut Channel<UnixStream>) -> Result<Settled, Stop> {
     let (function, tmp, mut missing) = settle(function, &library);
     let mut readable: Vec<PathBuf> = std::iter::once(&function.root).map(PathBuf::from).collect();
     readable.extend(function.layers.iter().map(PathBuf::from));
@@ -99,9 +101,15 @@ fn confine(function: Function, library: Vec<PathBuf>) -> Result<Settled, Stop> {
         let (kind, message) = ("Runtime.EnvironmentError".to_owned(), format!("limits cannot be set: {error}"));
         Stop::Failed(Error { kind, message, trace: Vec::new() })
     })?;
-    let network = if function.network == "none" { NetworkUse::None } else { NetworkUse::Internet };
+    let network = match function.network.as_str() {
+        "none" => NetworkUse::None,
+        "all" => NetworkUse::Internet,
+        _ => NetworkUse::Gated,
+    };
     let rules = EnvironmentRules { readable, writable, network, processes: ProcessUse::None };
-    let layers = edgehook_sandbox::confine_environment(&rules).into_iter();
+    let mut keeper =
+        |Handing { descriptor, is_made }| tell_of_gate(channel, std::process::id(), descriptor, is_made, "");
+    let layers = edgehook_sandbox::confine_environment(&rules, Some(&mut keeper)).into_iter();
     missing.extend(layers.map(|(name, state)| (name.to_owned(), state.missing().unwrap_or_default().to_owned())));
     Ok((function, tmp, missing))
 }

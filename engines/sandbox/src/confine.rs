@@ -9,12 +9,15 @@
 //! Absent on purpose: memory and CPU limits (`limits`, and the guard of the isolates), namespaces and users, and any
 //! way to give something back.
 
+mod capabilities;
 mod environment;
+mod gate;
 mod landlock;
 mod layers;
 mod seccomp;
 
 pub use environment::{DEVICES, EnvironmentRules, NetworkUse, ProcessUse, SYSTEM_FILES, confine_environment};
+pub use gate::{Handing, Keeper};
 pub use layers::{LayerState, Layers};
 
 use landlock::Rules;

@@ -8,7 +8,7 @@
 
 use crate::{
     Process,
-    confine::{EnvironmentRules, confine_environment},
+    confine::{EnvironmentRules, Handing, confine_environment},
     process::{confined_parent, set_dying_with_parent},
 };
 use nix::{
@@ -35,7 +35,6 @@ use std::{
 pub const RECORDS: RawFd = 3;
 
 /// A program to start, with its limits.
-#[derive(Debug)]
 pub struct Program {
     /// The executable.
     pub program: PathBuf,
@@ -55,7 +54,12 @@ pub struct Program {
     pub data: u64,
     /// A pipe that it may write to, as descriptor [`RECORDS`].
     pub records: OwnedFd,
+    /// Speaks to whoever holds its gate ([`confine_environment`]), in the new process.
+    pub keeper: Keep,
 }
+
+/// Speaks to whoever holds a gate, in another process than the one that made it.
+pub type Keep = Box<dyn FnMut(Handing) -> io::Result<bool> + Send + Sync>;
 
 impl Program {
     /// Starts it, with this process's output and error streams and nothing to read. Tells which layers of the sandbox are
@@ -68,7 +72,8 @@ impl Program {
             return Err(io::Error::other("a program can be confined only by a process of one thread"));
         }
         let (mut told, mut tell) = io::pipe()?;
-        let Self { program, arguments, variables, folder, rules, open_files, file_size, data, records } = self;
+        let Self { program, arguments, variables, folder, rules, open_files, file_size, data, records, mut keeper } =
+            self;
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(variables).current_dir(folder).stdin(Stdio::null());
         let parent = std::process::id();
@@ -83,7 +88,7 @@ impl Program {
                 crate::set_file_size_limit(file_size)?;
                 lower(Resource::RLIMIT_DATA, data)?;
                 let mut text = String::new();
-                for (name, state) in confine_environment(&rules) {
+                for (name, state) in confine_environment(&rules, Some(&mut *keeper)) {
                     text.push_str(&format!("{name}\t{}\n", state.missing().unwrap_or_default().replace('\n', " ")));
                 }
                 tell.write_all(text.as_bytes())?;

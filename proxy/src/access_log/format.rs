@@ -173,12 +173,13 @@ fn values(line: &Line) -> [Bytes; 33] {
 }
 
 /// What JSON lines have besides: the names of CloudFront's real-time log, and words of ours.
-fn besides(line: &Line) -> [(&'static str, Bytes); 4] {
+fn besides(line: &Line) -> [(&'static str, Bytes); 5] {
     let milliseconds = line.note.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     [
         ("timestamp(ms)", text(milliseconds.to_string())),
         ("cache-behavior-path-pattern", line.behavior.clone().map(String::into_bytes)),
         ("outcome", text(line.outcome)),
+        ("connection-id", text(line.note.connection.name())),
         ("trace-id", text(line.note.trace_id())),
     ]
 }

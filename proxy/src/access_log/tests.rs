@@ -94,6 +94,7 @@ fn json_lines() {
         assert_eq!(line[name], value, "{name}");
     }
     assert_eq!(line["trace-id"].as_str().unwrap().len(), 32);
+    assert_eq!(line["connection-id"].as_str().unwrap().len(), 16);
     assert_eq!(line.as_object().unwrap().len(), 33 + 4);
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn send(State(api): State<Api>, Json(wanted): Json<Wanted>) -> 
 
 pub(super) async fn stored(State(api): State<Api>, Json(lookup): Json<Lookup>) -> Response {
     let site = api.edge.site();
-    match explain::stored(&site, &lookup) {
+    match explain::stored(&site, &lookup).await {
         Ok(told) => Json(told).into_response(),
         Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     }

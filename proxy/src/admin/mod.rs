@@ -15,6 +15,7 @@
 //! [`gate`] stands before all of them and decides who may ask. Nothing here can be reached through the public listeners.
 //! Deliberately absent: addresses and tokens' whereabouts (`app::admin`), and configuration types.
 
+mod door;
 mod explain;
 mod gate;
 mod invalidation;
@@ -26,6 +27,7 @@ mod reload;
 mod requests;
 mod status;
 
+pub(crate) use door::Door;
 pub(crate) use gate::Gate;
 pub(crate) use purge::scopes_of as purge_scopes;
 pub(crate) use reload::Reloads;

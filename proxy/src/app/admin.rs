@@ -1,13 +1,18 @@
 //! Where the admin API listens and which token it asks for: from the configuration to a served address.
+//!
+//! Over TCP it has the listener of viewers, with the waits and sizes of `[limits]` and fewer connections. Over a Unix socket, which only
+//! its owner may open, it has none of them.
 
-use super::{ListenError, Runtime, token};
+use super::{ListenError, Runtime, listen, token};
 use crate::{
-    admin::{Gate, Reloads, router},
+    admin::{Door, Gate, Reloads, router},
     edge::Edge,
+    listener::{ConnectionSlots, Drain, Listener},
 };
 use edgehook_config::{Address, AdminListen, Config, Mode};
-use std::{io, net::Ipv6Addr, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use std::{io, net::Ipv6Addr, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
 
 /// Binds the admin address and serves it on a task of its own; returns where it can be reached.
 pub(super) async fn serve(
@@ -20,12 +25,14 @@ pub(super) async fn serve(
     let failed = |address: String| move |error| ListenError::Bind { address, error };
     match &config.admin.listen {
         AdminListen::Tcp(address) => {
-            let listener = bind(address, next_free).await;
-            let listener = listener.map_err(failed(format!("{address} ([admin] listen)")))?;
-            let local = listener.local_addr().map_err(failed(address.to_string()))?;
+            let listener = bind(address, next_free).await?;
+            let local = listener.local_addr();
             let gate = over_tcp(config, address, runtime.mode);
-            let router = router(edge, runtime.stores.clone(), reloads, gate);
-            tokio::spawn(async move { axum::serve(listener, router).await });
+            let door = Door(router(edge, runtime.stores.clone(), reloads, gate));
+            // It serves for as long as the process lives.
+            let drain = Drain { begin: CancellationToken::new(), grace: Duration::ZERO };
+            let slots = ConnectionSlots::new(MOST_CONNECTIONS, MOST_CONNECTIONS);
+            tokio::spawn(listener.serve(Arc::new(door), listen::limits(&config.limits), slots, drain));
             Ok(format!("http://{local}"))
         }
         AdminListen::Unix(path) => {
@@ -81,19 +88,19 @@ async fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// How many ports above the wanted one are tried where any will do.
-const PORTS_TRIED: u16 = 50;
+/// Connections at a time; more are reset, as they are for viewers.
+const MOST_CONNECTIONS: usize = 256;
 
-async fn bind(address: &Address, next_free: bool) -> io::Result<TcpListener> {
-    let mut port = address.port;
-    loop {
-        match TcpListener::bind((address.host.as_str(), port)).await {
-            Err(error)
-                if next_free && error.kind() == io::ErrorKind::AddrInUse && port < address.port + PORTS_TRIED =>
-            {
-                port += 1;
-            }
-            bound => return bound,
+/// Binds the first of the address's addresses that can be bound.
+async fn bind(address: &Address, next_free: bool) -> Result<Listener, ListenError> {
+    let named = format!("{address} ([admin] listen)");
+    let mut failed = ListenError::Bind { address: named.clone(), error: io::ErrorKind::AddrNotAvailable.into() };
+    for found in listen::resolve(address).await? {
+        match listen::bind_one(found, None, next_free) {
+            Ok(listener) => return Ok(listener),
+            Err(ListenError::Bind { error, .. }) => failed = ListenError::Bind { address: named.clone(), error },
+            Err(other) => failed = other,
         }
     }
+    Err(failed)
 }

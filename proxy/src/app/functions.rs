@@ -11,7 +11,7 @@ use edgehook_contract::{
     lambda::OriginRules,
     viewer::{EdgeLocation, Rules, Runtime},
 };
-use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, Identity, Launch};
+use edgehook_lambda::{self as lambda, Concurrency, FunctionSettings, Identity, Launch, Reach};
 use edgehook_protocol::viewer::Problem;
 use edgehook_viewer::supervisor::{Hosts, StoreId, Surroundings, ViewerFunction};
 use std::{
@@ -320,6 +320,7 @@ impl Functions {
             provisioned_concurrency: own.provisioned_concurrency as usize,
             layers: code.layers,
             network: own.network.as_str().to_owned(),
+            reach: reach(config),
             compat: own.compat.as_str().to_owned(),
             tmp_quota: own.tmp,
             idle_timeout: own.idle_timeout,
@@ -327,6 +328,11 @@ impl Functions {
             freeze: own.freeze,
         })
     }
+}
+
+fn reach(config: &Config) -> Reach {
+    let (allowed, refused) = super::site::reachable(config);
+    Reach { allowed, refused }
 }
 
 /// What a viewer function finds besides the language.
@@ -391,7 +397,7 @@ fn fingerprint(function: &config::Function, config: &Config) -> Result<Fingerpri
     // `Debug` of a function leaves out its secrets; those are compared as `variables`.
     Ok(Fingerprint {
         source,
-        settings: format!("{:?} {:?}", function.kind, config.server.edge_location),
+        settings: format!("{:?} {:?} {:?}", function.kind, config.server.edge_location, reach(config)),
         variables,
         neighbours,
         store: None,

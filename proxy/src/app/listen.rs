@@ -158,7 +158,7 @@ fn wanted(config: &Config, mode: Mode, port: Option<u16>) -> Vec<config::Listen>
         .to_vec()
 }
 
-async fn resolve(address: &config::Address) -> Result<Vec<SocketAddr>, ListenError> {
+pub(super) async fn resolve(address: &config::Address) -> Result<Vec<SocketAddr>, ListenError> {
     if let Some(ip) = address.ip() {
         return Ok(vec![SocketAddr::new(ip, address.port)]);
     }
@@ -167,7 +167,11 @@ async fn resolve(address: &config::Address) -> Result<Vec<SocketAddr>, ListenErr
     Ok(found.collect())
 }
 
-fn bind_one(address: SocketAddr, tls: Option<Arc<TlsIdentities>>, next_free: bool) -> Result<Listener, ListenError> {
+pub(super) fn bind_one(
+    address: SocketAddr,
+    tls: Option<Arc<TlsIdentities>>,
+    next_free: bool,
+) -> Result<Listener, ListenError> {
     let mut tried = address;
     loop {
         match Listener::bind(tried, tls.clone()) {
@@ -191,7 +195,7 @@ fn available_connections() -> usize {
     usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS).max(64)).unwrap_or(usize::MAX)
 }
 
-fn limits(limits: &config::Limits) -> Limits {
+pub(super) fn limits(limits: &config::Limits) -> Limits {
     Limits {
         handshake_timeout: limits.handshake_timeout,
         header_timeout: limits.header_timeout,

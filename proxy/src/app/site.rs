@@ -205,21 +205,22 @@ fn machine_name() -> String {
 }
 
 fn dynamic_origins(config: &Config) -> Result<DynamicOrigins, SiteError> {
-    let allowed: Vec<String> = config
-        .server
-        .allow_private_origins
-        .iter()
-        .map(|entry| match entry {
-            PrivateOrigin::Name(name) => name.clone(),
-            PrivateOrigin::Network(network) => network.to_string(),
-        })
-        .collect();
+    let (allowed, refused) = reachable(config);
+    Ok(DynamicOrigins::new(&allowed, refused)?)
+}
+
+/// What functions may reach besides public addresses, and what they never may.
+pub(super) fn reachable(config: &Config) -> (Vec<String>, Vec<SocketAddr>) {
+    let allowed = config.server.allow_private_origins.iter().map(|entry| match entry {
+        PrivateOrigin::Name(name) => name.clone(),
+        PrivateOrigin::Network(network) => network.to_string(),
+    });
     // A function must never reach the admin API, whatever it is allowed.
     let refused = match &config.admin.listen {
         AdminListen::Tcp(address) => address.ip().map(|ip| SocketAddr::new(ip, address.port)).into_iter().collect(),
         AdminListen::Unix(_) => Vec::new(),
     };
-    Ok(DynamicOrigins::new(&allowed, refused)?)
+    (allowed.collect(), refused)
 }
 
 fn site_origin(
@@ -230,13 +231,7 @@ fn site_origin(
     let place = match (target, &origin.target) {
         // An echo is told what the origin that it stands for would be told.
         (OriginTarget::Url(url), _) | (OriginTarget::Echo, OriginTarget::Url(url)) => Place::of(url),
-        (OriginTarget::Dir(_) | OriginTarget::Echo, _) => Place {
-            domain_name: origin.name.clone(),
-            host: origin.name.clone(),
-            port: 80,
-            https: false,
-            path: String::new(),
-        },
+        (OriginTarget::Dir(_) | OriginTarget::Echo, _) => Place::called(&origin.name),
     };
     let settings = OriginSettings {
         connection_timeout: origin.connection_timeout,
@@ -302,6 +297,11 @@ struct Place {
 }
 
 impl Place {
+    /// The place of what has no address.
+    fn called(name: &str) -> Self {
+        Self { domain_name: name.to_owned(), host: name.to_owned(), port: 80, https: false, path: String::new() }
+    }
+
     fn of(url: &config::OriginUrl) -> Self {
         let (address, https) = (&url.address, url.scheme == Scheme::Https);
         let bracketed = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };

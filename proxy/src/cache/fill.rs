@@ -3,7 +3,7 @@
 //! The task owns the origin's body, so a fill goes on when the viewer who caused it leaves; when all have left, if at most
 //! 16 MiB are left or half is done. Complete means that the
 //! promised length was met, or that the body's framing ended cleanly; anything else is an error to every reader and
-//! stores nothing. Deliberately absent: the decision to store (`policy`),
+//! stores nothing, but a beginning that can be completed later (`prefix`). Deliberately absent: the decision to store (`policy`),
 //! and time-outs, which belong to the origin's body.
 
 use std::{
@@ -26,6 +26,7 @@ use super::{
     flight::Licence,
     key::Key,
     marks::Mark,
+    prefix,
     status::{Forwarded, Outcome},
 };
 use crate::body::{Body, BodyError};
@@ -107,7 +108,8 @@ impl Fill {
         let promised = self.length;
         let mut storing = Some((Keeping::new(&self), self));
         let mut written = 0;
-        while let Some(frame) = next_frame(&buffer, body).await {
+        let end = loop {
+            let Some(frame) = next_frame(&buffer, body).await else { break BodyError::Fill };
             let chunk = match frame {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => data,
@@ -118,10 +120,8 @@ impl Fill {
                         continue;
                     }
                 },
-                Some(Err(error)) => return Copied::Unstored(Err(error)),
-                None if promised.is_some_and(|length| length != written) => {
-                    return Copied::Unstored(Err(BodyError::Origin));
-                }
+                Some(Err(error)) => break error,
+                None if promised.is_some_and(|length| length != written) => break BodyError::Origin,
                 None => return finish(storing).await,
             };
             written = buffer.push(&chunk);
@@ -134,8 +134,29 @@ impl Fill {
             {
                 fill.give_up(gave_up);
             }
+        };
+        if let Some((keeping, fill)) = storing {
+            fill.keep_beginning(keeping).await;
         }
-        Copied::Unstored(Err(BodyError::Fill))
+        Copied::Unstored(Err(end))
+    }
+
+    /// Keeps what has come of a body that will not be complete, if the rest can be asked for.
+    async fn keep_beginning(self, keeping: Keeping) {
+        let Self { filling, licence, .. } = self;
+        let written = keeping.written;
+        if !prefix::is_worth_keeping(&filling.meta, written) {
+            return;
+        }
+        let body = match keeping.spool {
+            Some(spool) => spool.finish().await.map(StoredBody::in_file),
+            None => Ok(StoredBody::new(filling.buffer.contents())),
+        };
+        if let Ok(body) = body
+            && body.length() == written
+        {
+            licence.keep_prefix(filling.meta.clone(), body);
+        }
     }
 
     /// Gives up storing, and remembers a body that is too large.
@@ -194,6 +215,8 @@ struct Keeping {
     /// The length was not announced, so that nobody has asked yet whether more than this is admitted.
     ask_to_admit: Option<u64>,
     spool: Option<SpoolWriter>,
+    /// Bytes that are kept.
+    written: u64,
 }
 
 impl Keeping {
@@ -204,6 +227,7 @@ impl Keeping {
             buffer: Arc::clone(&fill.filling.buffer),
             ask_to_admit: fill.admit_after.filter(|_| fill.length.is_none()),
             spool: None,
+            written: 0,
         }
     }
 
@@ -233,6 +257,7 @@ impl Keeping {
             (None, _) => {}
         }
         self.buffer.spooled();
+        self.written = written;
         Ok(())
     }
 }

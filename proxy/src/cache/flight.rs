@@ -2,7 +2,7 @@
 //!
 //! A [`Flight`] is one request to the origin on behalf of the cache. Whoever holds its [`Lead`] decides for the
 //! followers: [`Lead::publish`] shares the answer, [`Lead::release`] sends all of them off at once, dropping it
-//! promotes exactly one follower, [`Lead::fail`] promotes one the first time and gives up the second. A [`Licence`] is
+//! promotes exactly one follower, [`Lead::fail`] promotes one unless the request has gone out twice already. A [`Licence`] is
 //! what is left of a lead while the body comes: the right to store. Locks are taken in the order shard, flight; signals
 //! are sent outside of both. Deliberately absent: messages and time.
 
@@ -11,7 +11,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Inner,
-    entry::Entry,
+    entry::{Entry, Meta, StoredBody},
     fill::Filling,
     freshness::Failure,
     key::Key,
@@ -67,6 +67,8 @@ pub(crate) struct Flight {
     pub(crate) joinable: bool,
     /// The number of the last purge before the origin was asked.
     asked_at: AtomicU64,
+    /// The request has gone out a second time, or nobody may try it again.
+    tried_twice: Arc<AtomicBool>,
     state: Mutex<State>,
 }
 
@@ -76,7 +78,6 @@ struct State {
     /// The leader's request, for comparing what an answer would be negotiated by.
     request: Arc<HeaderMap>,
     waiters: VecDeque<oneshot::Sender<Signal>>,
-    failed_once: bool,
 }
 
 #[derive(Debug)]
@@ -89,9 +90,10 @@ enum Phase {
 impl Flight {
     /// A flight that has just begun, after the purge of that number.
     pub(crate) fn new(key: Key, joinable: bool, request: Arc<HeaderMap>, purges: u64) -> Arc<Self> {
-        let state = State { phase: Phase::Asking, request, waiters: VecDeque::new(), failed_once: false };
+        let state = State { phase: Phase::Asking, request, waiters: VecDeque::new() };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, key, joinable, asked_at: AtomicU64::new(purges), state: Mutex::new(state) })
+        let (asked_at, tried_twice) = (AtomicU64::new(purges), Arc::default());
+        Arc::new(Self { id, key, joinable, asked_at, tried_twice, state: Mutex::new(state) })
     }
 
     /// The number of the last purge before the origin was asked: what it says is no newer.
@@ -145,8 +147,12 @@ impl Lead {
 
     /// Whether nobody tries again if this one fails.
     pub(crate) fn is_last_try(&self) -> bool {
-        let failed_once = lock(&self.flight.state).failed_once;
-        failed_once || !self.has_followers()
+        self.flight.tried_twice.load(Ordering::SeqCst) || !self.has_followers()
+    }
+
+    /// Says, and is told, that the request goes out a second time: what was lost on its way is sent once more, by whoever leads.
+    pub(crate) fn tried_twice(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flight.tried_twice)
     }
 
     /// Whether others wait for what this one brings.
@@ -217,8 +223,7 @@ impl Lead {
 
     /// Reports that the origin could not be asked: one follower may try again, after that all give up.
     pub(crate) fn fail(self, cause: &Cause) {
-        let again = std::mem::replace(&mut lock(&self.flight.state).failed_once, true);
-        if again {
+        if self.flight.tried_twice.swap(true, Ordering::SeqCst) {
             drop(self.conclude(Phase::Over, || Signal::Failed(cause.clone())));
         }
     }
@@ -282,6 +287,12 @@ impl Licence {
     pub(crate) fn commit(self, entry: Arc<Entry>, replaced: Option<&Arc<Entry>>) -> bool {
         super::point();
         self.inner.commit(&self.flight, entry, replaced)
+    }
+
+    /// Keeps what there is of a body that will never be complete.
+    pub(crate) fn keep_prefix(self, meta: Meta, body: StoredBody) {
+        super::point();
+        self.inner.keep_prefix(&self.flight, meta, body);
     }
 
     /// The cache that the flight belongs to.

@@ -138,9 +138,7 @@ impl KeyedRequest {
     /// The same for a slice of the response. No key is the beginning of another one, so this is no other request's.
     #[must_use]
     pub(crate) fn slice(&self, index: u64) -> Self {
-        let mut writer = Writer(self.key.bytes().to_vec());
-        writer.part(&index.to_be_bytes());
-        Self { key: Key::new(&writer.0), ..self.clone() }
+        Self { key: self.key.slice(index), ..self.clone() }
     }
 }
 
@@ -161,6 +159,17 @@ pub struct Key {
 impl Key {
     fn new(bytes: &[u8]) -> Self {
         Self { block: ThinArc::from_header_and_slice(xxh3_64_with_seed(bytes, seed()), bytes) }
+    }
+
+    fn slice(&self, index: u64) -> Self {
+        let mut writer = Writer(self.bytes().to_vec());
+        writer.part(&index.to_be_bytes());
+        Self::new(&writer.0)
+    }
+
+    /// The key for the beginning of the response, where that is all there is: a number that no slice has.
+    pub(crate) fn prefix(&self) -> Self {
+        self.slice(u64::MAX)
     }
 
     fn hash(&self) -> u64 {

@@ -339,14 +339,16 @@ impl Cache {
         let found = self.find(ask, now);
         lead.adopt(Arc::clone(&facts.headers), found.purges);
         let others = found.others(now);
-        Lookup::Miss(Box::new(FetchTicket::new(lead, facts, found.reason(now)).validating(found.entry, others)))
+        let ticket = FetchTicket::new(lead, facts, found.reason(now)).validating(found.entry, others);
+        Lookup::Miss(Box::new(ticket.after_waiting()))
     }
 
     /// A ticket that nobody waits for, for a follower whose leader's answer cannot be shared.
     fn alone(&self, ask: &Ask<'_>, now: Now) -> Lookup {
         self.inner.store.with_slot(&ask.keyed.key, |slot| {
             let found = Found::new(&self.inner, slot, ask, now);
-            Lookup::Miss(Box::new(self.lead(slot, found, (Some(Mark::HitForMiss), false), ask, now)))
+            let ticket = self.lead(slot, found, (Some(Mark::HitForMiss), false), ask, now);
+            Lookup::Miss(Box::new(ticket.after_waiting()))
         })
     }
 

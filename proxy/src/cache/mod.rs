@@ -31,6 +31,7 @@ mod normalise;
 mod parts;
 mod peek;
 mod policy;
+mod prefix;
 mod purge;
 mod range;
 mod recall;
@@ -65,7 +66,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::{at_hand::AtHand, fields::FieldName, parts::Cut};
+pub(crate) use self::{at_hand::AtHand, fields::FieldName, parts::Cut, prefix::Prefix};
 pub use self::{
     conditional::Validators,
     disk::DiskSettings,

@@ -70,6 +70,11 @@ impl Multipart {
     }
 }
 
+/// Bodies one after the other, of so many bytes together.
+pub(crate) fn joined(pieces: impl IntoIterator<Item = Body>, length: u64) -> Body {
+    Joined { pieces: pieces.into_iter().collect(), left: length }.boxed_unsync()
+}
+
 /// Bodies one after the other.
 struct Joined {
     pieces: VecDeque<Body>,

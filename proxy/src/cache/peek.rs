@@ -1,12 +1,11 @@
 //! What a lookup would say, without its effects: nothing is fetched, waited for, kept longer or counted.
 //!
 //! The decisions are those of `lookup`, in its order; a property test over whole edges holds the two together. Deliberately absent:
-//! fetches that are under way, which a moment later are over; the disk tier, which would have to be read; and slices of large objects, by
-//! which a range may be answered.
+//! fetches that are under way, which a moment later are over; and slices of large objects, by which a range may be answered.
 
 use super::Key;
 use super::{
-    Ask, BypassReason, Cache, Now, entry::Entry, marks::Mark, purge::Verdict, request_control::Suits,
+    Ask, BypassReason, Cache, Now, entry::Entry, marks::Mark, purge::Verdict, request_control::Suits, store::Group,
     ticket::MissReason,
 };
 use http::{HeaderMap, StatusCode};
@@ -39,10 +38,17 @@ pub struct Stored {
 }
 
 impl Cache {
+    /// What lies under a key in memory, else on disk; what is on disk stays there.
+    async fn seen(&self, key: &Key, now: Now) -> Option<Group> {
+        match (self.inner.store.group(key), self.inner.disk.get()) {
+            (None, Some(disk)) => Group::new(disk.find(key, now).await),
+            (group, _) => group,
+        }
+    }
+
     /// What is stored under a key for a request with these fields, and whether it is fresh.
-    #[must_use]
-    pub fn stored(&self, key: &Key, headers: &HeaderMap, now: Now) -> Option<(Stored, bool)> {
-        let group = self.inner.store.group(key)?;
+    pub async fn stored(&self, key: &Key, headers: &HeaderMap, now: Now) -> Option<(Stored, bool)> {
+        let group = self.seen(key, now).await?;
         let entry = group.select(headers).filter(|entry| self.inner.vet(key, entry) != Verdict::Gone)?;
         let (freshness, resident) = (&entry.meta.freshness, entry.meta.resident(now));
         let fresh = freshness.is_fresh(resident) && self.inner.vet(key, entry) == Verdict::Keep;
@@ -50,14 +56,13 @@ impl Cache {
     }
 
     /// What [`Cache::lookup`] would say at `now`.
-    #[must_use]
-    pub fn peek(&self, ask: &Ask<'_>, now: Now) -> Peeked {
+    pub async fn peek(&self, ask: &Ask<'_>, now: Now) -> Peeked {
         if let Some(reason) = ask.bypass().or_else(|| self.paused()) {
             return Peeked::Bypass(reason);
         }
         let inner = &self.inner;
         let key = &ask.keyed.key;
-        let group = inner.store.group(key);
+        let group = self.seen(key, now).await;
         let keep = ask.policy.rules.keep.unwrap_or(inner.limits.keep);
         let alive = |entry: &&Arc<Entry>| {
             !entry.is_damaged()

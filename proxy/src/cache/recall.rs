@@ -56,7 +56,10 @@ impl Inner {
     }
 
     /// Takes the responses of a key into memory; of any number of requests one looks, and the others wait.
-    async fn promote(&self, disk: &Disk, key: &Key, now: Now) {
+    pub(crate) async fn promote(&self, disk: &Disk, key: &Key, now: Now) {
+        if !disk.may_have(key) {
+            return;
+        }
         let once = match lock(&self.recalls).entry(key.clone()) {
             Place::Occupied(running) => Arc::clone(running.get()),
             Place::Vacant(free) => Arc::clone(free.insert(Arc::default())),

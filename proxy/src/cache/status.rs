@@ -155,7 +155,8 @@ impl BypassReason {
             Self::Head | Self::Range | Self::LockTimeout => Forwarded::Miss,
         };
         let public = matches!(self, Self::Paused | Self::MethodOverride | Self::LockTimeout);
-        Report { detail: public.then_some(self.as_str()), ..Report::forwarded(self.outcome(), forwarded) }
+        let report = Report { detail: public.then_some(self.as_str()), ..Report::forwarded(self.outcome(), forwarded) };
+        Report { waited: self == Self::LockTimeout, ..report }
     }
 }
 
@@ -172,6 +173,8 @@ pub struct Report {
     pub stored: bool,
     /// The request shared another one's answer.
     pub collapsed: bool,
+    /// The request waited for another one's answer, and had to be made all the same.
+    pub waited: bool,
     /// Current age of the answer; zero where it is not from the store.
     pub age: Duration,
     /// Whole seconds of freshness left, negative when stale; none where it is not from the store.
@@ -194,6 +197,7 @@ impl Report {
             forwarded_status: None,
             stored: false,
             collapsed: false,
+            waited: false,
             age: Duration::ZERO,
             ttl_left: None,
             detail: None,
@@ -220,7 +224,11 @@ impl Report {
                     text.push_str(status.as_str());
                 }
                 text.push_str(if self.stored { "; stored" } else { "" });
-                text.push_str(if self.collapsed { "; collapsed" } else { "" });
+                text.push_str(match (self.collapsed, self.waited) {
+                    (true, _) => "; collapsed",
+                    (false, true) => "; collapsed=?0",
+                    (false, false) => "",
+                });
             }
         }
         if let Some(seconds) = self.ttl_left {

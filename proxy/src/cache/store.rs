@@ -55,7 +55,7 @@ pub(crate) enum Group {
 
 impl Group {
     /// A group of these, if there are any.
-    fn new(mut entries: Vec<Arc<Entry>>) -> Option<Self> {
+    pub(crate) fn new(mut entries: Vec<Arc<Entry>>) -> Option<Self> {
         match entries.len() {
             0 => None,
             1 => entries.pop().map(Self::One),
@@ -362,6 +362,26 @@ impl Store {
         });
         self.settle();
         stored
+    }
+
+    /// Stores what there is of a fill that came to nothing, under another key of the same URL, if the fill still might store and no
+    /// purge covers it.
+    pub(crate) fn keep_beside(
+        &self,
+        flight: &Arc<Flight>,
+        key: &Key,
+        entry: Arc<Entry>,
+        purged: impl FnOnce() -> bool,
+    ) -> bool {
+        let kept = self.with_slot(&flight.key, |slot| {
+            let licensed = slot.licenses(flight) && !purged();
+            if licensed {
+                self.put(slot, key, vec![entry]);
+            }
+            licensed
+        });
+        self.settle();
+        kept
     }
 
     /// Takes in what was found elsewhere under a key, if nothing is stored there and `still` says so under the slot's lock.

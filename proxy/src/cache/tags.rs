@@ -91,6 +91,11 @@ impl Tags {
         Ok(Self::from_marked(tags))
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|tags| tags.is_empty())
+    }
+
     /// Whether any tag field stands in `headers`.
     pub(crate) fn present(headers: &HeaderMap, rules: &TagRules) -> bool {
         let tagged = [SURROGATE_KEY, CACHE_TAG].iter().chain(&rules.field).any(|name| headers.contains_key(name));

@@ -4,7 +4,10 @@
 //! that is dropped hands its duty to one of the requests that wait for it. Deliberately absent: the fetch itself and
 //! the rules, which are in `policy`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, response::Parts};
 
@@ -169,11 +172,12 @@ pub struct FetchTicket {
     reason: MissReason,
     mark: Option<Mark>,
     joinable: bool,
+    waited: bool,
 }
 
 impl FetchTicket {
     pub(crate) fn new(lead: Lead, facts: Facts, reason: MissReason) -> Self {
-        Self { lead, facts, stale: None, others: Vec::new(), reason, mark: None, joinable: true }
+        Self { lead, facts, stale: None, others: Vec::new(), reason, mark: None, joinable: true, waited: false }
     }
 
     /// With a stored response to validate, and others that have a validator and may turn out to be the right ones.
@@ -188,6 +192,18 @@ impl FetchTicket {
         self.mark = mark;
         self.joinable = joinable;
         self
+    }
+
+    /// For a request that waited for another's answer first.
+    pub(crate) fn after_waiting(mut self) -> Self {
+        self.waited = true;
+        self
+    }
+
+    /// Key and fields of a request for which nothing is stored and whose answer may be for others.
+    pub(crate) fn for_nothing_stored(&self) -> Option<(&Key, &HeaderMap)> {
+        let all = self.stale.is_none() && self.others.is_empty() && !self.facts.control.no_store;
+        (all && self.facts.method == Method::GET).then(|| (self.lead.key(), &*self.facts.headers))
     }
 
     /// Why the origin has to be asked.
@@ -332,6 +348,12 @@ impl FetchTicket {
         policy::states_lifetime(&self.exchange(&answer.head, answer.delimited, answer.sent_at, now))
     }
 
+    /// Whether the request has gone out a second time, for whoever sends it.
+    #[must_use]
+    pub fn tried_twice(&self) -> Arc<AtomicBool> {
+        self.lead.tried_twice()
+    }
+
     /// Reports that the origin could not be asked and nothing can stand in. One waiting request gets the ticket for a
     /// second try; if that fails too, the others are answered with `Lookup::Failed` and its `cause`. So is who comes later, for
     /// the least lifetime of an answer with this `status`; `None`: it says nothing about the next request.
@@ -370,7 +392,8 @@ impl FetchTicket {
 
     fn report(&self, outcome: Outcome, status: StatusCode) -> Report {
         let forwarded_status = matches!(self.reason, MissReason::Stale | MissReason::Request).then_some(status);
-        Report { forwarded_status, ..Report::forwarded(outcome, self.reason.forwarded()) }
+        let waited = self.waited;
+        Report { forwarded_status, waited, ..Report::forwarded(outcome, self.reason.forwarded()) }
     }
 
     /// Passes on what may not be stored, one to one, and lets everybody go.

@@ -144,43 +144,41 @@ impl Session {
         let ports = Ports::write(&config, &servers, admin.as_deref().ok());
         let mut keys = Keys::listen(self.arguments.no_cache);
         self.introduce(&config, &servers, &admin.map_or_else(|why| format!("off: {why}"), |at| format!("{at}/status")));
-        self.output.result(&match &keys {
-            Some(_) => format!("{} Times are UTC.", keys::SHOWN),
-            None => "Ctrl-C ends. Times are UTC.".to_owned(),
-        });
+        self.output.result(&format!("{} Times are UTC.", if keys.is_some() { keys::SHOWN } else { "Ctrl-C ends." }));
         for problem in &prepared.broken {
             self.output.error(&format!("{problem}\n       its requests get 503 until it is mended"));
         }
         let begin_drain = CancellationToken::new();
         let serving = tokio::spawn(servers.serve(edge.clone(), begin_drain.clone()));
-        let exit = loop {
-            let saved = tokio::select! {
-                saved = watch.saved() => saved,
-                key = keys::pressed(&mut keys) => match key {
-                    Key::Quit => break Exit::Done,
-                    Key::Reload => Saved { sources: BTreeSet::from([self.config_file()]), ..Saved::default() },
-                    key => {
-                        tokio::select! {
-                            () = self.does(key, &runtime) => continue,
-                            exit = signals.end() => break exit,
-                        }
-                    }
-                },
-                exit = signals.end() => break exit,
-            };
-            let reloading = self.reload(&runtime, &edge, &saved);
-            tokio::select! {
-                followed = reloading => match followed {
-                    Some(config) => watch.follow(sources(&config), origin_folders(&config)),
-                    None => watch.renew(),
-                },
-                exit = signals.end() => break exit,
-            }
+        let exit = tokio::select! {
+            exit = self.follow(&runtime, &edge, &mut watch, &mut keys) => exit,
+            exit = signals.end() => exit,
         };
         begin_drain.cancel();
         serving.abort();
         drop(ports);
         Ok(exit)
+    }
+
+    /// Does what is saved and pressed, until somebody wants it to end.
+    async fn follow(&self, runtime: &Runtime, edge: &Edge, watch: &mut Watch, keys: &mut Option<Keys>) -> Exit {
+        loop {
+            let saved = tokio::select! {
+                saved = watch.saved() => saved,
+                key = keys::pressed(keys) => match key {
+                    Key::Quit => return Exit::Done,
+                    Key::Reload => Saved { sources: BTreeSet::from([self.config_file()]), ..Saved::default() },
+                    key => {
+                        self.does(key, runtime).await;
+                        continue;
+                    }
+                },
+            };
+            match self.reload(runtime, edge, &saved).await {
+                Some(config) => watch.follow(sources(&config), origin_folders(&config)),
+                None => watch.renew(),
+            }
+        }
     }
 
     fn tell_all(&self, notices: &[String]) {

@@ -135,8 +135,6 @@ async fn environments(roles: &Roles) -> Vec<Chapter> {
         Ok(program) => ("node".to_owned(), Finding::Fine(program.display().to_string())),
         Err(why) => ("node".to_owned(), Finding::Missing(why)),
     });
-    let public = "public addresses are told from others for javascript alone; python, node and provided reach all";
-    findings.push(("network".to_owned(), Finding::Fine(public.to_owned())));
     chapters.insert(0, Chapter { title: "environments (Lambda functions)", findings });
     chapters
 }

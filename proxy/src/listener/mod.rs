@@ -32,7 +32,7 @@ use std::io as std_io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ::http::{Request, Response};
@@ -40,7 +40,7 @@ use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use crate::body::Body;
+use crate::{body::Body, id};
 
 pub use dev_identity::{DevIdentity, dev_identity};
 pub use hello::Fingerprints;
@@ -113,6 +113,8 @@ pub struct Used {
     requested: AtomicBool,
     /// The id of the next request, if one was drawn for it already.
     id: Mutex<Option<String>>,
+    /// What tells the connection from others in the log, once somebody has asked.
+    number: OnceLock<u64>,
 }
 
 impl Connection {
@@ -120,6 +122,12 @@ impl Connection {
     #[must_use]
     pub fn begin_request(&self) -> bool {
         !self.used.requested.swap(true, Ordering::Relaxed)
+    }
+
+    /// What tells it from other connections in the log: the same for all its requests, random, 16 hexadecimal digits.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{:016x}", self.used.number.get_or_init(id::number))
     }
 
     /// Keeps the id that was drawn for the request that comes next.

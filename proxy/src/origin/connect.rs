@@ -21,9 +21,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::address::{AddressPolicy, is_host_name};
 use super::resolve::Resolver;
 use super::{OriginBuildError, OriginError, tls};
+use edgehook_contract::{AddressPolicy, is_host_name};
 
 /// Knows how to reach one origin.
 pub(crate) struct Connector {

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use edgehook_contract::{AddressPolicy, plain_name};
 use tokio::time::Instant;
 
-use super::address::{AddressPolicy, plain_name};
 use super::connect::Connector;
 use super::http::Endpoint;
 use super::{Origin, OriginBuildError, OriginError, OriginSettings, Source, Stage, Target, Waits, tls};
@@ -48,7 +48,8 @@ impl DynamicOrigins {
     /// # Errors
     /// [`OriginBuildError::Allowed`] names an entry that is neither name nor network.
     pub fn new(allowed: &[String], refused: Vec<SocketAddr>) -> Result<Self, OriginBuildError> {
-        Ok(Self { policy: Arc::new(AddressPolicy::new(allowed, refused)?), endpoints: Mutex::default(), stage: None })
+        let policy = AddressPolicy::new(allowed, refused).map_err(|entry| OriginBuildError::Allowed { entry })?;
+        Ok(Self { policy: Arc::new(policy), endpoints: Mutex::default(), stage: None })
     }
 
     /// The same, played.
@@ -162,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::body;
-    use crate::origin::{BodyLength, OriginRequest, OriginResponse};
+    use crate::origin::{BodyLength, OriginRequest, OriginResponse, SecondTry};
 
     fn settings(host: &str, port: u16) -> OriginSettings {
         OriginSettings::new(Target::Url { https: false, host: host.to_owned(), port, path_prefix: String::new() })
@@ -170,6 +171,7 @@ mod tests {
 
     async fn get(origin: &Origin) -> Result<OriginResponse, OriginError> {
         let request = OriginRequest {
+            again: SecondTry::default(),
             method: Method::GET,
             path_and_query: "/".to_owned(),
             headers: HeaderMap::new(),

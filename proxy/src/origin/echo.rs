@@ -67,7 +67,7 @@ fn tell_body(told: &mut Value, bytes: &Bytes) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::BodyLength;
+    use crate::origin::{BodyLength, SecondTry};
 
     async fn told(method: Method, body: Bytes) -> (HeaderMap, Vec<u8>) {
         let mut headers = HeaderMap::new();
@@ -77,6 +77,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let request = OriginRequest {
+            again: SecondTry::default(),
             method,
             path_and_query: "/a/b?c=d&e".to_owned(),
             headers,

@@ -1,8 +1,8 @@
 //! One exchange with an origin that is a server: a turn, a connection, the request, the response's head.
 //!
 //! An [`Endpoint`] is one scheme, host and port with its pool. Deliberately absent: retries of what an origin may have
-//! acted on. The only second sendings are that of a bodiless GET or HEAD on a kept connection that died silently, and that of
-//! any bodiless request on one that turned out to be closed before the first byte was written.
+//! acted on. The only second sendings are that of a bodiless GET or HEAD whose connection died silently, once, and that of
+//! any bodiless request on a kept connection that turned out to be closed before the first byte was written.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ struct Failure {
 enum Retry {
     /// It may have reached the origin.
     No,
-    /// It reached a dead connection: nothing came back.
+    /// Nothing came back.
     IfIdempotent,
     /// The origin had closed the connection before a byte of it was written.
     Unwritten,
@@ -73,6 +73,7 @@ impl Endpoint {
         let safe = method == Method::GET || method == Method::HEAD;
         let bodiless = request.body_length == BodyLength::None;
         let replayable = safe && bodiless && timing.attempts > 1;
+        let again = request.again.clone();
         let (mut request, upload) = self.write_anew(request, path_prefix)?;
         let permit = self.turn(timing).await?;
         let websocket = request.extensions().get::<WantsTunnel>().is_some();
@@ -82,7 +83,7 @@ impl Endpoint {
                 Ok(response) => return self.received(response, &method, connection, permit, upload, timing),
                 Err(Failure { retry: Retry::Unsent(unsent), .. }) => request = *unsent,
                 Err(Failure { error, retry: Retry::Unwritten }) => request = copy.ok_or(error)?,
-                Err(Failure { error, retry: Retry::IfIdempotent }) if replayable => {
+                Err(Failure { error, retry: Retry::IfIdempotent }) if replayable && again.take() => {
                     // Others from the pool have likely died with it; the second sending gets a new connection.
                     request = copy.ok_or(error)?;
                     break;
@@ -91,9 +92,16 @@ impl Endpoint {
             }
         }
         let attempts = if safe { timing.attempts } else { 1 };
-        let stream = self.connector.connect(attempts, timing.connection).await?;
-        let mut connection = PooledConnection::begin(stream).await?;
-        let response = exchange(&mut connection, request, &upload, timing).await.map_err(|failure| failure.error)?;
+        let copy = replayable.then(|| copy_of(&request));
+        let mut connection = self.connected(attempts, timing).await?;
+        let response = match exchange(&mut connection, request, &upload, timing).await {
+            Err(Failure { error, retry: Retry::IfIdempotent }) if replayable && again.take() => {
+                connection = self.connected(attempts, timing).await?;
+                exchange(&mut connection, copy.ok_or(error)?, &upload, timing).await
+            }
+            other => other,
+        }
+        .map_err(|failure| failure.error)?;
         if websocket && response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return switched(response, permit).await;
         }
@@ -103,6 +111,11 @@ impl Endpoint {
     /// A connection that was kept; a tunnel takes none, for it would not come back.
     async fn kept(&self, websocket: bool) -> Option<PooledConnection> {
         if websocket { None } else { self.pool.checkout().await }
+    }
+
+    async fn connected(&self, attempts: u8, timing: Waits) -> Result<PooledConnection, OriginError> {
+        let stream = self.connector.connect(attempts, timing.connection).await?;
+        PooledConnection::begin(stream).await
     }
 
     /// How it is reached.
@@ -121,7 +134,8 @@ impl Endpoint {
         request: OriginRequest,
         path_prefix: &str,
     ) -> Result<(Request<RequestBody>, Arc<Upload>), OriginError> {
-        let OriginRequest { method, path_and_query, mut headers, body, body_length, interim, websocket } = request;
+        let OriginRequest { method, path_and_query, mut headers, body, body_length, interim, websocket, again: _ } =
+            request;
         if !path_and_query.starts_with('/') {
             return Err(OriginError::Unsendable("the path does not begin with a slash".to_owned()));
         }
@@ -257,7 +271,7 @@ async fn exchange(
     let silent = error == OriginError::Closed && !connection.signs().heard();
     let retry = match connection.signs().unwritten() {
         true => Retry::Unwritten,
-        false if connection.reused && silent => Retry::IfIdempotent,
+        false if silent => Retry::IfIdempotent,
         false => Retry::No,
     };
     Err(Failure { error, retry })

@@ -8,7 +8,6 @@
 //! Deliberately absent: HTTP/2 to origins, redirects (never followed), caching, and any decision about which origin.
 //! hyper's types do not leave this folder.
 
-mod address;
 mod bodies;
 mod connect;
 mod dir;
@@ -26,6 +25,7 @@ mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::http::{HeaderMap, Method, response};
@@ -123,6 +123,29 @@ pub enum BodyLength {
     Unknown,
 }
 
+/// The leave to send a GET or HEAD that was lost on its way once more (http-cache.md 6.5). Clones are the same leave.
+#[derive(Clone, Debug, Default)]
+pub struct SecondTry(Arc<AtomicBool>);
+
+impl SecondTry {
+    /// The leave that is spent as soon as `spent` says so.
+    #[must_use]
+    pub fn unless(spent: Arc<AtomicBool>) -> Self {
+        Self(spent)
+    }
+
+    /// No leave.
+    #[must_use]
+    pub fn denied() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    /// Takes the leave, if it is still there.
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
+}
+
 /// What is to be sent.
 #[derive(Debug)]
 pub struct OriginRequest {
@@ -138,6 +161,8 @@ pub struct OriginRequest {
     pub body_length: BodyLength,
     /// Where interim responses go; without it they are dropped.
     pub interim: Option<Interim>,
+    /// The leave to send it once more.
+    pub again: SecondTry,
     /// Ask for a WebSocket, on a connection of its own; a 101 then carries the origin's end among its extensions.
     pub websocket: bool,
 }

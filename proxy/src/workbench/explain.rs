@@ -11,7 +11,7 @@ pub(crate) use sent::{Difference, differences};
 
 use crate::{
     body,
-    cache::{Key, Near, Peeked, Stored},
+    cache::{BypassReason, Key, KeyedRequest, Near, Peeked, Stored},
     edge::begin,
     fetch::ask,
     forward::{self, Extent},
@@ -21,6 +21,7 @@ use crate::{
     listener::{Connection, Scheme},
     record::{Mask, Purpose, Record, RequestRecord, Trace},
     site::Site,
+    slices,
 };
 use edgehook_contract::Family;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
@@ -239,14 +240,16 @@ pub(crate) async fn explain(
                 Delivery::Answered(answer) | Delivery::ErrorPage(answer) => Some(answer.head.status.as_u16()),
             };
         }
-        Ok(Asked::Cache(question)) => at_the_cache(site, &question, &mut record, &mut told, wanted, mask),
+        Ok(Asked::Cache(question)) => {
+            at_the_cache(site, &question, &mut record, &mut told, wanted, mask).await;
+        }
     }
     told.steps = RequestRecord::new(&record, mask);
     Ok(told)
 }
 
 /// From the cache on.
-fn at_the_cache(
+async fn at_the_cache(
     site: &Arc<Site>,
     question: &Question,
     record: &mut Record,
@@ -261,11 +264,17 @@ fn at_the_cache(
     let now = site.world.now();
     let now = crate::cache::Now { wall: now.wall + later, mono: now.mono + later };
     let peeked = if request.has_body {
-        Peeked::Bypass(crate::cache::BypassReason::Body)
+        Peeked::Bypass(BypassReason::Body)
     } else {
-        site.cache.peek(&ask(behavior, request, &keyed), now)
+        site.cache.peek(&ask(behavior, request, &keyed), now).await
     };
     judge(told, &peeked);
+    if peeked == Peeked::Bypass(BypassReason::Range)
+        && slices::begins(&site.cache, &ask(behavior, request, &keyed)).is_some()
+    {
+        // It is not passed by: what is asked for then is stored.
+        told.outcome = "miss".to_owned();
+    }
     if matches!(peeked, Peeked::Miss(..)) {
         told.nearest = site.cache.nearest(&keyed.key, &request.headers, now).map(|near| masked(near, mask).into());
         let ttl = behavior.policy.ttl;
@@ -279,37 +288,48 @@ fn at_the_cache(
         .filter(|function| record.purpose == Purpose::ExplainLive && function.family() == Family::Lambda);
     told.not_run.extend(unrun.map(|function| function.name.clone()));
     if matches!(peeked, Peeked::Miss(..) | Peeked::Bypass(_)) {
-        let extent = match &peeked {
-            Peeked::Bypass(crate::cache::BypassReason::Policy | crate::cache::BypassReason::Method) => Extent::All,
-            _ if behavior.policy.rules.forward_all => Extent::All,
-            _ => Extent::Keyed,
-        };
-        let name =
-            |function: &Option<Arc<crate::hooks::Function>>| function.as_ref().map(|function| function.name.clone());
-        match forward::outgoing(site, behavior, request, &keyed, extent) {
-            Ok(outgoing) => {
-                let place = &behavior.origin;
-                let scheme = if place.description.https { "https" } else { "http" };
-                let target = outgoing.target(&place.path_prefix);
-                let target = match target.split_once('?') {
-                    Some((path, query)) => format!("{path}?{}", mask.query(query)),
-                    None => target,
-                };
-                told.origin = Some(OriginPart {
-                    name: place.name.clone(),
-                    method: outgoing.method.to_string(),
-                    url: format!("{scheme}://{}{target}", place.host.to_str().unwrap_or_default()),
-                    before: name(&behavior.origin_request),
-                    after: name(&behavior.origin_response),
-                });
-            }
-            Err(fault) => {
-                told.outcome = "error".to_owned();
-                (told.status, told.failure) = (Some(fault.status().as_u16()), Some(fault.detail()));
-            }
-        }
+        at_the_origin(site, question, &keyed, &peeked, told, mask);
     }
     told.key = Some(lookup_of(&keyed.key, &request.headers, wanted.later));
+}
+
+/// What the origin would be asked.
+fn at_the_origin(
+    site: &Arc<Site>,
+    Question { behavior, request, .. }: &Question,
+    keyed: &KeyedRequest,
+    peeked: &Peeked,
+    told: &mut Explanation,
+    mask: &Mask,
+) {
+    let extent = match peeked {
+        Peeked::Bypass(BypassReason::Policy | BypassReason::Method) => Extent::All,
+        _ if behavior.policy.rules.forward_all => Extent::All,
+        _ => Extent::Keyed,
+    };
+    let name = |function: &Option<Arc<crate::hooks::Function>>| function.as_ref().map(|function| function.name.clone());
+    match forward::outgoing(site, behavior, request, keyed, extent) {
+        Ok(outgoing) => {
+            let place = &behavior.origin;
+            let scheme = if place.description.https { "https" } else { "http" };
+            let target = outgoing.target(&place.path_prefix);
+            let target = match target.split_once('?') {
+                Some((path, query)) => format!("{path}?{}", mask.query(query)),
+                None => target,
+            };
+            told.origin = Some(OriginPart {
+                name: place.name.clone(),
+                method: outgoing.method.to_string(),
+                url: format!("{scheme}://{}{target}", place.host.to_str().unwrap_or_default()),
+                before: name(&behavior.origin_request),
+                after: name(&behavior.origin_response),
+            });
+        }
+        Err(fault) => {
+            told.outcome = "error".to_owned();
+            (told.status, told.failure) = (Some(fault.status().as_u16()), Some(fault.detail()));
+        }
+    }
 }
 
 fn judge(told: &mut Explanation, peeked: &Peeked) {
@@ -372,7 +392,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// It is no key.
-pub(crate) fn stored(site: &Site, lookup: &Lookup) -> Result<Found, String> {
+pub(crate) async fn stored(site: &Site, lookup: &Lookup) -> Result<Found, String> {
     use base64::{Engine as _, prelude::BASE64_STANDARD};
     let bytes = BASE64_STANDARD.decode(&lookup.key).map_err(|_| "key: expected base64".to_owned())?;
     let key = Key::from_bytes(&bytes).ok_or("key: made by another version of edgehook")?;
@@ -385,7 +405,7 @@ pub(crate) fn stored(site: &Site, lookup: &Lookup) -> Result<Found, String> {
     let later = Duration::from_secs(lookup.later);
     let now = site.world.now();
     let now = crate::cache::Now { wall: now.wall + later, mono: now.mono + later };
-    let found = site.cache.stored(&key, &headers, now);
+    let found = site.cache.stored(&key, &headers, now).await;
     Ok(Found {
         fresh: found.is_some_and(|(_, fresh)| fresh),
         stored: found.map(|(stored, _)| stored.into()),

@@ -16,7 +16,7 @@ pub(crate) struct Reason {
     pub text: String,
 }
 
-fn reason(label: &str, text: impl Into<String>) -> Reason {
+pub(super) fn reason(label: &str, text: impl Into<String>) -> Reason {
     Reason { label: label.to_owned(), text: text.into() }
 }
 
@@ -61,13 +61,14 @@ fn nearest(told: &RequestRecord, near: &Near, lines: &mut Vec<Reason>) {
     let differs = |name: &str| near.differs.iter().any(|difference| difference.part == name);
     let own = told.key.as_deref().unwrap_or_default();
     let is_shown = |name: &str| name == "path" || !url.contains(&name) || differs(name);
-    let ours: Vec<String> = own
-        .iter()
-        .filter(|part| part.keyed && is_shown(&part.part))
-        .map(|part| shown(&part.part, &part.value))
-        .collect();
-    let theirs: Vec<String> =
-        near.parts.iter().filter(|(name, _)| is_shown(name)).map(|(name, value)| shown(name, value)).collect();
+    let line = |mut parts: Vec<(&str, &str)>| {
+        parts.retain(|(name, _)| is_shown(name));
+        // What was asked for comes first.
+        parts.sort_by_key(|(name, _)| *name != "path");
+        parts.into_iter().map(|(name, value)| shown(name, value)).collect::<Vec<_>>().join(" | ")
+    };
+    let ours = own.iter().filter(|part| part.keyed).map(|part| (part.part.as_str(), part.value.as_str()));
+    let theirs = near.parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let vary: Vec<&str> = near.differs.iter().filter_map(|difference| difference.part.strip_prefix("vary ")).collect();
     if vary.is_empty() {
         let names: Vec<&str> = near.differs.iter().map(|difference| difference.part.as_str()).collect();
@@ -75,8 +76,8 @@ fn nearest(told: &RequestRecord, near: &Near, lines: &mut Vec<Reason>) {
     } else {
         lines.push(reason("reason", format!("the stored answer varies by {}", vary.join(", "))));
     }
-    lines.push(reason("key", ours.join(" | ")));
-    lines.push(reason("near", format!("{}   (stored {} s ago)", theirs.join(" | "), near.stored.as_secs())));
+    lines.push(reason("key", line(ours.collect())));
+    lines.push(reason("near", format!("{}   (stored {} s ago)", line(theirs.collect()), near.stored.as_secs())));
     for difference in near.differs.iter().filter(|difference| difference.part.starts_with("vary ")) {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
         let text =

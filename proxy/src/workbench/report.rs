@@ -54,6 +54,9 @@ pub(crate) struct CaseReport {
     /// The function that ran first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
+    /// What let the first viewer in, or kept it out, such as `authorizer staff`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<String>,
     /// Its share of the budget in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub utilization: Option<u8>,
@@ -224,6 +227,7 @@ impl CaseReport {
                 What::Event(event) => Some(event.function.clone()),
                 What::Edge(_) => first.map(|run| run.function.clone()),
             },
+            guard: played.guard.clone(),
             utilization: first.and_then(|run| run.utilization),
             cpu_us: first.and_then(|run| run.cpu).map(micros),
             ..Self::default()
@@ -263,8 +267,8 @@ impl CaseReport {
                 return;
             }
             let _ = write!(text, "  {} {name}{pad}", styled(color, "32", "✓"));
-            if let Some(function) = &self.function {
-                let _ = write!(text, "  {function}");
+            if let Some(decided) = self.function.as_ref().or(self.guard.as_ref()) {
+                let _ = write!(text, "  {}", crate::record::shown(decided));
             }
             if let (Some(percent), Some(cpu)) = (self.utilization, self.cpu_us) {
                 let _ = write!(text, "  {percent} % of budget  {}", milliseconds(cpu));

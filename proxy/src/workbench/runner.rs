@@ -1,17 +1,15 @@
-//! Plays test cases, each by itself and several at a time, and judges what came of them.
+//! Plays test cases, each by itself and several at a time, and judges what came of them. `flow` plays those that are requests.
+
+mod flow;
 
 use super::{
-    cases::{
-        Case, EdgeCase, EventCase, Expectation, Expected, FunctionCase, Place, RequestStep, Step, Subject, Suite, What,
-    },
-    engine::{Engine, Entrance, Play, Scene, Setting},
+    cases::{Case, EventCase, Expectation, Expected, FunctionCase, Place, Subject, Suite, What},
+    engine::Engine,
     matcher::{Matcher, shown},
-    near::{self, Reason},
+    near::Reason,
     values,
 };
 use crate::{
-    admin::purge_scopes,
-    cache::{PurgeKind, PurgeOrder},
     hooks::{self, Invoked},
     record::{HookEvent, read_event},
     world::World,
@@ -34,6 +32,8 @@ pub(crate) struct Played {
     pub(crate) took: Duration,
     /// Functions that ran and their share of the budget.
     pub(crate) runs: Vec<Ran>,
+    /// What let the first viewer in, or kept it out, such as `authorizer staff`.
+    pub(crate) guard: Option<String>,
     /// What to write instead, for `--update`.
     pub(crate) edits: Vec<Edit>,
 }
@@ -114,7 +114,8 @@ fn is_over_budget(verdict: &Verdict) -> bool {
 
 async fn attempt(engine: &Engine, case: &Case, only: bool, stores: &RwLock<()>) -> Played {
     let begun = Instant::now();
-    let mut played = Played { verdict: Verdict::Passed, took: Duration::ZERO, runs: Vec::new(), edits: Vec::new() };
+    let mut played =
+        Played { verdict: Verdict::Passed, took: Duration::ZERO, runs: Vec::new(), guard: None, edits: Vec::new() };
     let skip = case.skip.clone().or_else(|| (only && !case.only).then(|| "others have `only`".to_owned()));
     if let Some(why) = skip {
         return Played { verdict: Verdict::Skipped(why), ..played };
@@ -178,7 +179,7 @@ async fn refill(engine: &Engine, kv: &BTreeMap<String, Entries>, place: &Place) 
 async fn judged(engine: &Engine, case: &Case, played: &mut Played) -> Result<(), Failure> {
     match &case.what {
         What::Function(function) => function_case(engine, case, function, played).await,
-        What::Edge(edge) => edge_case(engine, case, edge, played).await,
+        What::Edge(edge) => flow::play(engine, case, edge, played).await,
         What::Event(event) => event_case(engine, case, event, played).await,
     }
 }
@@ -256,125 +257,6 @@ fn check<'e>(
         first.get_or_insert((expectation, text));
     }
     first.map_or(Ok(()), Err)
-}
-
-async fn edge_case(engine: &Engine, case: &Case, edge: &EdgeCase, played: &mut Played) -> Result<(), Failure> {
-    let setting = Setting { clock: case.clock, seed: case.seed, origins: edge.origins.clone() };
-    let play = engine.play(&setting).map_err(|error| failure(&case.place, error.to_string()))?;
-    let mut saved = BTreeMap::new();
-    for (index, step) in edge.steps.iter().enumerate() {
-        let number = edge.stepwise.then_some((index + 1, edge.steps.len()));
-        let result = match step {
-            Step::Advance(time) => {
-                play.world.advance(*time);
-                Ok(())
-            }
-            Step::Purge(purge) => purge_now(&play, purge).map_err(|text| failure(&case.place, text)),
-            Step::Request(request) => {
-                let act = Act { engine, edge, play: &play };
-                act.requests(std::slice::from_ref(&**request), &mut saved, played).await
-            }
-            Step::Parallel(requests) => {
-                let act = Act { engine, edge, play: &play };
-                act.requests(requests, &mut saved, played).await
-            }
-        };
-        result.map_err(|failure| Failure { step: number, ..failure })?;
-    }
-    Ok(())
-}
-
-fn purge_now(play: &Play, step: &super::cases::PurgeStep) -> Result<(), String> {
-    let site = play.site();
-    let wanted = serde_json::json!({
-        "urls": step.urls, "prefixes": step.prefixes, "hosts": step.hosts, "tags": step.tags, "all": step.all,
-    });
-    let scopes = purge_scopes(wanted, &site)?;
-    let kind = if step.soft { PurgeKind::Soft } else { PurgeKind::Hard };
-    let order = PurgeOrder { scopes, kind, sync: false, count: false };
-    // It holds as soon as this returns; there is no journal here that could fail.
-    let _ = site.cache.purge(&order, play.world.now());
-    Ok(())
-}
-
-/// Where the requests of one step go.
-struct Act<'a> {
-    engine: &'a Engine,
-    edge: &'a EdgeCase,
-    play: &'a Play,
-}
-
-impl Act<'_> {
-    async fn requests(
-        &self,
-        steps: &[RequestStep],
-        saved: &mut BTreeMap<String, String>,
-        played: &mut Played,
-    ) -> Result<(), Failure> {
-        let site = self.play.site();
-        let mut entrances: Vec<Entrance> = Vec::new();
-        for step in steps {
-            let entrance = values::entrance(self.engine, &site, step, saved, self.play.world.seconds());
-            entrances.push(entrance.map_err(|text| failure(&step.place, text))?);
-        }
-        let scenes = match entrances.as_slice() {
-            [only] => vec![self.play.send(only).await],
-            several => self.play.send_together(several).await,
-        };
-        let asked = self.play.asked();
-        let undeclared = self.play.undeclared();
-        for (step, scene) in steps.iter().zip(&scenes) {
-            note_runs(played, scene);
-            if let Some(origin) = undeclared.first() {
-                let text = format!("origin {origin:?} was asked, and the test declares no origin.{origin}");
-                return Err(failure(&step.place, text));
-            }
-            if let Some(behavior) = &self.edge.behavior {
-                let chosen = scene.told.behavior.as_ref().map(|part| part.path.as_str()).unwrap_or_default();
-                if chosen != behavior {
-                    return Err(failure(&step.place, format!("expected behavior {behavior:?}, got {chosen:?}")));
-                }
-            }
-            let actual = |subject: &Subject| values::of_scene(subject, scene, &asked);
-            check(&step.expect, &actual, saved, played)
-                .map_err(|(expectation, text)| self.explained(expectation, text, scene))?;
-            for (name, what) in &step.save {
-                let value = values::saved(what, scene);
-                let value = value.ok_or_else(|| failure(&step.place, format!("save: the answer has no {what}")))?;
-                saved.insert(name.clone(), value);
-            }
-        }
-        Ok(())
-    }
-
-    /// A failure with what is behind it.
-    fn explained(&self, expectation: &Expectation, text: String, scene: &Scene) -> Failure {
-        let cache = matches!(expectation.what, Subject::Cache | Subject::OriginCalls | Subject::Age | Subject::Hooks);
-        let mut reasons = Vec::new();
-        if cache {
-            let key = scene.record.trace.as_deref().and_then(|trace| trace.key.as_ref());
-            let near = key.and_then(|key| {
-                let site = self.play.site();
-                site.cache.nearest(&key.keyed.key, &key.request.headers, self.play.world.now())
-            });
-            reasons = near::why(&scene.told, near.as_ref());
-        } else if let Some(why) = &scene.told.failure {
-            reasons.push(Reason { label: "reason".to_owned(), text: crate::record::shown(why) });
-        }
-        let logs: Vec<String> = scene.told.hooks.iter().flat_map(|hook| hook.console.clone()).collect();
-        reasons.extend(console(&logs));
-        Failure { reasons, ..failure(&expectation.place, text) }
-    }
-}
-
-fn note_runs(played: &mut Played, scene: &Scene) {
-    let run = |hook: &crate::record::HookRecord| Ran {
-        function: hook.function.clone(),
-        cpu: hook.cpu.map(|(cpu, _)| cpu),
-        utilization: hook.utilization,
-        console: hook.logs.clone(),
-    };
-    played.runs.extend(scene.record.hooks.iter().map(run));
 }
 
 async fn event_case(engine: &Engine, case: &Case, test: &EventCase, played: &mut Played) -> Result<(), Failure> {

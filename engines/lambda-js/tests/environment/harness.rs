@@ -93,6 +93,8 @@ impl Code {
             tmp_quota: 1 << 20,
             layers: Vec::new(),
             network: self.network.to_owned(),
+            allowed: Vec::new(),
+            refused: Vec::new(),
             compat: "any".to_owned(),
             node: String::new(),
         }

@@ -90,7 +90,9 @@ impl Code {
             tmp: String::new(),
             tmp_quota: 1 << 20,
             layers: Vec::new(),
-            network: "public".to_owned(),
+            network: "all".to_owned(),
+            allowed: Vec::new(),
+            refused: Vec::new(),
             compat: "any".to_owned(),
             node: String::new(),
         }

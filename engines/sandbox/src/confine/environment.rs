@@ -2,12 +2,13 @@
 //!
 //! Unlike an isolate host, an environment is a whole language runtime that opens files, starts threads and perhaps
 //! connects. So the filter refuses what no function needs, with `EPERM`, and allows the rest; Landlock names the folders that
-//! may be read or written.
-//!
-//! Absent on purpose: which addresses may be connected to. The kernel's filters cannot read addresses.
+//! may be read or written. The kernel's filters cannot read addresses; where those matter, somebody outside holds a
+//! [`Gate`](crate::Gate).
 
 use super::{
-    LayerState, limit, no_new_privs, not_dumpable,
+    LayerState, capabilities,
+    gate::{self, Keeper},
+    limit, no_new_privs, not_dumpable,
     seccomp::{argument, bits},
 };
 use crate::confine::layers::causes;
@@ -46,6 +47,8 @@ pub enum NetworkUse {
     None,
     /// TCP to this port: on the loopback interface, whoever listens there knows whom it lets in.
     Port(u16),
+    /// TCP and UDP, to the addresses that the holder of its gate permits; to all where there can be no gate.
+    Gated,
     /// TCP and UDP.
     Internet,
 }
@@ -148,17 +151,29 @@ const PROCESSES_OLD: &[c_long] = &[libc::SYS_fork, libc::SYS_vfork];
 #[cfg(not(target_arch = "x86_64"))]
 const PROCESSES_OLD: &[c_long] = &[];
 
-/// Puts the layers around the calling process, which has one thread, and tells how each of them went.
+/// Puts the layers around the calling process, which has one thread, and tells how each of them went. `keeper` speaks to
+/// whoever holds its gate, where [`NetworkUse::Gated`] asks for one.
+///
+/// The holder of a gate looks into the process, as others of the same user then could; what they are is confined itself.
 #[must_use = "a layer may be missing"]
-pub fn confine_environment(rules: &EnvironmentRules) -> Vec<(&'static str, LayerState)> {
+pub fn confine_environment(rules: &EnvironmentRules, keeper: Option<Keeper<'_>>) -> Vec<(&'static str, LayerState)> {
     let mut layers = vec![
         ("no-new-privs", LayerState::tried(no_new_privs())),
+        ("capabilities", LayerState::tried(capabilities::drop_all())),
         ("core-dumps", LayerState::tried(limit(Resource::RLIMIT_CORE, 0))),
-        ("not-dumpable", LayerState::tried(not_dumpable())),
     ];
+    let is_gated = rules.network == NetworkUse::Gated;
+    if is_gated {
+        let _ = nix::sys::prctl::set_dumpable(true);
+    } else {
+        layers.push(("not-dumpable", LayerState::tried(not_dumpable())));
+    }
     let (files, network) = landlock(rules);
     layers.push(("landlock", files));
     layers.extend(network.map(|state| ("landlock-tcp", state)));
+    if is_gated {
+        layers.push(("network-gate", gate::close(keeper)));
+    }
     layers.push(("seccomp", seccomp(rules)));
     layers
 }
@@ -189,7 +204,7 @@ fn restricted(rules: &EnvironmentRules) -> Result<RestrictionStatus, RulesetErro
         read.remove(AccessFs::Execute);
     }
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
-    if rules.network != NetworkUse::Internet {
+    if matches!(rules.network, NetworkUse::None | NetworkUse::Port(_)) {
         ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
     }
     let mut ruleset = ruleset.scope(Scope::from_all(NEWEST))?.create()?;
@@ -250,8 +265,32 @@ fn refusals(rules: &EnvironmentRules) -> Result<BTreeMap<c_long, Vec<SeccompRule
             rules
         }
         // Netlink is how the C library learns which protocols there are.
-        NetworkUse::Internet => rule(vec![family(libc::AF_INET)?, family(libc::AF_INET6)?, family(libc::AF_NETLINK)?])?,
+        NetworkUse::Internet | NetworkUse::Gated => {
+            let mut rules = rule(vec![family(libc::AF_INET)?, family(libc::AF_INET6)?, family(libc::AF_NETLINK)?])?;
+            let route = || argument(2, SeccompCmpOp::Ne, libc::NETLINK_ROUTE);
+            rules.extend(rule(vec![argument(0, SeccompCmpOp::Eq, libc::AF_NETLINK)?, route()?])?);
+            // Protocols that connect by other calls, such as SCTP.
+            for family in [libc::AF_INET, libc::AF_INET6] {
+                let other = |protocol| argument(2, SeccompCmpOp::Ne, protocol);
+                let other = [other(0)?, other(libc::IPPROTO_TCP)?, other(libc::IPPROTO_UDP)?];
+                rules.extend(rule([vec![argument(0, SeccompCmpOp::Eq, family)?], other.to_vec()].concat())?);
+                for kind in [libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP] {
+                    let kind = argument(1, SeccompCmpOp::MaskedEq(0xf), kind)?;
+                    rules.extend(rule(vec![argument(0, SeccompCmpOp::Eq, family)?, kind])?);
+                }
+            }
+            rules
+        }
     };
+    if matches!(rules.network, NetworkUse::Internet | NetworkUse::Gated) {
+        // A route that a packet is to take leads to its first stop, whatever its address.
+        let mut routes = Vec::new();
+        for (level, option) in [(libc::IPPROTO_IP, libc::IP_OPTIONS), (libc::IPPROTO_IPV6, libc::IPV6_RTHDR)] {
+            let level = argument(1, SeccompCmpOp::Eq, level)?;
+            routes.extend(rule(vec![level, argument(2, SeccompCmpOp::Eq, option)?])?);
+        }
+        refusals.insert(libc::SYS_setsockopt, routes);
+    }
     refusals.insert(libc::SYS_socket, sockets);
     refusals.extend(LEAVING.iter().map(|&call| (call, Vec::new())));
     refusals.insert(libc::SYS_prctl, rule(vec![argument(0, SeccompCmpOp::Eq, libc::PR_SET_PDEATHSIG)?])?);

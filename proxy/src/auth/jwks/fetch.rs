@@ -3,7 +3,7 @@
 use crate::{
     auth::jwt::SET_LIMIT,
     body,
-    origin::{BodyLength, Origin, OriginBuildError, OriginRequest, OriginSettings, Target},
+    origin::{BodyLength, Origin, OriginBuildError, OriginRequest, OriginSettings, SecondTry, Target},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
@@ -48,6 +48,7 @@ async fn fetch(origin: Origin, target: String, user_agent: HeaderValue) -> Resul
         (header::USER_AGENT, user_agent),
     ]);
     let request = OriginRequest {
+        again: SecondTry::default(),
         method: Method::GET,
         path_and_query: target,
         headers,

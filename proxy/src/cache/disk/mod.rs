@@ -231,6 +231,11 @@ impl Disk {
         self.shared.invalidations.load(Ordering::SeqCst)
     }
 
+    /// Whether something may be stored under a key.
+    pub(crate) fn may_have(&self, key: &Key) -> bool {
+        self.shared.may_have(key)
+    }
+
     /// Everything that is stored under a key, whole and verified as far as it is in memory.
     pub(crate) async fn find(&self, key: &Key, now: Now) -> Vec<Arc<Entry>> {
         if !self.shared.may_have(key) {

@@ -1,5 +1,7 @@
 //! One leader, many followers.
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use tokio::task::JoinSet;
 
@@ -144,7 +146,7 @@ async fn waiting_ends_after_five_seconds() {
     let before = Instant::now();
     assert_eq!(edge.bypass(&get("/"), 0).await, BypassReason::LockTimeout);
     assert_eq!(before.elapsed().as_secs(), 5);
-    assert_eq!(BypassReason::LockTimeout.report().cache_status("e"), "e; fwd=miss; detail=lock-timeout");
+    assert_eq!(BypassReason::LockTimeout.report().cache_status("e"), "e; fwd=miss; collapsed=?0; detail=lock-timeout");
     drop(ticket);
 }
 
@@ -162,6 +164,54 @@ async fn a_failed_fetch_is_tried_once_more_and_then_given_up_for_all() {
         assert_eq!(cause.downcast_ref::<&str>(), Some(&"why"));
     }
     drop(edge.ticket(&get("/"), 0).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_went_out_twice_is_given_up_for_all() {
+    let edge = Edge::new();
+    let ticket = edge.ticket(&get("/"), 0).await;
+    let mut followers = crowd(&edge, "/", 5).await;
+    ticket.tried_twice().store(true, Ordering::SeqCst);
+    let cause: Cause = Arc::new("why");
+    ticket.fail(&cause, None, Now::read());
+    for _ in 0..5 {
+        assert!(matches!(next(&mut followers).await, Lookup::Failed(_)));
+    }
+    // Who leads because the first has left may send again what is lost; who leads because it has failed may not.
+    for failed in [false, true] {
+        let ticket = edge.ticket(&get("/"), 0).await;
+        let mut followers = crowd(&edge, "/", 1).await;
+        if failed {
+            ticket.fail(&cause, None, Now::read());
+        } else {
+            drop(ticket);
+        }
+        let Lookup::Miss(promoted) = next(&mut followers).await else { panic!("not promoted") };
+        assert_eq!(promoted.tried_twice().load(Ordering::SeqCst), failed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_waited_in_vain_say_so() {
+    let edge = Edge::new();
+    let refused = || edge.answer(200, &[("cache-control", "no-store")], "mine", 0);
+    let ticket = edge.ticket(&get("/"), 0).await;
+    let mut followers = crowd(&edge, "/", 2).await;
+    drop(settle(ticket, refused(), edge.at(0)));
+    for _ in 0..2 {
+        let Lookup::Miss(own) = next(&mut followers).await else { panic!("every follower asks for itself") };
+        let report = settle(*own, refused(), edge.at(0)).report;
+        assert_eq!(report.cache_status("e"), "e; fwd=uri-miss; collapsed=?0; detail=no-store");
+    }
+    let alone = settle(edge.ticket(&get("/"), 1).await, refused(), edge.at(1)).report;
+    assert_eq!(alone.cache_status("e"), "e; fwd=uri-miss; detail=no-store", "hit for miss: nobody has waited");
+
+    let ticket = edge.ticket(&get("/b"), 0).await;
+    let mut followers = crowd(&edge, "/b", 1).await;
+    drop(ticket);
+    let Lookup::Miss(promoted) = next(&mut followers).await else { panic!("not promoted") };
+    let stored = settle(*promoted, edge.answer(200, &[("cache-control", "max-age=60")], "b", 0), edge.at(0)).report;
+    assert_eq!(stored.cache_status("e"), "e; fwd=uri-miss; stored; collapsed=?0; ttl=60");
 }
 
 #[tokio::test(start_paused = true)]

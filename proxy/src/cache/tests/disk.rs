@@ -60,9 +60,10 @@ impl Node {
 
     /// Ends it as a process ends, and waits until its files are free.
     fn end(self) {
-        let index = fs::File::open(self.disk().folder().index()).unwrap();
+        let (shared, index) = (Arc::downgrade(&self.disk().shared), self.disk().folder().index());
         drop(self);
-        while index.try_lock().is_err() {
+        // There is none for a moment after one has turned out to be damaged.
+        while shared.strong_count() > 0 || fs::File::open(&index).is_ok_and(|index| index.try_lock().is_err()) {
             std::thread::yield_now();
         }
     }

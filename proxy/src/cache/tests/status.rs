@@ -31,7 +31,7 @@ fn reasons_to_bypass() {
         (BypassReason::MethodOverride, "bypass", "e; fwd=bypass; detail=method-override"),
         (BypassReason::Head, "uncacheable", "e; fwd=miss"),
         (BypassReason::Range, "uncacheable", "e; fwd=miss"),
-        (BypassReason::LockTimeout, "uncacheable", "e; fwd=miss; detail=lock-timeout"),
+        (BypassReason::LockTimeout, "uncacheable", "e; fwd=miss; collapsed=?0; detail=lock-timeout"),
     ] {
         let report = reason.report();
         assert_eq!((report.outcome.as_str(), report.cache_status("e").to_str().unwrap()), (outcome, text));

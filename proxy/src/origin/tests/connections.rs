@@ -77,6 +77,60 @@ async fn a_kept_connection_that_died_costs_a_get_nothing() {
     assert_eq!(server.connections(), 2);
 }
 
+/// A server that closes so many connections when it has read a request, and then answers.
+async fn closing(count: usize) -> Scripted {
+    scripted(move |number, mut tcp| async move {
+        while read_head(&mut tcp).await.is_some() && number >= count {
+            tcp.write_all(OK.as_bytes()).await.unwrap();
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_was_lost_on_a_new_connection_is_sent_once_more_and_no_more() {
+    for method in [Method::GET, Method::HEAD] {
+        let server = closing(1).await;
+        assert_eq!(server.origin().send(request(method, "/")).await.unwrap().head.status, 200);
+        assert_eq!(server.connections(), 2);
+    }
+    let server = closing(2).await;
+    assert_eq!(get(&server.origin()).await.unwrap_err(), OriginError::Closed);
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn the_leave_to_send_again_is_one_for_all_who_share_it() {
+    let server = closing(1).await;
+    let spent = Arc::default();
+    let mut first = request(Method::GET, "/");
+    first.again = SecondTry::unless(Arc::clone(&spent));
+    assert_eq!(server.origin().send(first).await.unwrap().head.status, 200);
+    assert!(spent.load(SeqCst));
+    let server = closing(1).await;
+    let mut second = request(Method::GET, "/");
+    second.again = SecondTry::unless(spent);
+    assert_eq!(server.origin().send(second).await.unwrap_err(), OriginError::Closed);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn other_methods_bodies_and_origins_without_retries_have_one_try() {
+    for (method, body, attempts) in
+        [(Method::DELETE, "", 3), (Method::OPTIONS, "", 3), (Method::GET, "x", 3), (Method::GET, "", 1)]
+    {
+        let server = closing(1).await;
+        let settings = OriginSettings { connection_attempts: attempts, ..server.settings() };
+        let mut sent = request(method.clone(), "/");
+        if !body.is_empty() {
+            (sent.body, sent.body_length) = (body::full(body), BodyLength::Known(1));
+        }
+        let origin = Origin::build("o", settings).unwrap();
+        assert_eq!(origin.send(sent).await.unwrap_err(), OriginError::Closed, "{method}");
+        assert_eq!(server.connections(), 1, "{method}");
+    }
+}
+
 #[tokio::test]
 async fn a_post_is_never_sent_twice() {
     let server = dying().await;

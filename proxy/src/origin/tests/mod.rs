@@ -88,6 +88,7 @@ impl Scripted {
 pub(super) fn request(method: Method, path: &str) -> OriginRequest {
     OriginRequest {
         method,
+        again: SecondTry::default(),
         path_and_query: path.to_owned(),
         headers: HeaderMap::new(),
         body: body::empty(),

@@ -122,6 +122,9 @@ impl Page {
         let reason = match (told.reason.as_deref(), told.outcome.as_str()) {
             (Some("uri-miss"), _) => "   nothing stored under this key".to_owned(),
             (Some("vary-miss"), _) => "   what is stored was negotiated for others (Vary)".to_owned(),
+            (Some("range"), "miss") => {
+                "   a range of what is not stored whole: asked for in slices, or with the whole".to_owned()
+            }
             (Some("stale"), _) => format!("   what is stored is no longer fresh{stored}"),
             (Some(reason), _) => format!("   {reason}"),
             (None, _) => stored,
