@@ -313,9 +313,17 @@ fn row_128_what_only_this_edge_has_is_told_when_strict() {
     assert_eq!(edgehook(folder.path(), &["check"]).0, Some(0), "no reason to refuse it here");
     let (code, _, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront"]);
     assert_eq!(code, Some(2));
-    for what in ["environment variables", "layers", "reserved concurrency", "provisioned concurrency", "relaxed rules"]
-    {
-        assert!(errors.contains(&format!("function \"f\": CloudFront's edge has no {what}")), "{what}: {errors}");
+    for (code, what) in [
+        ("X301", "environment variables"),
+        ("X302", "layers"),
+        ("X303", "reserved concurrency"),
+        ("X304", "provisioned concurrency"),
+        ("X306", "relaxed rules"),
+    ] {
+        let line = format!("error[{code}]: function \"f\": CloudFront's edge has no {what}");
+        assert!(errors.contains(&line), "{what}: {errors}");
+        let (known, page, _) = edgehook(folder.path(), &["explain", code]);
+        assert!(known == Some(0) && page.starts_with(&format!("{code}: {what}")), "{page}");
     }
     assert!(errors.contains("5 problems for CloudFront"), "{errors}");
 }

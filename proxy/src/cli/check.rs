@@ -2,7 +2,11 @@
 
 mod formats;
 
-use super::{CheckArguments, Exit, find_config, findings, load_config, no_config, output::Output, schema};
+use super::{
+    CheckArguments, Exit, find_config, findings, load_config, no_config,
+    output::{Output, styled},
+    schema,
+};
 use crate::app::{self, OnBroken, Roles, Runtime, SiteError};
 use clap::ValueEnum;
 use edgehook_config::{Code, Config, Diagnostic, Diagnostics, Effective, Mode};
@@ -46,8 +50,8 @@ pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
         output.notice(&format!("{}\n", finding.rendered(strict, output.color())));
     }
     let settings = if strict { findings::settings(&loaded.config) } else { Vec::new() };
-    for problem in &settings {
-        output.error(problem);
+    for (code, problem) in &settings {
+        output.notice(&format!("{}: {problem}", styled(output.color(), "1;31", &format!("error[{code}]"))));
     }
     if !problems.is_empty() {
         output.notice(&format!("{} problem{}", problems.len(), if problems.len() == 1 { "" } else { "s" }));
@@ -86,7 +90,9 @@ async fn for_programs(file: &Path, format: Format, arguments: &CheckArguments, o
             let found = findings::all(&loaded.config, &names);
             problems.extend(found.iter().map(|finding| finding.as_json(strict)));
             let settings = if strict { findings::settings(&loaded.config) } else { Vec::new() };
-            problems.extend(settings.iter().map(|message| json!({ "severity": "error", "message": message })));
+            let told =
+                |(code, message): &(&str, String)| json!({ "code": code, "severity": "error", "message": message });
+            problems.extend(settings.iter().map(told));
             counts = json!(summary(&loaded.config));
             config = Some(Effective::of(&loaded)).filter(|_| arguments.show);
         }

@@ -1,6 +1,6 @@
 //! `edgehook explain CODE`: what a diagnostic code of `check` means, and what to do about it (experience.md 3.4).
 
-use super::{Exit, output::Output};
+use super::{Exit, findings::EXTENSIONS, output::Output};
 use edgehook_config::Code;
 use edgehook_lint::Code as Lint;
 use serde_json::json;
@@ -36,7 +36,8 @@ pub(super) fn title(code: &str) -> Option<&'static str> {
 /// Code, title and page of everything that `check` can report.
 fn pages() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let config = Code::ALL.iter().map(|code| (code.as_str(), code.title(), of_config(*code)));
-    config.chain(LINT.iter().map(|(code, title, page)| (code.as_str(), *title, *page)))
+    let lint = LINT.iter().map(|(code, title, page)| (code.as_str(), *title, *page));
+    config.chain(lint).chain(EXTENSIONS.iter().map(|extension| (extension.code, extension.what, extension.instead)))
 }
 
 const LINT: [(Lint, &str, &str); 6] = [
