@@ -168,9 +168,22 @@ impl Line {
         if self.ending == Ending::Whole { self.result } else { "Error" }
     }
 
+    /// Whether `Content-Range` tells of another length than the body has: only an origin's own 206 can (http-cache.md 3.10).
+    fn tells_another_length(&self) -> bool {
+        let told = || {
+            let range = self.content_range.as_ref()?.to_str().ok()?.strip_prefix("bytes ")?;
+            let (first, last) = range.split_once('/')?.0.split_once('-')?;
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            let length: u64 = self.content_length.as_ref()?.to_str().ok()?.parse().ok()?;
+            Some(last.checked_sub(first).and_then(|before| before.checked_add(1)) != Some(length))
+        };
+        self.status == 206 && told().unwrap_or(false)
+    }
+
     /// The same with the reason of an error.
     pub(super) fn detailed_type(&self) -> &'static str {
         match self.ending {
+            Ending::Whole if self.tells_another_length() => "OriginContentRangeLengthError",
             Ending::Whole => self.detailed.unwrap_or(self.result),
             Ending::Broken => "OriginReadError",
             Ending::Abandoned => "ClientCommError",

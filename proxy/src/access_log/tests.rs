@@ -110,6 +110,23 @@ fn how_an_answer_ended_is_told() {
     assert_eq!(words(Ending::Abandoned), ("Error", "ClientCommError", 1244));
 }
 
+#[test]
+fn a_part_of_another_length_than_it_says_is_told() {
+    for (range, status, detailed) in [
+        ("bytes 100-199/1000", 206, "Hit"),
+        ("bytes 100-198/1000", 206, "OriginContentRangeLengthError"),
+        ("bytes 100-200/*", 206, "OriginContentRangeLengthError"),
+        ("bytes 199-100/1000", 206, "OriginContentRangeLengthError"),
+        ("bytes 0-18446744073709551615/1", 206, "OriginContentRangeLengthError"),
+        ("bytes 100-198/1000", 200, "Hit"),
+        ("bytes */1000", 206, "Hit"),
+        ("nonsense", 206, "Hit"),
+    ] {
+        let line = Line { content_range: Some(HeaderValue::from_static(range)), status, ..*line() };
+        assert_eq!(line.detailed_type(), detailed, "{range} {status}");
+    }
+}
+
 fn to(path: &Path, format: Format) -> Settings {
     Settings { target: Target::File(path.to_owned()), format }
 }

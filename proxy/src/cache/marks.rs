@@ -95,3 +95,7 @@ impl Overflows {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "tests/marks.rs"]
+mod tests;

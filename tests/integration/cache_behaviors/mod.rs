@@ -6,6 +6,7 @@
 #![expect(clippy::too_many_lines, reason = "tables of cases")]
 
 mod answering;
+mod by_hand;
 mod corners;
 mod lifetimes;
 mod storing;
