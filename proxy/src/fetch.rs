@@ -383,11 +383,13 @@ impl Fetch {
         waiting.release();
     }
 
-    /// What the origin said instead of the slice that it was asked for. If it sends the whole all the same, the next request
-    /// asks for that.
+    /// What the origin said instead of the slice that it was asked for. After another part the next request asks for the whole; after
+    /// a whole that may not be stored the next ones go to the origin as they come.
     fn not_a_slice(&self, slice: &Slice, ticket: FetchTicket, answer: OriginAnswer) -> Answer {
-        if matches!(answer.head.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
-            self.site.cache.fetch_whole(slice.object(), Now::read());
+        match answer.head.status {
+            StatusCode::PARTIAL_CONTENT => self.site.cache.fetch_whole(slice.object(), Now::read()),
+            StatusCode::OK => self.site.cache.pass_by(slice.object(), Now::read()),
+            _ => {}
         }
         ticket.release();
         self.passed(answer, false, BypassReason::Range)

@@ -121,6 +121,9 @@ pub(crate) async fn serve(
     if cache.holds(&object, WHOLE) || cache.is_fetched_whole(&object, Now::read()) {
         return whole(fetch, request, keyed, record).await;
     }
+    if cache.is_passed_by(&object, Now::read()) {
+        return Ok(None);
+    }
     let source = Source::new(fetch, request, keyed, object, record);
     let first = match source.piece(start / SLICE, record).await? {
         Piece::Slice(first) => first,

@@ -283,8 +283,12 @@ fn who_wants_a_range_waits_with_others_for_an_origin_that_gives_the_whole() {
 fn what_is_not_stored_and_has_no_ranges_is_passed_on_as_it_comes() {
     let origin = Origin::start(|_| Answer::new(200, &[("cache-control", "no-store")], "everything"));
     let edge = edge(&origin);
-    let reply = edge.get_with("/film", &[("range", "bytes=0-3")]);
-    assert_eq!((reply.status, reply.text().as_str(), origin.count()), (200, "everything", 1));
+    for count in 1..4 {
+        let reply = edge.get_with("/film", &[("range", "bytes=0-3")]);
+        assert_eq!((reply.status, reply.text().as_str(), origin.count()), (200, "everything", count));
+        assert!(reply.header("cache-status").ends_with("; fwd=miss"), "{:?}", reply.headers);
+    }
+    assert_eq!(asked(&origin), ["bytes=0-1048575", "bytes=0-3", "bytes=0-3"], "it is not cut here");
 }
 
 #[test]

@@ -59,7 +59,17 @@ impl Cache {
         self.inner.marks.of(key, now.mono) == Some(Mark::Whole)
     }
 
+    /// Whether the last answer could not be shared.
+    pub(crate) fn is_passed_by(&self, key: &Key, now: Now) -> bool {
+        self.inner.marks.of(key, now.mono) == Some(Mark::HitForMiss)
+    }
+
     /// Notes that for a while.
+    pub(crate) fn pass_by(&self, key: &Key, now: Now) {
+        self.inner.marks.set(key, Mark::HitForMiss, now.mono);
+    }
+
+    /// Notes for a while that there is no use in asking for parts of it.
     pub(crate) fn fetch_whole(&self, key: &Key, now: Now) {
         self.inner.marks.set(key, Mark::Whole, now.mono);
     }
