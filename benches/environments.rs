@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use tokio::task::JoinSet;
 
 const PARTS: [&str; 4] = ["warm", "cold", "churn", "memory"];
 const WARM: usize = 3_000;
@@ -272,8 +273,14 @@ async fn memory(bench: &Bench, event: &[u8]) {
     let settings = FunctionSettings { provisioned_concurrency: HELD, freeze: false, ..bench.settings.clone() };
     let function = Function::new(settings, &Concurrency::new(HELD));
     function.warm().await.unwrap();
-    for _ in 0..HELD * 10 {
-        invoke(&function, event).await;
+    // All of them at a time, and so often that each has what garbage it ever has.
+    for _ in 0..500 {
+        let mut calls = JoinSet::new();
+        for _ in 0..HELD {
+            let (function, event) = (function.clone(), event.to_vec());
+            calls.spawn(async move { invoke(&function, &event).await });
+        }
+        calls.join_all().await;
     }
     let pss = |number: &u32| -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{number}/smaps_rollup")).ok()?;

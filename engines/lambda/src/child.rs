@@ -28,9 +28,11 @@ impl Child {
         self.0.as_ref().map_or(0, |process| process.get_ref().number())
     }
 
-    /// How it ended, if it has.
-    pub(crate) fn try_wait(&mut self) -> Option<ExitStatus> {
-        self.0.as_mut()?.get_mut().try_wait()
+    /// Whether it has ended, as far as the runtime has been told.
+    pub(crate) fn has_ended(&self) -> bool {
+        let Some(process) = &self.0 else { return true };
+        let told = process.try_io(Interest::READABLE, |_| Ok(()));
+        told.is_ok()
     }
 
     pub(crate) fn kill(&self) {

@@ -5,6 +5,7 @@ use crate::{
     child::Child,
     concurrency::Place,
     egress::Egress,
+    link::{Broken, Link},
     log::{Output, Report},
     pool::Living,
     quota::{Overrun, Quota},
@@ -12,8 +13,7 @@ use crate::{
     template::Copy,
 };
 use edgehook_protocol::{
-    VERSION,
-    frame::{self, Inbox},
+    VERSION, frame,
     lambda::{Error, FromEnvironment, Invocation, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
@@ -22,14 +22,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::UnixStream,
-    time::{Instant, timeout_at},
-};
-
-/// Bytes asked for at a time.
-const CHUNK: usize = 16 * 1024;
+use tokio::time::{Instant, timeout_at};
 
 /// A process that has loaded the function and waits for an invocation. Dropping it kills the process and its children.
 #[derive(Debug)]
@@ -51,21 +44,6 @@ pub(crate) struct Environment {
     _egress: Option<Egress>,
     _living: Living,
     _place: Place,
-}
-
-/// The socket to it.
-#[derive(Debug)]
-struct Link {
-    socket: UnixStream,
-    inbox: Inbox,
-    chunk: Box<[u8]>,
-    never_read: bool,
-}
-
-/// Why the link broke.
-enum Broken {
-    Ended,
-    Protocol,
 }
 
 /// One invocation as it goes over the socket: encoded once, whichever environment takes it.
@@ -145,7 +123,7 @@ impl Environment {
         let now = Instant::now();
         Ok(Self {
             child,
-            link: Link::new(socket),
+            link: Link::new(socket).map_err(start)?,
             output,
             quota: Quota::new(birth.tmp.as_ref().map(TempDir::path), settings.tmp_quota),
             tmp: birth.tmp,
@@ -192,8 +170,7 @@ impl Environment {
 
     /// Whether the process still runs and has said nothing out of turn.
     pub(crate) fn is_alive(&mut self) -> bool {
-        let read = self.link.socket.try_read(&mut [0]);
-        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) && self.child.try_wait().is_none()
+        self.link.is_silent() && !self.child.has_ended()
     }
 
     /// Its process id.
@@ -277,7 +254,7 @@ impl Environment {
     /// The kernel tells: a Unix socket that is closed with bytes unread resets its peer, one that had read all of them
     /// merely ends.
     pub(crate) fn never_read(&self) -> bool {
-        self.link.never_read
+        self.link.never_read()
     }
 
     /// The `/tmp` for the environment that replaces this one.
@@ -325,16 +302,6 @@ impl Environment {
 }
 
 impl Link {
-    fn new(socket: UnixStream) -> Self {
-        Self { socket, inbox: Inbox::new(), chunk: vec![0; CHUNK].into(), never_read: false }
-    }
-
-    async fn send(&mut self, frame: &[u8]) -> Result<(), Broken> {
-        let sent = self.socket.write_all(frame).await;
-        self.never_read |= sent.is_err();
-        sent.map_err(|_| Broken::Ended)
-    }
-
     /// What the process says when it has loaded the function; before that it may have its gate taken.
     async fn gated(
         &mut self,
@@ -357,23 +324,6 @@ impl Link {
                     *egress = Some(held.map_err(|_| Broken::Protocol)?);
                 }
                 other => return Ok(other),
-            }
-        }
-    }
-
-    async fn receive(&mut self) -> Result<FromEnvironment, Broken> {
-        loop {
-            match self.inbox.next_message() {
-                Ok(Some(message)) => return Ok(message),
-                Ok(None) => {}
-                Err(_) => return Err(Broken::Protocol),
-            }
-            match self.socket.read(&mut self.chunk).await {
-                Ok(length) if length > 0 => self.inbox.extend(&self.chunk[..length]),
-                end => {
-                    self.never_read = end.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
-                    return Err(Broken::Ended);
-                }
             }
         }
     }

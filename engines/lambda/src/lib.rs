@@ -20,6 +20,7 @@ mod egress;
 mod environment;
 mod error;
 mod function;
+mod link;
 mod log;
 mod metrics;
 mod pool;

@@ -32,7 +32,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Copy {
     pub(crate) child: Child,
-    pub(crate) socket: UnixStream,
+    pub(crate) socket: std::os::unix::net::UnixStream,
     pub(crate) output: PipeReader,
     pub(crate) errors: PipeReader,
 }
@@ -84,11 +84,10 @@ impl Template {
     }
 
     async fn copy(&mut self) -> io::Result<Copy> {
-        if self.child.try_wait().is_some() {
+        if self.child.has_ended() {
             return Err(io::Error::other("the template has ended"));
         }
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
         let (output, output_end) = io::pipe()?;
         let (errors, errors_end) = io::pipe()?;
         let ends = [theirs.as_fd(), output_end.as_fd(), errors_end.as_fd()];
@@ -96,7 +95,7 @@ impl Template {
         // Three bytes: they fit whenever the socket takes any, for each request waits for its answer.
         request_copy(&self.socket, ends)?;
         let process = timeout(PATIENCE, self.answer()).await.map_err(|_| io::Error::other("no answer"))??;
-        Ok(Copy { child: Child::new(process)?, socket: UnixStream::from_std(ours)?, output, errors })
+        Ok(Copy { child: Child::new(process)?, socket: ours, output, errors })
     }
 
     async fn answer(&self) -> io::Result<Process> {
