@@ -14,7 +14,7 @@ pub(crate) use requests::deliver;
 use crate::{
     encoding::Encoding,
     event_loop::EventLoop,
-    program::{Parsed, Program, Style},
+    program::{Parsed, Program, Style, WRAPPER},
     values,
 };
 use boa_engine::{
@@ -67,7 +67,7 @@ const MODULES: [(&str, &str); 15] = [
     ("zlib", include_str!("js/modules/zlib.js")),
 ];
 
-const NATIVES: [(&str, NativeFunctionPointer); 51] = [
+const NATIVES: [(&str, NativeFunctionPointer); 52] = [
     ("write", write),
     ("writeError", write_error),
     ("exit", exit),
@@ -80,6 +80,7 @@ const NATIVES: [(&str, NativeFunctionPointer); 51] = [
     ("encode", encode),
     ("decode", decode),
     ("resolve", resolve),
+    ("shown", shown),
     ("read", read),
     ("succeed", succeed),
     ("take", take),
@@ -171,6 +172,7 @@ pub(crate) fn install(state: &Rc<State>, context: &mut Context) -> JsResult<JsOb
     let facts = [
         ("arch", text(if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" })),
         ("boa", text("0.22")),
+        ("wrapper", WRAPPER.len().into()),
         ("digests", JsArray::from_iter(digest::NAMES.map(text), context).into()),
     ];
     for (name, fact) in facts {
@@ -219,7 +221,7 @@ pub(crate) fn prepare(function: &Function, state: &Rc<State>, host: &JsObject, c
         ("about", JsValue::from_json(&about, context)?),
         ("variables", JsValue::from_json(&variables.into(), context)?),
         ("file", text(&program.file().to_string_lossy())),
-        ("folder", text(&program.folder().to_string_lossy())),
+        ("folder", text(TASK)),
     ];
     for (name, fact) in facts {
         host.create_data_property_or_throw(JsString::from(name), fact, context)?;
@@ -353,6 +355,12 @@ fn resolve(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResul
     let (name, from) = (string(arguments, 0, context)?, string(arguments, 1, context)?);
     let path = State::of(context).program().resolve(&name, Path::new(&from), Style::Require);
     Ok(path.map_or_else(JsValue::undefined, |path| text(&path.to_string_lossy())))
+}
+
+/// A file's path as the function sees it.
+fn shown(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let path = string(arguments, 0, context)?;
+    Ok(text(&State::of(context).program().shown(Path::new(&path)).to_string_lossy()))
 }
 
 /// A file as `{form: "json", value}`, `{form: "common", body}` or `{form: "module"}`.

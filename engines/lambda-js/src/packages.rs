@@ -101,6 +101,18 @@ impl Packages {
         of_layers.map_or_else(|| path.to_owned(), |(rest, layer)| layer.join(rest))
     }
 
+    /// A file as functions see it: the other way round.
+    pub(crate) fn shown(&self, path: &Path) -> PathBuf {
+        let beside = |path: &Path| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        // The function's own file may be named through a link.
+        let path = beside(path).unwrap_or_else(|| path.to_owned());
+        if let Ok(rest) = path.strip_prefix(&self.folder) {
+            return Path::new(TASK).join(rest);
+        }
+        let of_layer = self.layers.first().and_then(|layer| path.strip_prefix(layer).ok());
+        of_layer.map_or_else(|| path.clone(), |rest| Path::new(OPT).join(rest))
+    }
+
     fn in_package(&self, package: &Path, rest: &str, style: Style) -> Option<PathBuf> {
         let manifest = manifest(package).unwrap_or_default();
         if let Some(exports) = manifest.get("exports").filter(|exports| !exports.is_null()) {

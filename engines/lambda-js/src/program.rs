@@ -25,7 +25,7 @@ use std::{
 };
 
 /// What stands before a CommonJS source, on its first line so that the line numbers are right.
-const WRAPPER: &str = "(function (exports, require, module, __filename, __dirname) {";
+pub(crate) const WRAPPER: &str = "(function (exports, require, module, __filename, __dirname) {";
 
 /// The function's file and the folder around it.
 pub(crate) struct Program {
@@ -62,6 +62,11 @@ impl Program {
         let found = self.packages.resolve(specifier, from, style)?;
         let own = self.file.canonicalize().is_ok_and(|own| own == found);
         Some(if own { self.file.clone() } else { found })
+    }
+
+    /// A file as functions see it, below `/var/task` or `/opt`.
+    pub(crate) fn shown(&self, path: &Path) -> PathBuf {
+        self.packages.shown(path)
     }
 
     fn text(&self, path: &Path) -> JsResult<String> {

@@ -51,6 +51,8 @@ pub(crate) struct Environment {
 pub(crate) struct Call {
     number: u64,
     pub(crate) request: String,
+    /// Its trace; empty: none is known.
+    pub(crate) trace: String,
     frame: Vec<u8>,
     pub(crate) deadline: Instant,
     /// Whether the end of its log is wanted.
@@ -61,18 +63,19 @@ impl Call {
     /// The invocation with a number that no other invocation of the function has.
     pub(crate) fn new(number: u64, asked: Request, deadline: Instant) -> Self {
         let Request { event, id, trace, tail } = asked;
+        let trace = trace.unwrap_or_default();
         let request = id.clone();
         let invocation = Invocation {
             call: number,
             request_id: id,
             deadline: epoch_millis(deadline),
-            trace: trace.unwrap_or_default(),
+            trace: trace.clone(),
             event: Blob(event),
         };
         // Besides the event only a few short texts.
         let mut frame = Vec::with_capacity(invocation.event.0.len() + 256);
         frame::append(&ToEnvironment::Invoke(invocation), &mut frame);
-        Self { number, request, frame, deadline, tail }
+        Self { number, request, trace, frame, deadline, tail }
     }
 }
 

@@ -229,6 +229,7 @@ impl Inner {
                 memory_used: memory,
                 init,
                 failure: result.as_ref().err(),
+                trace: &call.trace,
             };
             *log = environment.close(&call, result.as_ref().err(), &report);
             match &result {

@@ -212,6 +212,8 @@ pub(crate) struct Report<'a> {
     pub(crate) memory_used: Option<u64>,
     pub(crate) init: Option<Duration>,
     pub(crate) failure: Option<&'a InvokeError>,
+    /// The trace that the invocation belongs to, in the form of `X-Amzn-Trace-Id`; empty: none.
+    pub(crate) trace: &'a str,
 }
 
 /// `REPORT RequestId: …` (lambda-edge.md 10.1).
@@ -238,8 +240,20 @@ impl fmt::Display for Report<'_> {
                 write!(line, "\tError Type: {kind}")?;
             }
         }
-        Ok(())
+        match sampled(self.trace) {
+            Some((trace, segment)) => write!(line, "\tXRAY TraceId: {trace}\tSegmentId: {segment}\tSampled: true"),
+            None => Ok(()),
+        }
     }
+}
+
+/// The trace and the segment of an `X-Amzn-Trace-Id`, where it is recorded (lambda-edge.md 10.4).
+fn sampled(trace: &str) -> Option<(&str, &str)> {
+    let part = |name: &str| {
+        let mut pairs = trace.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.find_map(|(found, value)| (found == name).then_some(value))
+    };
+    (part("Sampled")? == "1").then_some((part("Root")?, part("Parent")?))
 }
 
 #[cfg(test)]
@@ -299,6 +313,7 @@ mod tests {
             memory_used: Some(41 * 1024 - 1),
             init: Some(Duration::from_micros(8_150)),
             failure: None,
+            trace: "Root=1-2-3;Parent=4;Sampled=0",
         };
         assert_eq!(
             report.to_string(),
@@ -309,5 +324,7 @@ mod tests {
         let failure = InvokeError::TimedOut(Duration::from_secs(10));
         report.failure = Some(&failure);
         assert!(report.to_string().ends_with("Memory Size: 128 MB\tStatus: timeout"), "{report}");
+        report.trace = "Root=1-2-3;Parent=4;Sampled=1";
+        assert!(report.to_string().ends_with("timeout\tXRAY TraceId: 1-2-3\tSegmentId: 4\tSampled: true"), "{report}");
     }
 }

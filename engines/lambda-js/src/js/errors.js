@@ -10,10 +10,19 @@
     return message === '' ? name : `${name}: ${message}`;
   }
 
+  // Files of CommonJS: `host.wrapper` characters stand before their first line.
+  host.wrapped = new Set();
+
+  function placed(line) {
+    const [, before, path, column] = /^(.*\()(.*):1:(\d+)\)$/.exec(line) ?? [];
+    return host.wrapped.has(path) && column > host.wrapper ? `${before}${path}:1:${column - host.wrapper})` : line;
+  }
+
   // The places, innermost first, without those in this runtime's own code.
   function places(error) {
     const stack = engineStack.call(error) ?? '';
-    return stack.split('\n').filter((line) => line.trim() !== '' && !line.includes('(edgehook:'));
+    const lines = stack.split('\n').filter((line) => line.trim() !== '' && !line.includes('(edgehook:'));
+    return lines.map(placed);
   }
 
   Object.defineProperty(Error.prototype, 'stack', {

@@ -70,26 +70,29 @@
   }
 
   function load(path) {
-    const known = loaded[path];
+    // What functions see, and know the file by.
+    const shown = host.shown(path);
+    const known = loaded[shown];
     if (known !== undefined) return known.exports;
     const content = host.read(path);
     if (content.form === 'json') {
-      loaded[path] = { exports: content.value };
+      loaded[shown] = { exports: content.value };
       return content.value;
     }
     if (content.form === 'module') {
       throw importError(`Cannot require '${path}': it is an ES module; use import`);
     }
-    const module = { exports: {}, id: path, filename: path, loaded: false, children: [], paths: [] };
+    const module = { exports: {}, id: shown, filename: shown, loaded: false, children: [], paths: [] };
+    host.wrapped.add(path);
     main ??= module;
-    loaded[path] = module;
+    loaded[shown] = module;
     try {
       const require = requireFrom(path);
       module.require = require;
-      const folder = path.replace(/\/[^/]*$/, '') || '/';
-      content.body.call(module.exports, module.exports, require, module, path, folder);
+      const folder = shown.replace(/\/[^/]*$/, '') || '/';
+      content.body.call(module.exports, module.exports, require, module, shown, folder);
     } catch (error) {
-      delete loaded[path];
+      delete loaded[shown];
       throw error;
     }
     module.loaded = true;
@@ -119,7 +122,7 @@
 
   function requireFrom(from) {
     const require = (name) => find(name, from);
-    require.resolve = (name) => (isBuiltin(name) ? name : resolve(name, from));
+    require.resolve = (name) => (isBuiltin(name) ? name : host.shown(resolve(name, from)));
     require.cache = loaded;
     require.main = main;
     return require;

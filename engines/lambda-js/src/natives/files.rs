@@ -115,7 +115,7 @@ impl Places {
                 _ => {}
             }
         }
-        // The package's real folder is what functions see in `__dirname`; it may itself lie below `/tmp`.
+        // A function may name a file by its real path, as errors show it; the package may itself lie below `/tmp`.
         if !plain.starts_with(&self.package) {
             if let Ok(rest) = plain.strip_prefix("/tmp") {
                 plain = self.temporary.join(rest);

@@ -88,6 +88,22 @@ fn errors_have_kind_message_and_trace() {
 }
 
 #[test]
+fn columns_count_from_the_beginning_of_the_line() {
+    let source = "const fail = () => { throw new Error('x') }; exports.handler = async () => fail()";
+    let places = |source: &str, line: u32| -> Vec<String> {
+        let trace = fails(source, "Error", "x");
+        let of_line = |place: &String| {
+            let (_, place) = place.rsplit_once("index.js:")?;
+            place.strip_prefix(&format!("{line}:")).map(str::to_owned)
+        };
+        trace.iter().filter_map(of_line).collect()
+    };
+    let first = places(source, 1);
+    assert!(first.len() >= 2, "{first:?}");
+    assert_eq!(first, places(&format!("\n{source}"), 2));
+}
+
+#[test]
 fn results_that_cannot_be_written() {
     for source in [
         "exports.handler = async () => { const a = {}; a.a = a; return a }",

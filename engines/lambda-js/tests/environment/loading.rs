@@ -32,12 +32,27 @@ fn files_beside_the_function() {
     let code = Code::js(
         "const {greet} = require('./lib/greet'); const settings = require('./settings.json');
          const again = require('./lib/greet.js'); const inner = require('./lib');
-         exports.handler = async () => [greet(settings.who), again.count(), inner.up, require.main === module, __filename.endsWith('index.js')]",
+         exports.handler = async () => [greet(settings.who), again.count(), inner.up, require.main === module, __filename === '/var/task/index.js']",
     )
     .file("lib/greet.js", "let n = 0; exports.greet = (who) => { n += 1; return `hello ${who}` }; exports.count = () => n")
     .file("lib/index.js", "module.exports = {up: require('../settings').who}")
     .file("settings.json", r#"{"who":"wörld"}"#);
     answers(code, r#"["hello wörld",1,"wörld",true,true]"#);
+}
+
+#[test]
+fn a_function_sees_its_files_where_lambda_has_them() {
+    let code = Code::js(
+        "const first = require('./lib/a'); const again = require(__dirname + '/lib/a.js');
+         delete require.cache[require.resolve('./lib/a')]; const anew = require('/var/task/lib/a');
+         exports.handler = async () => [first.at, first === again, first === anew, anew.at, module.id, process.cwd(),
+             require.resolve('./lib/a'), Object.keys(require.cache).sort()]",
+    )
+    .file("lib/a.js", "exports.at = [__dirname, __filename, module.filename]");
+    answers(
+        code,
+        r#"[["/var/task/lib","/var/task/lib/a.js","/var/task/lib/a.js"],true,false,["/var/task/lib","/var/task/lib/a.js","/var/task/lib/a.js"],"/var/task/index.js","/var/task","/var/task/lib/a.js",["/var/task/index.js","/var/task/lib/a.js"]]"#,
+    );
 }
 
 #[test]
