@@ -1,7 +1,7 @@
 //! Python functions that misbehave (security.md 3.4): each costs its own invocation and nothing else.
 
 use crate::{
-    harness::{Answer, Edge, Origin, Reply, eventually, has_python},
+    harness::{Answer, Edge, Origin, Reply, engine, engines, eventually, has_python},
     lambda::{children_of, is_running},
 };
 
@@ -237,14 +237,54 @@ fn p08_files_and_other_processes_are_out_of_reach() {
 
 #[test]
 fn p09_links_lead_nowhere() {
-    if !has_python() {
-        return;
-    }
     let origin = Origin::start(|_| Answer::ok("never"));
-    let source = "import os\n\n\ndef lambda_handler(event, context):\n    try:\n        return {'status': '200', 'body': open(os.path.dirname(__file__) + '/link').read()}\n    except OSError:\n        return {'status': '200', 'body': 'refused'}\n";
-    let edge = crate::lambda::edge(&origin, "python", "", source);
-    std::os::unix::fs::symlink("/etc/passwd", edge.folder().join("link")).unwrap();
-    assert_eq!(edge.get("/").text(), "refused");
+    let python = "import os\n\n\ndef lambda_handler(event, context):\n    try:\n        return {'status': '200', 'body': open(os.environ['LAMBDA_TASK_ROOT'] + '/link').read()}\n    except OSError:\n        return {'status': '200', 'body': 'refused'}\n";
+    let javascript = "const fs = require('fs');
+exports.handler = async () => {
+    try {
+        return { status: '200', body: fs.readFileSync(process.env.LAMBDA_TASK_ROOT + '/link', 'utf8') };
+    } catch {
+        return { status: '200', body: 'refused' };
+    }
+};";
+    for kind in engines() {
+        let edge = crate::lambda::edge(&origin, kind, "", engine::of(kind, javascript, python));
+        std::os::unix::fs::symlink("/etc/passwd", edge.folder().join("link")).unwrap();
+        assert_eq!(edge.get("/").text(), "refused", "{kind}");
+    }
+}
+
+/// What cannot be a result, over each engine: no number, cyclic, beyond the limit, a field of the wrong type.
+#[test]
+fn p10_results_over_each_engine() {
+    let python = "def lambda_handler(event, context):
+    name = event['Records'][0]['cf']['request']['uri'][1:]
+    cycle = {}
+    cycle['a'] = cycle
+    return {
+        'nan': {'status': float('nan')},
+        'cycle': cycle,
+        'large': {'status': '200', 'body': 'x' * 7000000},
+        'header': {'status': '200', 'headers': {'x': [{'value': 7}]}},
+    }[name]
+";
+    let javascript = "exports.handler = async (event) => {
+    const name = event.Records[0].cf.request.uri.slice(1);
+    const cycle = {};
+    cycle.a = cycle;
+    return {
+        nan: { status: NaN },
+        cycle,
+        large: { status: '200', body: 'x'.repeat(1000).repeat(7000) },
+        header: { status: '200', headers: { x: [{ value: 7 }] } },
+    }[name];
+};";
+    let origin = Origin::start(|_| Answer::ok("never"));
+    for kind in engines() {
+        let edge = crate::lambda::edge(&origin, kind, "", engine::of(kind, javascript, python));
+        let statuses = ["nan", "cycle", "large", "header"].map(|name| edge.get(&format!("/{name}")).status);
+        assert_eq!(statuses, [502, 503, 503, 502], "{kind}");
+    }
 }
 
 #[test]
