@@ -95,7 +95,7 @@ fn json_lines() {
     }
     assert_eq!(line["trace-id"].as_str().unwrap().len(), 32);
     assert_eq!(line["connection-id"].as_str().unwrap().len(), 16);
-    assert_eq!(line.as_object().unwrap().len(), 33 + 4);
+    assert_eq!(line.as_object().unwrap().len(), 33 + 5);
 }
 
 #[test]
