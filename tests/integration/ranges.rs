@@ -112,11 +112,11 @@ fn where_all_fields_go_on_ranges_are_fetched_alike() {
     assert_eq!(origin.count(), 1);
 }
 
-#[test]
-fn a_hundred_viewers_of_the_same_range_make_one_request_for_each_slice() {
+/// An origin of an object of this length, whose first answer waits until it is let go.
+fn held_back(length: usize) -> (Origin, mpsc::Sender<()>) {
     let (open, gate) = mpsc::channel();
     let gate = Mutex::new(Some(gate));
-    let object = Object { length: 20 * MIB, ranges: true, version: AtomicU64::new(1) };
+    let object = Object { length, ranges: true, version: AtomicU64::new(1) };
     let origin = Origin::start(move |seen| {
         let answer = answer(&object, seen);
         match gate.lock().unwrap().take() {
@@ -124,6 +124,12 @@ fn a_hundred_viewers_of_the_same_range_make_one_request_for_each_slice() {
             None => answer,
         }
     });
+    (origin, open)
+}
+
+#[test]
+fn a_hundred_viewers_of_the_same_range_make_one_request_for_each_slice() {
+    let (origin, open) = held_back(20 * MIB);
     let edge = edge(&origin);
     thread::scope(|scope| {
         let waiting: Vec<_> = (0..100)
@@ -216,16 +222,7 @@ fn what_is_past_the_end_of_a_small_object_or_not_wanted_in_part() {
 
 #[test]
 fn a_hundred_viewers_of_ranges_of_a_small_object_make_one_request() {
-    let (open, gate) = mpsc::channel();
-    let gate = Mutex::new(Some(gate));
-    let object = Object { length: 1000, ranges: true, version: AtomicU64::new(1) };
-    let origin = Origin::start(move |seen| {
-        let answer = answer(&object, seen);
-        match gate.lock().unwrap().take() {
-            Some(gate) => answer.after(gate),
-            None => answer,
-        }
-    });
+    let (origin, open) = held_back(1000);
     let edge = edge(&origin);
     thread::scope(|scope| {
         let waiting: Vec<_> = (0..100)

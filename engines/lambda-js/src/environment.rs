@@ -7,7 +7,7 @@ use crate::{
 use edgehook_protocol::{
     VERSION,
     channel::Channel,
-    lambda::{Error, FromEnvironment, Function, RESULT_LIMIT, ToEnvironment},
+    lambda::{Error, FromEnvironment, Function, NetworkSetting, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
 use edgehook_sandbox::{EnvironmentRules, NetworkUse, ProcessUse, Template};
@@ -112,7 +112,11 @@ fn confine(function: &Function, temporary: &Path) -> Result<Vec<(String, String)
     let rules = EnvironmentRules {
         readable: folders.chain(READABLE.map(str::to_owned)).map(PathBuf::from).collect(),
         writable: vec![temporary.to_owned()],
-        network: if function.network == "none" { NetworkUse::None } else { NetworkUse::Internet },
+        network: match NetworkSetting::named(&function.network) {
+            NetworkSetting::None => NetworkUse::None,
+            // Every address is judged where requests begin.
+            NetworkSetting::Public | NetworkSetting::All => NetworkUse::Internet,
+        },
         processes: ProcessUse::None,
     };
     let layers = edgehook_sandbox::confine_environment(&rules, None).into_iter();

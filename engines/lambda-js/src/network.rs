@@ -7,7 +7,7 @@
 
 use boa_engine::object::JsObject;
 use edgehook_contract::AddressPolicy;
-use edgehook_protocol::lambda::Function;
+use edgehook_protocol::lambda::{Function, NetworkSetting};
 use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::{HashMap, VecDeque},
@@ -58,10 +58,10 @@ pub(crate) enum Reach {
 impl Reach {
     /// That of a function. An entry that is none of names and networks allows nothing.
     pub(crate) fn of(function: &Function) -> Self {
-        match function.network.as_str() {
-            "none" => Self::None,
-            "all" => Self::All,
-            _ => {
+        match NetworkSetting::named(&function.network) {
+            NetworkSetting::None => Self::None,
+            NetworkSetting::All => Self::All,
+            NetworkSetting::Public => {
                 let refused = function.refused.iter().filter_map(|address| address.parse().ok()).collect();
                 Self::Public(Arc::new(AddressPolicy::new(&function.allowed, refused).unwrap_or_default()))
             }

@@ -1,7 +1,7 @@
 //! A child process that is killed and waited for when it is dropped.
 
 use edgehook_sandbox::{Process, Signal};
-use std::{io, process::ExitStatus, time::Duration};
+use std::{io, os::fd::AsRawFd, process::ExitStatus, time::Duration};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
@@ -19,9 +19,7 @@ impl Child {
     /// # Errors
     /// The runtime cannot watch it.
     pub(crate) fn new(process: Process) -> io::Result<Self> {
-        #[allow(deprecated, reason = "its successor is unsafe for what might not own its descriptor; `Process` does")]
-        let watched = AsyncFd::with_interest(process, Interest::READABLE);
-        watched.map(Some).map(Self)
+        watched(process, Interest::READABLE).map(Some).map(Self)
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -65,6 +63,15 @@ impl Child {
         }
         let _ = timeout(GRACE, self.wait()).await;
     }
+}
+
+/// Has the runtime watch the descriptor of its owner.
+pub(crate) fn watched<T: AsRawFd>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    #[allow(
+        deprecated,
+        reason = "its successor is unsafe for what might not own its descriptor; all that come here do"
+    )]
+    AsyncFd::with_interest(owner, interest)
 }
 
 impl Drop for Child {

@@ -6,9 +6,9 @@
 //! Absent on purpose: how a call is stopped and made (`edgehook_sandbox::Gate`), and which addresses are public
 //! (`edgehook_contract`).
 
-use crate::settings::FunctionSettings;
+use crate::{child::watched, settings::FunctionSettings};
 use edgehook_contract::AddressPolicy;
-use edgehook_sandbox::{Blocked, Gate, can_hold};
+use edgehook_sandbox::{Blocked, Gate};
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -37,11 +37,6 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
-    /// Whether this process can hold the gate of that one, which has `descriptor` open.
-    pub(crate) fn is_possible(process: u32, descriptor: u32) -> bool {
-        can_hold(process, descriptor)
-    }
-
     /// Takes the gate that `process` has open as `descriptor`. It may always connect to `api`.
     ///
     /// # Errors
@@ -51,8 +46,7 @@ impl Egress {
         let reach = settings.reach.clone();
         let public = AddressPolicy::new(&reach.allowed, reach.refused).map_err(io::Error::other)?;
         let rule = Rule { public, api: api.parse().ok(), name_servers: name_servers() };
-        #[allow(deprecated, reason = "its successor is unsafe for what might not own its descriptor; `Gate` does")]
-        let gate = Arc::new(AsyncFd::with_interest(gate, Interest::READABLE)?);
+        let gate = Arc::new(watched(gate, Interest::READABLE)?);
         let task = tokio::spawn(attend(gate.clone(), Arc::new(rule))).abort_handle();
         Ok(Self { gate, task })
     }
@@ -116,8 +110,7 @@ async fn attend(gate: Arc<AsyncFd<Gate>>, rule: Arc<Rule>) {
 
 /// Waits until what is blocked can go on.
 async fn resumed(gate: &Gate, blocked: Blocked) -> Option<Blocked> {
-    #[allow(deprecated, reason = "its successor is unsafe for what might not own its descriptor; `Blocked` does")]
-    match AsyncFd::with_interest(blocked, Interest::WRITABLE) {
+    match watched(blocked, Interest::WRITABLE) {
         Ok(watched) => {
             drop(watched.writable().await);
             gate.resume(watched.into_inner())

@@ -17,6 +17,7 @@ use edgehook_protocol::{
     lambda::{Error, FromEnvironment, Invocation, RESULT_LIMIT, ToEnvironment},
     wire::Blob,
 };
+use edgehook_sandbox::can_hold;
 use std::{
     io,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -315,7 +316,7 @@ impl Link {
         loop {
             match self.receive().await? {
                 FromEnvironment::MayHold { process, descriptor, api } if asked.is_none() && settings.is_gated() => {
-                    let able = Egress::is_possible(process, descriptor);
+                    let able = can_hold(process, descriptor);
                     let mut holds = Vec::new();
                     frame::append(&ToEnvironment::Holds { able }, &mut holds);
                     self.send(&holds).await?;

@@ -3,10 +3,11 @@
 //! It is watched for what can be read, and for room only while there is none: an environment that takes an invocation out of the
 //! socket makes room in it, and each time that would wake the proxy for nothing.
 
+use crate::child::watched;
 use edgehook_protocol::{frame::Inbox, lambda::FromEnvironment};
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
-    os::{fd::AsRawFd, unix::net::UnixStream},
+    os::unix::net::UnixStream,
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -103,11 +104,6 @@ impl Link {
             }
         }
     }
-}
-
-fn watched<T: AsRawFd>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
-    #[allow(deprecated, reason = "its successor is unsafe for what might not own its descriptor; a stream does")]
-    AsyncFd::with_interest(owner, interest)
 }
 
 #[cfg(test)]

@@ -103,18 +103,19 @@ impl Pool {
     pub(crate) async fn warm(&self) -> Result<Vec<(String, String)>, InvokeError> {
         let kept = self.settings.provisioned_concurrency;
         // Those that are still to come count, or they would be found missing while the first ones start.
-        let mut to_come: Vec<_> = (1..kept).map(|_| Living::begin(&self.living)).collect();
-        let first = match self.start(kept > 0).await {
+        let to_come: Vec<_> = (1..kept).map(|_| Living::begin(&self.living)).collect();
+        let first = match self.start(Living::begin(&self.living), kept > 0).await {
             // One more try: a top level may have been unlucky.
-            Err(InvokeError::Init(_) | InvokeError::Exited(_)) => self.start(kept > 0).await?,
+            Err(InvokeError::Init(_) | InvokeError::Exited(_)) => {
+                self.start(Living::begin(&self.living), kept > 0).await?
+            }
             Err(error) => return Err(error),
             Ok(environment) => environment,
         };
         let layers = first.layers.clone();
         self.put_back(first, true);
-        while let Some(living) = to_come.pop() {
-            drop(living);
-            let environment = self.start(true).await?;
+        for living in to_come {
+            let environment = self.start(living, true).await?;
             self.put_back(environment, true);
         }
         Ok(layers)
@@ -198,7 +199,7 @@ impl Pool {
         let Some(pool) = self.own.upgrade() else { return Err(InvokeError::Throttled) };
         let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
-            let started = pool.start_in(place, false).await;
+            let started = pool.start_in(Living::begin(&pool.living), place, false).await;
             if let Err(Ok(environment)) = sender.send(started) {
                 pool.put_back(environment, true);
             }
@@ -210,10 +211,10 @@ impl Pool {
         }
     }
 
-    async fn start(&self, kept: bool) -> Result<Environment, InvokeError> {
+    async fn start(&self, living: Living, kept: bool) -> Result<Environment, InvokeError> {
         loop {
             if let Ok(place) = self.places.clone().try_acquire_owned() {
-                return self.start_in(place, kept).await;
+                return self.start_in(living, place, kept).await;
             }
             if self.settings.reserved_concurrency.is_some() || !self.concurrency.evict(&self.evictable()) {
                 return Err(InvokeError::Throttled);
@@ -221,11 +222,7 @@ impl Pool {
         }
     }
 
-    async fn start_in(&self, place: Place, kept: bool) -> Result<Environment, InvokeError> {
-        self.start_as(Living::begin(&self.living), place, kept).await
-    }
-
-    async fn start_as(&self, living: Living, place: Place, kept: bool) -> Result<Environment, InvokeError> {
+    async fn start_in(&self, living: Living, place: Place, kept: bool) -> Result<Environment, InvokeError> {
         let _turn = self.starts.acquire().await;
         let tmp = locked(&self.tmp).pop();
         let tmp = tmp.or_else(|| self.concurrency.temporary().ok());
@@ -291,7 +288,7 @@ impl Pool {
         self.replacing.begun.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(async move {
             if !pool.closed.load(Ordering::Acquire)
-                && let Ok(environment) = pool.start_as(living, place, kept).await
+                && let Ok(environment) = pool.start_in(living, place, kept).await
             {
                 pool.put_back(environment, false);
             }

@@ -1,7 +1,7 @@
 //! Everything about one version of a function.
 
 use crate::{Engine, package::Package};
-use edgehook_protocol::lambda::Function as Load;
+use edgehook_protocol::lambda::{Function as Load, NetworkSetting};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// How a function's environments are made.
@@ -95,7 +95,7 @@ pub struct FunctionSettings {
 impl FunctionSettings {
     /// Whether addresses are judged: `public`.
     pub(crate) fn is_gated(&self) -> bool {
-        !matches!(self.network.as_str(), "none" | "all")
+        NetworkSetting::named(&self.network) == NetworkSetting::Public
     }
 
     /// The function's ARN (lambda-edge.md 5.5).

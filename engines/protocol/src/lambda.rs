@@ -72,6 +72,29 @@ pub struct Function {
     pub node: String,
 }
 
+/// Where a function may connect to (design.md 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkSetting {
+    /// Nowhere.
+    None,
+    /// To public addresses, and what is allowed besides.
+    Public,
+    /// Anywhere.
+    All,
+}
+
+impl NetworkSetting {
+    /// The one of that name: `none`, `all`, and `public` for any other.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "none" => Self::None,
+            "all" => Self::All,
+            _ => Self::Public,
+        }
+    }
+}
+
 impl Function {
     /// The same function where its code is found at `/var/task` (`code`) and its layers at `/opt` (`layers`), as Lambda has it.
     #[must_use]

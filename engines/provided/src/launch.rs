@@ -2,7 +2,7 @@
 
 use edgehook_protocol::{
     channel::Channel,
-    lambda::{Function, tell_of_gate},
+    lambda::{Function, NetworkSetting, tell_of_gate},
 };
 use edgehook_sandbox::{
     DEVICES, EnvironmentRules, Handing, Keep, NetworkUse, ProcessUse, Program, RECORDS, SYSTEM_FILES,
@@ -76,10 +76,10 @@ pub(crate) fn program(
     readable.extend(SYSTEM_FILES.iter().chain(&READABLE).map(PathBuf::from));
     let mut writable = DEVICES.map(PathBuf::from).to_vec();
     writable.push(temporary.to_owned());
-    let network = match function.network.as_str() {
-        "none" => NetworkUse::Port(api.port()),
-        "all" => NetworkUse::Internet,
-        _ => NetworkUse::Gated,
+    let network = match NetworkSetting::named(&function.network) {
+        NetworkSetting::None => NetworkUse::Port(api.port()),
+        NetworkSetting::Public => NetworkUse::Gated,
+        NetworkSetting::All => NetworkUse::Internet,
     };
     let memory = u64::from(function.memory) * MEBIBYTE;
     Program {

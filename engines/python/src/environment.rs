@@ -4,7 +4,7 @@ use crate::interpreter::{Interpreter, Stop};
 use edgehook_protocol::{
     VERSION,
     channel::Channel,
-    lambda::{Error, FromEnvironment, Function, RESULT_LIMIT, ToEnvironment, tell_of_gate},
+    lambda::{Error, FromEnvironment, Function, NetworkSetting, RESULT_LIMIT, ToEnvironment, tell_of_gate},
     wire::Blob,
 };
 use edgehook_sandbox::{
@@ -101,10 +101,10 @@ fn confine(function: Function, library: Vec<PathBuf>, channel: &mut Channel<Unix
         let (kind, message) = ("Runtime.EnvironmentError".to_owned(), format!("limits cannot be set: {error}"));
         Stop::Failed(Error { kind, message, trace: Vec::new() })
     })?;
-    let network = match function.network.as_str() {
-        "none" => NetworkUse::None,
-        "all" => NetworkUse::Internet,
-        _ => NetworkUse::Gated,
+    let network = match NetworkSetting::named(&function.network) {
+        NetworkSetting::None => NetworkUse::None,
+        NetworkSetting::Public => NetworkUse::Gated,
+        NetworkSetting::All => NetworkUse::Internet,
     };
     let rules = EnvironmentRules { readable, writable, network, processes: ProcessUse::None };
     let mut keeper =

@@ -123,12 +123,18 @@ pub(crate) fn open(number: u32) -> io::Result<OwnedFd> {
     let number = i32::try_from(number).map_err(io::Error::other)?;
     // SAFETY: the call takes two integers. The descriptor that it returns is new and close-on-exec, and belongs to nobody
     // else.
-    unsafe {
-        let descriptor = libc::syscall(libc::SYS_pidfd_open, number, 0);
-        match RawFd::try_from(descriptor) {
-            Ok(descriptor) if descriptor >= 0 => Ok(OwnedFd::from_raw_fd(descriptor)),
-            _ => Err(io::Error::last_os_error()),
-        }
+    unsafe { made(libc::syscall(libc::SYS_pidfd_open, number, 0)) }
+}
+
+/// The descriptor that a system call has made, or its error.
+///
+/// # Safety
+/// A descriptor is new, and nobody else has it.
+pub(crate) unsafe fn made(result: libc::c_long) -> io::Result<OwnedFd> {
+    match RawFd::try_from(result) {
+        // SAFETY: as the caller promises.
+        Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

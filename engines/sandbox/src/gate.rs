@@ -26,7 +26,7 @@ use socket::Socket;
 use std::{
     fs, io,
     net::SocketAddr,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -79,9 +79,7 @@ impl Gate {
     /// # Errors
     /// This process may not look into that one, or it has no such descriptor.
     pub fn take(process: u32, descriptor: u32) -> io::Result<Self> {
-        let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
-        let listener = copy_of(child::open(process)?.as_fd(), descriptor)?;
-        Ok(Self { listener, connecting: Mutex::default() })
+        Ok(Self { listener: taken(process, descriptor)?, connecting: Mutex::default() })
     }
 
     /// What has waited longest; `None` when nothing waits.
@@ -193,9 +191,7 @@ impl Gate {
         let socket = self.socket(attempt)?;
         let name = name(attempt.thread, address, address_length)?;
         let message = Message::from_buffer(attempt.thread, start, length, name)?;
-        self.waits(attempt)?;
-        socket.may_send(&message, permits)?;
-        sent(&Arc::new(socket), message, word(flags))
+        self.send(attempt, socket, message, flags, permits)
     }
 
     fn send_message(
@@ -207,6 +203,18 @@ impl Gate {
     ) -> Result<Outcome, Errno> {
         let socket = self.socket(attempt)?;
         let message = Message::from_header(attempt.thread, header)?;
+        self.send(attempt, socket, message, flags, permits)
+    }
+
+    /// Sends what was copied, if the call still waits and its address is permitted.
+    fn send(
+        &self,
+        attempt: &Attempt,
+        socket: Socket,
+        message: Message,
+        flags: u64,
+        permits: &dyn Fn(SocketAddr) -> bool,
+    ) -> Result<Outcome, Errno> {
         self.waits(attempt)?;
         socket.may_send(&message, permits)?;
         sent(&Arc::new(socket), message, word(flags))
@@ -254,8 +262,12 @@ impl AsRawFd for Blocked {
 /// Whether this process may look into `process`, which has `descriptor` open: without that it cannot hold its gate.
 #[must_use]
 pub fn can_hold(process: u32, descriptor: u32) -> bool {
-    let Ok(descriptor) = i32::try_from(descriptor) else { return false };
-    child::open(process).and_then(|process| copy_of(process.as_fd(), descriptor)).is_ok()
+    taken(process, descriptor).is_ok()
+}
+
+fn taken(process: u32, descriptor: u32) -> io::Result<OwnedFd> {
+    let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
+    copy_of(child::open(process)?.as_fd(), descriptor)
 }
 
 fn sent(socket: &Arc<Socket>, message: Message, flags: c_int) -> Result<Outcome, Errno> {
@@ -292,11 +304,5 @@ fn leader(thread: u32) -> Option<u32> {
 /// The same open file as another process has it, as a descriptor of this one.
 fn copy_of(process: BorrowedFd<'_>, descriptor: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the call takes three integers. The descriptor that it returns is new and close-on-exec, and belongs to nobody else.
-    unsafe {
-        let copy = libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0);
-        match RawFd::try_from(copy) {
-            Ok(copy) if copy >= 0 => Ok(OwnedFd::from_raw_fd(copy)),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
+    unsafe { child::made(libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0)) }
 }

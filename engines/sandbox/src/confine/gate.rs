@@ -3,12 +3,13 @@
 //! The holder takes it from this process's descriptors, because sending a descriptor is one of the calls that wait.
 
 use super::LayerState;
+use crate::child;
 use libc::{c_long, c_uint, c_ulong, sock_filter, sock_fprog};
 use seccompiler::TargetArch;
 use std::{
     io,
     net::{Ipv4Addr, TcpStream},
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+    os::fd::{AsRawFd as _, OwnedFd},
 };
 
 /// What is said to whoever will hold the gate.
@@ -68,16 +69,11 @@ fn installed() -> io::Result<OwnedFd> {
     loop {
         // SAFETY: the kernel copies the program, whose length is told and which lives for the call. The descriptor that it
         // returns is new and close-on-exec, and belongs to nobody else.
-        unsafe {
+        let made = unsafe {
             let mode: c_uint = libc::SECCOMP_SET_MODE_FILTER;
-            let made = libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program);
-            if let Ok(made) = RawFd::try_from(made)
-                && made >= 0
-            {
-                return Ok(OwnedFd::from_raw_fd(made));
-            }
-        }
-        let error = io::Error::last_os_error();
+            child::made(libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program))
+        };
+        let Err(error) = made else { return made };
         let plain: c_ulong = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
         // Before Linux 5.19 signals interrupt a call that waits, and it is made again.
         if error.raw_os_error() != Some(libc::EINVAL) || flags == plain {
