@@ -3,10 +3,16 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use std::cell::RefCell;
 
-/// A request id: 56 base64url characters that end with `==` (http-cache.md 6.8).
+/// A request id: 56 base64url characters that end with `==` (http-cache.md 6.8). None begins with a hyphen: on a command line it
+/// would be taken for an option.
 #[must_use]
 pub fn request_id() -> String {
-    of_bytes(&random::<40>())
+    loop {
+        let id = of_bytes(&random::<40>());
+        if !id.starts_with('-') {
+            return id;
+        }
+    }
 }
 
 /// The request id that these bytes make.
@@ -75,6 +81,7 @@ mod tests {
         many.sort();
         many.dedup();
         assert_eq!(many.len(), 1001);
+        assert!(!many.iter().any(|id| id.starts_with('-')), "a command line would take it for an option");
         let uuid = uuid();
         assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"));
         assert_eq!(hex32().len(), 32);
