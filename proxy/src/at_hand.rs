@@ -4,19 +4,21 @@
 //! [`answer`] takes the same decisions as `Edge::serve` and `lifecycle::run`, by the same functions, and writes head and body as they go over the
 //! wire. It is asked first; at the first thing that it does not know it gives up, and the request goes the ordinary way
 //! as if nothing had been. Invariant: the answer is the one that the ordinary way gives, counted the same; a property
-//! test sends random requests both ways. Deliberately absent: whatever has to be waited for, access log, records in full.
+//! test sends random requests both ways. Deliberately absent: whatever has to be waited for, access log; records are made later (`drawn`).
 
 use crate::{
     access::{self, Access},
     cache::{AtHand, Selection},
     debug::Debug,
     deliver,
+    drawn::Drawn,
     edge::Edge,
     edge_fields,
     gate::{self, Host, Received},
     invalidate::key,
     lifecycle,
     listener::{Connection, Plain, has_no_effect},
+    record::{BODY_LIMIT, Records},
     site::{Behavior, Site},
 };
 use bytes::Bytes;
@@ -31,11 +33,12 @@ const HEAD: usize = 640;
 const JOINED: usize = 4 << 10;
 
 /// The answer to `request`, if it is at hand.
-pub(crate) fn answer(edge: &Edge, connection: &Arc<Connection>, request: &Plain<'_>) -> Option<(Vec<u8>, Bytes)> {
+pub(crate) fn answer(edge: &Arc<Edge>, connection: &Arc<Connection>, request: &Plain<'_>) -> Option<(Vec<u8>, Bytes)> {
     if edge.watches_everything() {
         return None;
     }
-    let site = &*edge.current();
+    let current = edge.current();
+    let site = &*current;
     let asks = |debug: &Debug| has_no_effect(debug.header().as_str().as_bytes());
     if site.debug.as_ref().is_some_and(asks) {
         return None;
@@ -56,22 +59,35 @@ pub(crate) fn answer(edge: &Edge, connection: &Arc<Connection>, request: &Plain<
     let key = key(&site.cache, &behavior, &received, &[]).key;
     let found = site.cache.at_hand(&key, &received.headers, rules, now)?;
     let id = site.world.request_id();
-    if site.tracing.is_drawn(&id) {
-        connection.keep_id(id);
-        return None;
-    }
     let body = found.body.as_ref();
     let joined = body.len() <= JOINED;
     let mut head = Vec::with_capacity(HEAD + if joined { body.len() } else { 0 });
     head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     write_head(&mut head, site, &id, &found, found.fields(rules));
     let _first = connection.begin_request();
-    edge.count_hit(site, &behavior, StatusCode::OK, now.mono.elapsed());
+    let time = now.mono.elapsed();
+    edge.count_hit(site, &behavior, StatusCode::OK, time);
+    if site.tracing.is_drawn(&id) {
+        let body = site.tracing.bodies.then(|| Bytes::copy_from_slice(body.get(..=BODY_LIMIT).unwrap_or(body)));
+        let (request, response) = (request.head.into(), head.as_slice().into());
+        let (connection, site, report) = (connection.clone(), Arc::clone(site), found.report);
+        draw(edge, Drawn { id, at: now, time, connection, site, request, response, body, report });
+    }
     if joined {
         head.extend_from_slice(body);
         return Some((head, Bytes::new()));
     }
     Some((head, found.body.into()))
+}
+
+/// Has a record made of the request, with others if more are to come soon.
+#[cold]
+fn draw(edge: &Arc<Edge>, drawn: Drawn) {
+    let full = edge.records.take_later(Box::new(|records: &Records| drawn.leave(records)));
+    if full {
+        let edge = edge.clone();
+        tokio::task::spawn_blocking(move || edge.records.settle());
+    }
 }
 
 /// The request as the gate would have it, but for fields that nobody is going to look at.

@@ -7,7 +7,6 @@ use crate::{
     cache, debug,
     deliver::{self, Marks},
     edge_fields::{self, Arrival},
-    error_pages,
     experiment::Exposure,
     fault::{Fault, Refusal},
     gate, hooks,
@@ -18,7 +17,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -61,6 +60,8 @@ impl Edge {
 
     /// Serves `site` from now on. Requests under way end under the one that they began with.
     pub fn swap(&self, site: Arc<Site>) {
+        // Records that are still to be made would keep the old one.
+        self.records.settle();
         self.site.store(site);
         self.current().cache.forget_failures();
         self.loads.applied();
@@ -86,66 +87,36 @@ impl Edge {
         self.counters.count_at_hand(outcome);
     }
 
-    /// Answers one request.
-    pub async fn serve(&self, connection: Arc<Connection>, mut request: Request<Body>) -> Response<Body> {
+    /// Answers one request. What needs no waiting is done at once, and what is handed on is boxed: the future holds for all of its time
+    /// whatever passes through it.
+    pub fn serve(self: &Arc<Self>, connection: &Arc<Connection>, mut request: Request<Body>) -> Answer {
         let site = self.site();
-        let (method, version) = (request.method().clone(), request.version());
-        let asked = site.debug.as_ref().is_some_and(|debug| debug.take(request.headers_mut()));
-        let mut record = begin(&connection, &request, &site);
-        if asked && record.trace.is_none() {
+        let debugged = site.debug.as_ref().is_some_and(|debug| debug.take(request.headers_mut()));
+        let mut record = begin(connection, &request, &site);
+        if debugged && record.trace.is_none() {
             record.trace = Some(Box::new(Trace { bodies: site.tracing.bodies, ..Trace::default() }));
         }
-        let logged = self.access_log.note(|| Note::of(&connection, &request, &record.id, &site));
-        let mut pending = Pending { record, edge: self, site: &site, logged, answered: false };
-        let record = &mut pending.record;
         if let Some(trace) = &mut record.trace {
             trace.meeting = request.extensions_mut().remove();
         }
-        let mut body = None;
-        let result = if method == Method::OPTIONS && request.uri().path() == "*" {
-            Ok(Delivery::OfTheServer(about_the_server()))
-        } else {
-            match gate::receive(&connection, request) {
-                Ok((request, unread)) if site.public_purge.as_ref().is_some_and(|purge| purge.concerns(&request)) => {
-                    body = Some(unread);
-                    Box::pin(purged(&site, &request)).await
-                }
-                Ok((mut request, unread)) => {
-                    edge_fields::strip(&site.header_prefix, &mut request.headers);
-                    let unread = note_request(&request, unread, record);
-                    let asked = site.error_pages.remember(&request);
-                    let result = lifecycle::run(&site, request, body.insert(unread), record).await;
-                    error_pages::replace(&site, asked, result, record).await
-                }
-                Err(fault) => Err(fault),
-            }
-        };
-        let delivered = delivered(result, &site, record);
-        let marks = Marks {
-            site: &site,
-            id: &record.id,
-            x_cache: delivered.x_cache,
-            report: record.cache.as_ref(),
-            length: delivered.length,
-        };
-        let mut response = deliver::finish(delivered.response, &method, version, marks);
-        for cookie in record.experiments.iter().filter_map(Exposure::set_cookie) {
-            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
-        }
-        if asked || site.dev {
-            debug::write(response.headers_mut(), record, &site);
-        }
-        record.status = response.status();
-        response = note_response(response, record);
-        if let Some(logged) = pending.logged.take() {
-            response = logged.answered(&pending.record, &site, response);
-        }
-        if let Some(unread) = body {
-            drain(unread);
-        }
-        pending.answered = true;
-        response
+        let logged = self.access_log.note(|| Note::of(connection, &request, &record.id, &site)).map(Box::new);
+        let version = request.version();
+        let mut pending = Pending { record, edge: self.clone(), site, version, debugged, logged, answered: false };
+        let entered = pending.receive(connection, request);
+        Box::pin(async move { pending.answer(entered).await })
     }
+}
+
+/// A request behind the gate.
+enum Entered {
+    /// It is about this server.
+    AboutTheServer,
+    /// PURGE, with the body that it must not have.
+    Purge(Box<gate::Received>, Body),
+    /// It is about something behind it.
+    Received(Box<gate::Received>, Body),
+    /// It was not let in.
+    Refused(Fault),
 }
 
 /// What became of the configurations that were to be served.
@@ -193,7 +164,7 @@ fn seconds_since_1970() -> u64 {
 }
 
 /// Leaves the request in its trace, if it has one.
-fn note_request(request: &gate::Received, body: Body, record: &mut Record) -> Body {
+pub(crate) fn note_request(request: &gate::Received, body: Body, record: &mut Record) -> Body {
     let Some(trace) = &mut record.trace else { return body };
     trace.request = Some(hooks::request_message(request));
     if http_body::Body::is_end_stream(&body) {
@@ -215,18 +186,93 @@ fn note_response(response: Response<Body>, record: &mut Record) -> Response<Body
 }
 
 /// A request that has not been answered. One that never is, because its viewer has left, is counted and logged all the same.
-struct Pending<'a> {
+struct Pending {
     record: Record,
-    edge: &'a Edge,
-    site: &'a Site,
-    logged: Option<Logged>,
+    edge: Arc<Edge>,
+    site: Arc<Site>,
+    version: Version,
+    /// It came with the debug header.
+    debugged: bool,
+    logged: Option<Box<Logged>>,
     answered: bool,
+}
+
+impl Pending {
+    /// Shows the request to the gate.
+    fn receive(&mut self, connection: &Arc<Connection>, request: Request<Body>) -> Entered {
+        if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+            return Entered::AboutTheServer;
+        }
+        match gate::receive(connection, request) {
+            Ok((request, body)) if self.site.public_purge.as_ref().is_some_and(|purge| purge.concerns(&request)) => {
+                Entered::Purge(request, body)
+            }
+            Ok((mut request, body)) => {
+                edge_fields::strip(&self.site.header_prefix, &mut request.headers);
+                let body = note_request(&request, body, &mut self.record);
+                Entered::Received(request, body)
+            }
+            Err(fault) => Entered::Refused(fault),
+        }
+    }
+
+    async fn answer(&mut self, entered: Entered) -> Response<Body> {
+        let Self { record, site, .. } = self;
+        let mut unread = None;
+        let result = match entered {
+            Entered::AboutTheServer => Ok(Delivery::OfTheServer(about_the_server())),
+            Entered::Refused(fault) => Err(fault),
+            Entered::Purge(request, body) => {
+                unread = Some(body);
+                Box::pin(purged(site, &request)).await
+            }
+            Entered::Received(request, body) => {
+                let asked = site.error_pages.remember(&request);
+                let result = lifecycle::run(site, request, unread.insert(body), record).await;
+                match site.error_pages.instead_of(&result, asked) {
+                    Some(page) => Box::pin(page.fetch(site, result, record)).await,
+                    None => result,
+                }
+            }
+        };
+        self.finish(result, unread)
+    }
+
+    /// The response as the viewer gets it.
+    fn finish(&mut self, result: Result<Delivery, Fault>, unread: Option<Body>) -> Response<Body> {
+        let Self { record, site, .. } = self;
+        let delivered = delivered(result, site, record);
+        let marks = Marks {
+            site,
+            id: &record.id,
+            x_cache: delivered.x_cache,
+            report: record.cache.as_ref(),
+            length: delivered.length,
+        };
+        let mut response = deliver::finish(delivered.response, &record.method, self.version, marks);
+        for cookie in record.experiments.iter().filter_map(Exposure::set_cookie) {
+            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
+        if self.debugged || site.dev {
+            debug::write(response.headers_mut(), record, site);
+        }
+        record.status = response.status();
+        response = note_response(response, record);
+        if let Some(logged) = self.logged.take() {
+            response = logged.answered(record, site, response);
+        }
+        if let Some(unread) = unread {
+            drain(unread);
+        }
+        self.answered = true;
+        response
+    }
 }
 
 /// The status in the log for a viewer who left first; never sent.
 const VIEWER_LEFT: u16 = 499;
 
-impl Drop for Pending<'_> {
+impl Drop for Pending {
     fn drop(&mut self) {
         if !self.answered {
             // Who left has seen no variant.
@@ -234,7 +280,7 @@ impl Drop for Pending<'_> {
             self.record.failure = Some("the viewer left before there was an answer".to_owned());
             self.record.status = StatusCode::from_u16(VIEWER_LEFT).unwrap_or(StatusCode::BAD_REQUEST);
             if let Some(logged) = self.logged.take() {
-                logged.abandoned(&self.record, self.site);
+                logged.abandoned(&self.record, &self.site);
             }
         }
         self.record.time = self.record.start.elapsed();
@@ -270,15 +316,15 @@ fn drain(mut unread: Body) {
 }
 
 /// A response before its last touches.
-struct Delivered {
-    response: Response<Body>,
+pub(crate) struct Delivered {
+    pub(crate) response: Response<Body>,
     /// First word of `X-Cache`; none for what is no matter of the site.
     x_cache: Option<&'static str>,
     length: Option<u64>,
 }
 
 /// The one place where faults become responses.
-fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) -> Delivered {
+pub(crate) fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) -> Delivered {
     match result {
         Ok(Delivery::Answered(answer)) => {
             record.outcome = Outcome::Cache(answer.report.outcome);
@@ -347,11 +393,17 @@ fn about_the_server() -> Response<Body> {
     response
 }
 
+/// The record of a request that has just come.
 pub(crate) fn begin(connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> Record {
+    let id = connection.take_id().unwrap_or_else(|| site.world.request_id());
+    begin_as(id, connection, request, site)
+}
+
+/// The same under this id.
+pub(crate) fn begin_as(id: String, connection: &Arc<Connection>, request: &Request<Body>, site: &Site) -> Record {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
     let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
-    let id = connection.take_id().unwrap_or_else(|| site.world.request_id());
     Record {
         trace: match request.extensions().get::<InFull>() {
             None => site.tracing.begin(&id),
@@ -391,8 +443,7 @@ pub struct EdgeHandler(pub Arc<Edge>);
 
 impl Handler for EdgeHandler {
     fn handle(&self, connection: Arc<Connection>, request: Request<Body>) -> Answer {
-        let edge = self.0.clone();
-        Box::pin(async move { edge.serve(connection, request).await })
+        self.0.serve(&connection, request)
     }
 
     fn at_hand(&self, connection: &Arc<Connection>, request: &Plain<'_>) -> Option<(Vec<u8>, Bytes)> {

@@ -1,6 +1,6 @@
 //! Custom error pages: what a viewer gets in place of an error (http-cache.md 6.5, cloudfront-functions.md 1.4).
 //!
-//! [`replace`] stands behind the lifecycle. Errors of origins, and of the edge where a request was not let through, have
+//! [`ErrorPages::instead_of`] stands behind the lifecycle. Errors of origins, and of the edge where a request was not let through, have
 //! pages; answers that a viewer-request function made and failures of functions do not. The page is asked for like any other
 //! path, by its own behavior and through its cache, without viewer functions and without experiments; where that
 //! fails, its own status is shown. There is no page for a page.
@@ -13,7 +13,7 @@ use crate::{
     record::Record,
     site::Site,
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use std::sync::Arc;
 
 /// The pages of a configuration.
@@ -44,8 +44,18 @@ impl ErrorPages {
 
     /// What is needed of a request, should it end in an error that has a page.
     #[must_use]
-    pub fn remember(&self, request: &Received) -> Option<Received> {
-        (!self.0.is_empty()).then(|| request.clone())
+    pub fn remember(&self, request: &Received) -> Option<Box<Received>> {
+        (!self.0.is_empty()).then(|| Box::new(request.clone()))
+    }
+
+    /// The page to show in place of this result. `asked` is the request as it came.
+    pub(crate) fn instead_of(
+        &self,
+        result: &Result<Delivery, Fault>,
+        asked: Option<Box<Received>>,
+    ) -> Option<WantedPage> {
+        let page = self.of(result)?;
+        asked.map(|asked| WantedPage { page: page.clone(), asked })
     }
 
     fn of(&self, result: &Result<Delivery, Fault>) -> Option<&ErrorPage> {
@@ -58,44 +68,45 @@ impl ErrorPages {
     }
 }
 
-/// The result, or the page that stands in for it. `asked` is the request as it came.
-///
-/// # Errors
-/// The result was a fault that has no page, or the page cannot be had.
-pub async fn replace(
-    site: &Arc<Site>,
-    asked: Option<Received>,
-    result: Result<Delivery, Fault>,
-    record: &mut Record,
-) -> Result<Delivery, Fault> {
-    let (Some(page), Some(asked)) = (site.error_pages.of(&result), asked) else { return result };
-    if let Err(fault) = &result {
-        record.failure = Some(fault.detail());
-    }
-    // The error's own body is not wanted; letting it go here ends an exchange that nobody else shares.
-    drop(result);
-    record.arrival.failed(&asked.path, asked.query.as_deref());
-    let mut answer = Box::pin(lifecycle::page(site, request_for(page, asked), record)).await?;
-    if answer.head.status.is_success() {
-        answer.head.status = page.shown_as;
-    }
-    Ok(Delivery::ErrorPage(answer))
+/// A page, and the request that is to have it.
+pub(crate) struct WantedPage {
+    page: ErrorPage,
+    asked: Box<Received>,
 }
 
-fn request_for(page: &ErrorPage, asked: Received) -> Received {
-    let mut headers: HeaderMap = asked.headers.clone();
+impl WantedPage {
+    /// The page in place of the error, of which nothing is kept.
+    ///
+    /// # Errors
+    /// The page cannot be had.
+    pub(crate) async fn fetch(
+        self,
+        site: &Arc<Site>,
+        error: Result<Delivery, Fault>,
+        record: &mut Record,
+    ) -> Result<Delivery, Fault> {
+        let Self { page, mut asked } = self;
+        if let Err(fault) = &error {
+            record.failure = Some(fault.detail());
+        }
+        // The error's own body is not wanted; letting it go here ends an exchange that nobody else shares.
+        drop(error);
+        record.arrival.failed(&asked.path, asked.query.as_deref());
+        make_plain(&mut asked, page.path);
+        let mut answer = lifecycle::page(site, asked, record).await?;
+        if answer.head.status.is_success() {
+            answer.head.status = page.shown_as;
+        }
+        Ok(Delivery::ErrorPage(answer))
+    }
+}
+
+/// Makes the request one for the whole page at this path.
+fn make_plain(request: &mut Received, path: String) {
     // They would make a page something else than a whole page.
     for name in CONDITIONS.iter().chain(&BODY_FIELDS) {
-        headers.remove(name);
+        request.headers.remove(name);
     }
-    Received {
-        method: Method::GET,
-        path: page.path.clone(),
-        query: None,
-        headers,
-        has_body: false,
-        websocket: false,
-        interim: None,
-        ..asked
-    }
+    (request.method, request.path, request.query) = (Method::GET, path, None);
+    (request.has_body, request.websocket, request.interim) = (false, false, None);
 }

@@ -18,6 +18,7 @@ mod compress;
 pub mod debug;
 pub mod deliver;
 pub mod directed;
+mod drawn;
 pub mod edge;
 pub mod edge_fields;
 pub mod error_pages;

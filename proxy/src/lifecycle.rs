@@ -55,16 +55,29 @@ pub enum Delivery {
 ///
 /// # Errors
 /// The request has no ordinary response; [`Fault`] says who is to blame.
-pub async fn run(site: &Arc<Site>, request: Received, body: &mut Body, record: &mut Record) -> Result<Delivery, Fault> {
-    let Question { behavior, mut request, asked, buckets } = match question(site, request, body, record).await? {
+pub async fn run(
+    site: &Arc<Site>,
+    request: Box<Received>,
+    body: &mut Body,
+    record: &mut Record,
+) -> Result<Delivery, Fault> {
+    let mut question = match question(site, request, body, record).await? {
         Asked::Answered(delivery) => return Ok(*delivery),
-        Asked::Cache(question) => *question,
+        Asked::Cache(question) => question,
     };
-    let answer = answer(site, &behavior, (&request, asked.as_ref()), body, &buckets, record).await?;
-    if let Some(asked) = asked {
-        request.headers = asked; // functions see what the viewer sent
+    let mut answer = answer(site, &question, body, record).await?;
+    if answer.head.status.is_informational() {
+        return Ok(Delivery::Answered(answer)); // the head of a tunnel: what follows is no response
     }
-    viewer_response(site, &behavior, &request, answer, record).await.map(Delivery::Answered)
+    if let Some(asked) = question.asked.take() {
+        question.request.headers = asked; // functions see what the viewer sent
+    }
+    apply_policy(site, &question, &mut answer, record);
+    // Not where the stored status is an error (design.md 8).
+    if question.behavior.viewer_response.is_some() && answer.head.status.as_u16() < 400 {
+        answer = Box::pin(viewer_response(question, answer, record)).await?;
+    }
+    Ok(Delivery::Answered(answer))
 }
 
 /// How a request stands when it comes to the cache.
@@ -82,7 +95,7 @@ pub(crate) struct Question {
     /// Its behavior, as experiments and functions left it.
     pub(crate) behavior: Arc<Behavior>,
     /// The request, normalised.
-    pub(crate) request: Received,
+    pub(crate) request: Box<Received>,
     /// Its fields before they were, where somebody wants them.
     pub(crate) asked: Option<HeaderMap>,
     /// Parts of the key that the edge chose.
@@ -95,7 +108,7 @@ pub(crate) struct Question {
 /// The request is refused, or a function failed.
 pub(crate) async fn question(
     site: &Arc<Site>,
-    mut request: Received,
+    mut request: Box<Received>,
     body: &mut Body,
     record: &mut Record,
 ) -> Result<Asked, Fault> {
@@ -145,26 +158,21 @@ pub(crate) async fn question(
 ///
 /// # Errors
 /// The page cannot be had.
-pub(crate) async fn page(site: &Arc<Site>, mut request: Received, record: &mut Record) -> Result<Answer, Fault> {
+pub(crate) async fn page(site: &Arc<Site>, mut request: Box<Received>, record: &mut Record) -> Result<Answer, Fault> {
     let behavior = site.behavior(&request)?;
     for moment in [Moment::BeforeFunction, Moment::AfterFunction] {
         edge_fields::add(site, &behavior, moment, &record.arrival, &mut request);
     }
     behavior.policy.normalise.fields(&mut request.headers);
-    answer(site, &behavior, (&request, None), &mut body::empty(), &[], record).await
+    let question = Question { behavior, request, asked: None, buckets: Vec::new() };
+    answer(site, &question, &mut body::empty(), record).await
 }
 
 /// From the cache, or from the origin by way of it or past it.
-async fn answer(
-    site: &Arc<Site>,
-    behavior: &Arc<Behavior>,
-    (request, asked): (&Received, Option<&HeaderMap>),
-    body: &mut Body,
-    buckets: &[(String, String)],
-    record: &mut Record,
-) -> Result<Answer, Fault> {
+async fn answer(site: &Arc<Site>, question: &Question, body: &mut Body, record: &mut Record) -> Result<Answer, Fault> {
+    let Question { behavior, request, asked, buckets } = question;
     let keyed = key(&site.cache, behavior, request, buckets);
-    let seat = note_key(record, (request, asked), behavior, &keyed, buckets);
+    let seat = note_key(record, (request, asked.as_ref()), behavior, &keyed, buckets);
     let fetch = Fetch { site: site.clone(), behavior: behavior.clone(), id: record.id.clone(), slice: None };
     let found = if request.has_body {
         drop(seat);
@@ -177,7 +185,7 @@ async fn answer(
         let lookup = site.cache.lookup(&ask, site.world.now());
         match seat {
             None => lookup.await,
-            Some(seat) => seat.kept_until_polled(lookup).await,
+            Some(seat) => Box::pin(seat.kept_until_polled(lookup)).await,
         }
     };
     if let Some(trace) = &mut record.trace {
@@ -186,7 +194,7 @@ async fn answer(
     Ok(match found {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
-                fetch.clone().refresh(ticket, request.clone(), keyed.clone(), record);
+                fetch.clone().refresh(ticket, Received::clone(request), keyed.clone(), record);
             }
             fetch.served(*served, request, &keyed, record)
         }
@@ -241,35 +249,26 @@ pub(crate) fn substitute_root(site: &Site, request: &mut Received) {
     }
 }
 
-/// Applies the response headers policy and runs viewer-response, unless the stored status is an error (design.md 8).
-async fn viewer_response(
-    site: &Site,
-    behavior: &Behavior,
-    request: &Received,
-    mut answer: Answer,
-    record: &mut Record,
-) -> Result<Answer, Fault> {
-    if answer.head.status.is_informational() {
-        return Ok(answer); // the head of a tunnel: what follows is no response
+/// Applies the response headers policy.
+fn apply_policy(site: &Site, Question { behavior, request, .. }: &Question, answer: &mut Answer, record: &Record) {
+    let Some(policy) = &behavior.response_headers else { return };
+    policy.apply(&request.method, &request.headers, &mut answer.head.headers);
+    if server_timing::takes(policy.server_timing, &record.id)
+        && let Some(timing) = server_timing::value(record, &answer.report, site.pop.as_ref())
+    {
+        answer.head.headers.append(server_timing::SERVER_TIMING, timing);
     }
-    if let Some(policy) = &behavior.response_headers {
-        policy.apply(&request.method, &request.headers, &mut answer.head.headers);
-        if server_timing::takes(policy.server_timing, &record.id)
-            && let Some(timing) = server_timing::value(record, &answer.report, site.pop.as_ref())
-        {
-            answer.head.headers.append(server_timing::SERVER_TIMING, timing);
-        }
-    }
-    let Some(function) = behavior.viewer_response.as_ref().filter(|_| answer.head.status.as_u16() < 400) else {
-        return Ok(answer);
-    };
+}
+
+/// Runs viewer-response.
+async fn viewer_response(question: Box<Question>, answer: Answer, record: &mut Record) -> Result<Answer, Fault> {
+    let Question { behavior, request, .. } = &*question;
+    let Some(function) = &behavior.viewer_response else { return Ok(answer) };
     let Answer { head, body, length, report, generated, stored_for } = answer;
     let message = hooks::request_message(request);
     let response = Response::from_parts(head, body);
-    let id = record.id.clone();
-    let response =
-        Box::pin(hooks::viewer_response(function, &id, (request.viewer, request.version), &message, response, record))
-            .await?;
+    let (id, viewer) = (record.id.clone(), (request.viewer, request.version));
+    let response = hooks::viewer_response(function, &id, viewer, &message, response, record).await?;
     let length = hooks::length_after(&response, length);
     let (head, body) = response.into_parts();
     Ok(Answer { head, body, length, report, generated, stored_for })

@@ -23,7 +23,7 @@ fn config(origin: &Origin, trace: &str) -> String {
 }
 
 /// The admin API's answer, which needs the token that the node made.
-fn admin(edge: &Edge, path: &str) -> (u16, Value) {
+pub(crate) fn admin(edge: &Edge, path: &str) -> (u16, Value) {
     let token = fs::read_to_string(edge.folder().join(".edgehook/admin-token")).unwrap();
     let reply = edge.admin_with(path, &[("authorization", &format!("Bearer {}", token.trim()))]);
     (reply.status, serde_json::from_str(&reply.text()).unwrap_or_default())

@@ -8,6 +8,7 @@ use proptest::{
     strategy::ValueTree as _,
     test_runner::{Config, TestRunner},
 };
+use serde_json::Value;
 use std::process::Command;
 
 /// A field that the short way does not know.
@@ -17,7 +18,7 @@ const LISTEN: &str = "listen = [\"http://127.0.0.1:0\"]";
 
 fn config(origin: &Origin, policy: &str, behavior: &str) -> String {
     format!(
-        "[trace]\nsample = 0\n[origin.app]\nurl = \"{}\"\n\
+        "[trace]\nsample = 1\nbodies = true\n[origin.app]\nurl = \"{}\"\n\
          [cache_policy.p]\nttl = {{ min = \"0s\", default = \"10m\", max = \"1d\" }}\n{policy}\n\
          [[behavior]]\npath = \"/closed/*\"\norigin = \"app\"\ndeny = [\"127.0.0.0/8\"]\n\
          [[behavior]]\npath = \"*\"\norigin = \"app\"\ncache_policy = \"p\"\n{behavior}\n",
@@ -137,6 +138,28 @@ fn comparable(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
     (reply.status, fields, body)
 }
 
+/// The request's record, without what is its own: times, exchanges with the origin, and the field that tells the two ways apart.
+fn recorded(edge: &Edge, reply: &Reply) -> Value {
+    let id = reply.header("x-amz-cf-id");
+    let (_, mut record) = eventually("there is a record", || {
+        let found = super::requests::admin(edge, &format!("/requests/{id}"));
+        (found.0 == 200 || id.is_empty()).then_some(found)
+    });
+    let Some(fields) = record.as_object_mut() else { return record };
+    fields.retain(|name, _| !["id", "time", "took_us", "origins"].contains(&name.as_str()));
+    for message in ["request", "response"] {
+        let Some(headers) = record.pointer_mut(&format!("/{message}/headers")).and_then(Value::as_array_mut) else {
+            continue;
+        };
+        headers.retain(|line| line[0] != LONG.0 && line[0] != "x-amz-cf-id");
+        headers.sort_by_key(|line| line[0].as_str().map(str::to_owned));
+    }
+    if reply.status >= 400 {
+        record["response"].take(); // the page of an error tells the id, too
+    }
+    record
+}
+
 #[test]
 fn nobody_can_tell_it_from_the_ordinary_way() {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
@@ -155,8 +178,10 @@ fn nobody_can_tell_it_from_the_ordinary_way() {
             client.request("GET", target, &long, b"");
             // A second may pass in between.
             eventually("both ways tell the same", || {
-                let ordinary = comparable(&edge.client().request("GET", target, &long, b""));
-                let short = comparable(&edge.client().request("GET", target, &fields, b""));
+                let [ordinary, short] = [&long, &fields].map(|fields| {
+                    let reply = edge.client().request("GET", target, fields, b"");
+                    (comparable(&reply), recorded(&edge, &reply))
+                });
                 (ordinary == short).then_some(()).or_else(|| {
                     eprintln!("{server} {policy} {behavior}\n{target} {fields:?}\n{ordinary:?}\n{short:?}");
                     None
@@ -258,4 +283,33 @@ fn who_knows_the_debug_secret_is_told_all_the_same() {
     assert!(edge.get("/marked").header("server-timing").is_empty());
     let told = edge.get_with("/marked", &[("sec-why", SECRET)]);
     assert_eq!((told.x_cache(), told.header("server-timing").is_empty()), ("Hit", false));
+}
+
+/// They are made when enough have come together or somebody asks, and come in the order of the requests.
+#[test]
+fn its_records_are_made_later() {
+    let origin = origin();
+    let edge = Edge::start(&config(&origin, "", ""), &[]);
+    let ids = |count: usize| -> Vec<String> {
+        let reply = |_| edge.get("/marked").header("x-amz-cf-id").to_owned();
+        (0..count).map(reply).collect()
+    };
+    for count in [1, 2, 31, 32, 33, 70] {
+        let mut asked = ids(count);
+        asked.reverse();
+        let told = super::requests::admin(&edge, "/requests?limit=1000").1;
+        let told = told["requests"].as_array().unwrap();
+        let told: Vec<&str> = told.iter().take(count).map(|record| record["id"].as_str().unwrap()).collect();
+        assert_eq!(told, asked, "{count}");
+    }
+    let before = hits_at_hand(&edge);
+    assert!(before >= 168, "{before}");
+    // Those that a configuration answered are told after it is gone.
+    let last = ids(3);
+    edge.save_config(LISTEN, &config(&origin, "headers = { include = [\"accept-language\"] }", ""));
+    edge.signal(nix::sys::signal::Signal::SIGHUP);
+    edge.says("config applied: #2");
+    for id in last {
+        assert_eq!(super::requests::admin(&edge, &format!("/requests/{id}")).0, 200);
+    }
 }

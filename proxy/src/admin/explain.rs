@@ -37,7 +37,7 @@ pub(super) async fn send(State(api): State<Api>, Json(wanted): Json<Wanted>) -> 
     let id = api.edge.site().world.request_id();
     connection.keep_id(id.clone());
     request.extensions_mut().insert(InFull);
-    let answer = api.edge.serve(connection, request).await;
+    let answer = api.edge.serve(&connection, request).await;
     // Whether it ends well is in the record of the fill, not in this one.
     let _ = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await;
     match api.edge.records.find(&id) {

@@ -47,7 +47,7 @@ fn arrival(peer: &str, tls: Option<TlsInfo>, request: &Request<()>) -> Arrival {
     Arrival::of(&connection, request, true)
 }
 
-fn received(arrival: &Arrival, request: &Request<()>) -> Received {
+fn received(arrival: &Arrival, request: &Request<()>) -> Box<Received> {
     let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
     let mut copy = Request::new(body);
     *copy.version_mut() = request.version();

@@ -60,7 +60,7 @@ pub struct Received {
 ///
 /// # Errors
 /// The request is refused; [`Refusal`] says why and with which status.
-pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(Received, Body), Fault> {
+pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(Box<Received>, Body), Fault> {
     let (mut parts, body) = request.into_parts();
     check_method(&parts.method)?;
     let host = host::of(&parts.uri, &parts.headers, parts.version)?;
@@ -95,7 +95,7 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
         has_body,
         websocket,
     };
-    Ok((received, body))
+    Ok((Box::new(received), body))
 }
 
 /// An absolute address in the form in which a request for it is routed; `None` where none would be let in. Fragments and the

@@ -16,7 +16,7 @@ fn request(method: &str, target: &str, fields: &[(&str, &str)], body: Body) -> R
     request.body(body).unwrap()
 }
 
-fn received(method: &str, target: &str, fields: &[(&str, &str)]) -> Result<Received, u16> {
+fn received(method: &str, target: &str, fields: &[(&str, &str)]) -> Result<Box<Received>, u16> {
     receive(&connection(), request(method, target, fields, body::empty()))
         .map(|(received, _)| received)
         .map_err(|fault| fault.status().as_u16())

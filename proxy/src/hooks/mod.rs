@@ -75,7 +75,7 @@ pub enum IncludeBody {
 #[derive(Debug)]
 pub struct ViewerBound {
     /// The request.
-    pub request: Received,
+    pub request: Box<Received>,
     /// Another origin than the behavior's, when the function chose one.
     pub origin: Option<Box<OriginChoice>>,
 }
@@ -91,7 +91,7 @@ pub async fn viewer_request(
     function: &Function,
     include: IncludeBody,
     request_id: &str,
-    mut request: Received,
+    mut request: Box<Received>,
     body: &mut Body,
     judge: Judge<'_>,
     record: &mut Record,

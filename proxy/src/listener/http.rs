@@ -2,7 +2,8 @@
 //!
 //! The protocol is told by ALPN under TLS and by the first bytes in cleartext (HTTP/2 with prior knowledge). hyper
 //! parses and frames; the connection's timer is ours (`timeouts.rs`), because hyper's are off or cover one phase only
-//! (security.md F4). A connection that switches to WebSocket keeps its place among the connections until the tunnel ends.
+//! (security.md F4). Futures of what few connections do are boxed, and so is what passes through several: the task of a connection is
+//! as large as its largest branch, for as long as it lives. A connection that switches to WebSocket keeps its place among the connections until the tunnel ends.
 //! Deliberately absent: other upgrades, server push, trailers from viewers, and any look at a request.
 
 use std::convert::Infallible;
@@ -89,7 +90,7 @@ impl Server {
         let pulse = Arc::new(Pulse::new());
         let socket = ViewerSocket::new(tcp, Arc::clone(&pulse));
         match &self.acceptor {
-            Some(acceptor) => self.serve_tls(acceptor, socket, connection, pulse).await,
+            Some(acceptor) => Box::pin(self.serve_tls(acceptor, socket, connection, pulse)).await,
             None => self.serve_cleartext(socket, connection, pulse).await,
         }
     }
@@ -102,10 +103,9 @@ impl Server {
         pulse: Arc<Pulse>,
     ) -> Result<(), CloseReason> {
         let socket = socket.noting(hello::HELLO_LIMIT);
-        let mut stream = tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(socket))
-            .await
-            .map_err(|_| CloseReason::HandshakeTimeout)?
-            .map_err(|_| CloseReason::Handshake)?;
+        let shaken = Box::pin(tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(socket))).await;
+        let shaken = shaken.map_err(|_| CloseReason::HandshakeTimeout)?;
+        let mut stream = Box::new(shaken.map_err(|_| CloseReason::Handshake)?);
         pulse.handshake_done();
         let noted = stream.get_mut().0.take_noted();
         let session = stream.get_ref().1;
@@ -113,7 +113,7 @@ impl Server {
         let fingerprints = hello::fingerprints(&noted);
         connection.tls = tls::describe(session).map(|info| TlsInfo { fingerprints, ..info });
         if multiplexed {
-            self.serve_http2(stream, connection, pulse).await
+            Box::pin(self.serve_http2(stream, connection, pulse)).await
         } else {
             self.serve_http1(stream, connection, pulse).await
         }
@@ -134,7 +134,7 @@ impl Server {
         let multiplexed = first.starts_with(H2_PREFACE);
         socket.unread(first.freeze());
         if multiplexed {
-            self.serve_http2(socket, connection, pulse).await
+            Box::pin(self.serve_http2(socket, connection, pulse)).await
         } else {
             self.serve_http1(socket, connection, pulse).await
         }
@@ -151,7 +151,7 @@ impl Server {
         let (handler, connection) = (Arc::clone(&self.handler), Arc::clone(&service.connection));
         let stream = Shortcut::new(stream, handler, connection, Arc::clone(&pulse), &self.limits);
         let stream = HintedStream::new(stream, hints);
-        let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let connection = Box::pin(self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades());
         let ended = self.drive(connection, &pulse).await;
         if let Some(violation) = found.get() {
             return Err(CloseReason::Malformed(*violation));
@@ -160,7 +160,7 @@ impl Server {
         if let Some((viewer, (origin, _turn))) = switched.take()
             && let Ok(viewer) = viewer.await
         {
-            let ended = tunnel::carry(TokioIo::new(viewer), origin, tunnel::IDLE).await;
+            let ended = Box::pin(tunnel::carry(TokioIo::new(viewer), origin, tunnel::IDLE)).await;
             tracing::debug!(%peer, reason = ended.as_str(), "tunnel ended");
         }
         Ok(())
@@ -173,7 +173,7 @@ impl Server {
         pulse.becomes_multiplexed();
         let service = self.service(connection, &pulse, None);
         let stream = TokioIo::new(MeteredFrames::new(stream));
-        self.drive(self.http2.serve_connection(stream, service), &pulse).await
+        self.drive(Box::pin(self.http2.serve_connection(stream, service)), &pulse).await
     }
 
     fn service(&self, connection: Connection, pulse: &Arc<Pulse>, http1: Option<(Hints, Switched)>) -> Requests {
@@ -187,8 +187,7 @@ impl Server {
     }
 
     /// Polls a connection until it ends by itself, by the clock, or by draining.
-    async fn drive<C: Closable>(&self, connection: C, pulse: &Pulse) -> Result<(), CloseReason> {
-        let mut connection = std::pin::pin!(connection);
+    async fn drive<C: Closable>(&self, mut connection: Pin<Box<C>>, pulse: &Pulse) -> Result<(), CloseReason> {
         let mut timer = Seldom::new(tokio::time::sleep(Duration::ZERO));
         let mut drained = Seldom::new(self.drain.cancelled());
         let mut closing = false;

@@ -29,6 +29,8 @@ const OF_NO_EFFECT_PREFIX: &[u8] = b"sec-";
 /// A request that asks for nothing but what is at its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plain<'a> {
+    /// All of its head, as it came.
+    pub head: &'a [u8],
     /// The path as it came; it begins with `/`.
     pub path: &'a str,
     /// What stands behind the `?`, if there is one.
@@ -67,7 +69,7 @@ impl<'a> Plain<'a> {
                 return None;
             }
         }
-        (count <= most).then_some(Self { path, query, host: host?, codings })
+        (count <= most).then_some(Self { head: bytes, path, query, host: host?, codings })
     }
 }
 
@@ -95,9 +97,12 @@ mod tests {
     fn what_browsers_send_is_plain() {
         let fields = "Connection: keep-alive\r\nsec-ch-ua: \"x\"\r\nUser-Agent: y\r\nAccept: */*\r\nSec-Fetch-Site: none\r\n\
                       Referer: http://x.test/\r\nAccept-Encoding: gzip, br\r\nAccept-Language: de\r\nCookie: a=b\r\n";
-        let expected = Plain { path: "/a", query: Some("b=c"), host: "x.test", codings: Some("gzip, br") };
-        assert_eq!(Plain::read(head(fields).as_bytes(), 100), Some(expected));
-        assert_eq!(Plain::read(head("").as_bytes(), 1), Some(Plain { codings: None, ..expected }));
+        let (full, bare) = (head(fields), head(""));
+        let (codings, query) = (Some("gzip, br"), Some("b=c"));
+        let expected = Plain { head: full.as_bytes(), path: "/a", query, host: "x.test", codings };
+        assert_eq!(Plain::read(full.as_bytes(), 100), Some(expected));
+        let expected = Plain { head: bare.as_bytes(), codings: None, ..expected };
+        assert_eq!(Plain::read(bare.as_bytes(), 1), Some(expected));
     }
 
     #[test]

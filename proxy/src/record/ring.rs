@@ -19,6 +19,12 @@ use tokio::sync::broadcast;
 /// A request that takes longer to its head is notable.
 pub const SLOW: Duration = Duration::from_secs(1);
 
+/// Records that are made together.
+const TOGETHER: usize = 32;
+
+/// Most records that wait to be made by somebody else.
+const WAITING: usize = 32 * TOGETHER;
+
 /// Records that a follower may fall behind.
 const BEHIND: usize = 1024;
 
@@ -116,10 +122,16 @@ impl Kept {
     }
 }
 
+/// Makes a record and puts it to the others.
+type Later = Box<dyn FnOnce(&Records) + Send>;
+
 /// The last records of a node, and whoever follows as they come.
-#[derive(Debug)]
 pub struct Records {
     shelves: Mutex<Shelves>,
+    /// Those that are still to be made.
+    later: Mutex<Vec<Later>>,
+    /// Held by who makes them.
+    making: Mutex<()>,
     followers: broadcast::Sender<Arc<Kept>>,
 }
 
@@ -150,7 +162,12 @@ impl Shelf {
 
 impl Default for Records {
     fn default() -> Self {
-        Self { shelves: Mutex::default(), followers: broadcast::Sender::new(BEHIND) }
+        Self {
+            shelves: Mutex::default(),
+            later: Mutex::default(),
+            making: Mutex::default(),
+            followers: broadcast::Sender::new(BEHIND),
+        }
     }
 }
 
@@ -175,6 +192,25 @@ impl Records {
         }
         // Nobody may be there.
         let _ = self.followers.send(fresh);
+    }
+
+    /// Has a record made soon; says whether it is time to [`Records::settle`].
+    pub(crate) fn take_later(&self, later: Later) -> bool {
+        let mut waiting = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(later);
+        let count = waiting.len();
+        drop(waiting);
+        if count >= WAITING {
+            self.settle();
+        }
+        count == TOGETHER
+    }
+
+    /// Makes the records that are still to be made. Behind it all are made that were given before it, whoever makes them.
+    pub(crate) fn settle(&self) {
+        let _turn = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.into_iter().for_each(|make| make(self));
     }
 
     /// Whether somebody follows every record.
@@ -210,6 +246,7 @@ impl Records {
     /// The record of a request; the beginning of an id, of eight characters or more, will do where it is the only one.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<Arc<Kept>> {
+        self.settle();
         let shelves = self.shelves();
         let mut all = shelves.ordinary.kept.iter().chain(&shelves.notable.kept);
         if let Some(found) = all.clone().find(|kept| kept.id == id) {
@@ -220,9 +257,10 @@ impl Records {
         begin.next().is_none().then(|| found.clone())
     }
 
-    /// All records, the newest first within each of the two sorts.
+    /// All records, roughly the newest first within each of the two sorts.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Kept>> {
+        self.settle();
         let shelves = self.shelves();
         shelves.ordinary.kept.iter().rev().chain(shelves.notable.kept.iter().rev()).cloned().collect()
     }
@@ -230,6 +268,7 @@ impl Records {
     /// Every record from now on, also of requests that leave none: short ones, as far as they are not sampled.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Arc<Kept>> {
+        self.settle();
         self.followers.subscribe()
     }
 }

@@ -170,7 +170,7 @@ impl Engine {
         let listener = move |record: &Record| {
             kept.lock().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), record.clone());
         };
-        let edge = Edge::new(site, Some(Arc::new(listener)));
+        let edge = Arc::new(Edge::new(site, Some(Arc::new(listener))));
         Ok(Play { edge, world, script, places, records })
     }
 
@@ -201,7 +201,7 @@ impl Engine {
 
 /// One edge with its world.
 pub(crate) struct Play {
-    edge: Edge,
+    edge: Arc<Edge>,
     pub(crate) world: World,
     script: Arc<Script>,
     places: Arc<PlayedPlaces>,
@@ -269,7 +269,7 @@ impl Play {
         if let Some(seat) = seat {
             request.extensions_mut().insert(seat);
         }
-        let response = self.edge.serve(connection, request).await;
+        let response = self.edge.serve(&connection, request).await;
         self.scene(response).await
     }
 
