@@ -290,11 +290,15 @@ fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &mut Record) 
             let response = Response::from_parts(answer.head, answer.body);
             Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
-        Ok(Delivery::ErrorPage(answer)) => {
+        Ok(Delivery::ErrorPage(answer, fault)) => {
             record.outcome = Outcome::Error;
             record.cache = Some(answer.report);
+            if let Some(fault) = &fault {
+                (record.result, record.detailed) = (fault.result_type(), Some(fault.detailed_type()));
+            }
             let response = Response::from_parts(answer.head, answer.body);
-            Delivered { response, x_cache: Some("Error"), length: answer.length }
+            let x_cache = fault.map_or("Error", |fault| fault.x_cache());
+            Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
         Ok(Delivery::Generated(response, maker)) => {
             record.outcome = Outcome::Generated;
@@ -379,6 +383,7 @@ pub(crate) fn begin(connection: &Arc<Connection>, request: &Request<Body>, site:
         stored_for: None,
         location: None,
         failure: None,
+        error_page: None,
         result: "Error",
         detailed: None,
         time: Duration::ZERO,

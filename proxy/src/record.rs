@@ -231,6 +231,8 @@ pub struct Record {
     pub location: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Path of the page that the viewer gets in place of the error.
+    pub error_page: Option<Arc<str>>,
     /// How it was answered, in CloudFront's words for logs (`x-edge-result-type`).
     pub result: &'static str,
     /// The same with the reason of an error, where that says more.
@@ -317,6 +319,7 @@ impl Record {
             stored_for: self.stored_for,
             location: self.location.clone(),
             failure: self.failure.clone(),
+            error_page: self.error_page.clone(),
             time: self.time,
             trace,
         }

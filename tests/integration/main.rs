@@ -48,6 +48,7 @@ mod lambda_packages;
 mod lambda_provided;
 mod lambda_vectors;
 mod listeners;
+mod on_error;
 mod origins;
 mod policies;
 mod purge;
