@@ -22,7 +22,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// The edge: the configuration that serves now, and what is counted across configurations.
@@ -237,7 +237,7 @@ impl Drop for Pending<'_> {
                 logged.abandoned(&self.record, self.site);
             }
         }
-        self.record.time = self.record.start.elapsed();
+        self.record.time = self.record.elapsed();
         self.site.metrics.answered(&self.record);
         self.record.emit(&self.edge.counters, self.edge.listener.as_ref());
         self.edge.records.take(&self.record, &self.site.tracing);
@@ -363,7 +363,7 @@ pub(crate) fn begin(connection: &Arc<Connection>, request: &Request<Body>, site:
         },
         id,
         purpose: record::Purpose::Serve,
-        start: Instant::now(),
+        start: site.world.instant(),
         at: site.world.now().wall,
         world: site.world.clone(),
         viewer: connection.peer.ip().to_canonical(),

@@ -30,8 +30,9 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
+use tokio::time::Instant;
 
 /// One run of a function.
 #[derive(Clone, Debug)]
@@ -189,7 +190,7 @@ pub enum Purpose {
 pub struct Record {
     /// The request id that the viewer gets.
     pub id: String,
-    /// When it arrived, for durations.
+    /// When it arrived, for durations: a [`World::instant`].
     pub start: Instant,
     /// When it arrived, by the clock on the wall.
     pub at: SystemTime,
@@ -290,6 +291,12 @@ impl Counters {
 pub type Listener = Arc<dyn Fn(&Record) + Send + Sync>;
 
 impl Record {
+    /// The time since it arrived.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.world.since(self.start)
+    }
+
     /// A record of what else happens for the same request, to be joined to it or logged by itself.
     #[must_use]
     pub fn fork(&self) -> Self {

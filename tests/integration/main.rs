@@ -64,3 +64,4 @@ mod trace;
 mod trailers;
 mod tunnels;
 mod verbs;
+mod virtual_time;

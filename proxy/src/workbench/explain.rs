@@ -272,7 +272,7 @@ async fn at_the_cache(
     };
     judge(told, &peeked);
     if peeked == Peeked::Bypass(BypassReason::Range)
-        && slices::begins(&site.cache, &ask(behavior, request, &keyed)).is_some()
+        && slices::begins(&site.cache, &ask(behavior, request, &keyed), now).is_some()
     {
         // It is not passed by: what is asked for then is stored.
         told.outcome = "miss".to_owned();
