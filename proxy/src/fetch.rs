@@ -217,10 +217,11 @@ impl Fetch {
 
     /// The whole, where the origin had the rest of a beginning; its answer, where that is something else; none: ask it for all.
     fn completed(&self, beginning: &Prefix, missing: &Missing, answer: OriginAnswer) -> Option<OriginAnswer> {
+        let completes = missing.is_answered_by(&answer);
         if !answer.head.status.is_server_error() {
-            self.site.cache.drop_prefix(beginning);
+            self.site.cache.drop_prefix(beginning, completes);
         }
-        if missing.is_answered_by(&answer) {
+        if completes {
             return beginning.completed_by(answer, &self.behavior.policy.tags);
         }
         let of_a_part = matches!(answer.head.status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);

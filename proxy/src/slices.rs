@@ -10,7 +10,7 @@
 
 use crate::{
     body::{Body, BodyError, Delimited},
-    cache::{Ask, Cache, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
+    cache::{Ask, Cache, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer, told_range},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
@@ -59,7 +59,7 @@ impl Slice {
 
     /// Makes an answer that is just this slice one that can be stored under the slice's key; says whether it is.
     pub(crate) fn take(&self, answer: &mut OriginAnswer) -> bool {
-        let Some((start, end, total)) = content_range(&answer.head.headers) else { return false };
+        let Some((start, end, total)) = told_range(&answer.head.headers) else { return false };
         let due = (self.index.saturating_mul(SLICE), ((self.index + 1).saturating_mul(SLICE)).min(total));
         let fits = answer.head.status == StatusCode::PARTIAL_CONTENT
             && (start, end) == due
@@ -76,7 +76,7 @@ impl Slice {
         if answer.head.status == StatusCode::OK {
             return Some(answer.head.clone());
         }
-        let part = content_range(&answer.head.headers).filter(|_| answer.head.status == StatusCode::PARTIAL_CONTENT);
+        let part = told_range(&answer.head.headers).filter(|_| answer.head.status == StatusCode::PARTIAL_CONTENT);
         let (.., total) = part.filter(|(start, end, total)| (*start, end) == (0, total))?;
         let mut head = answer.head.clone();
         head.status = StatusCode::OK;
@@ -88,14 +88,6 @@ impl Slice {
     pub(crate) fn object(&self) -> &Key {
         &self.object
     }
-}
-
-/// First byte, end and complete length that a `Content-Range` tells.
-fn content_range(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
-    let (part, total) = headers.get(header::CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = part.split_once('-')?;
-    let (first, last, total): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
-    (first <= last && last < total).then_some((first, last + 1, total))
 }
 
 /// Where the range begins that a request for something not stored asks for, if its answer may come in slices or with the whole.
@@ -139,7 +131,7 @@ pub(crate) async fn serve(
         Piece::Whole => return whole(fetch, request, keyed, record).await,
         Piece::Past => return Ok(None),
     };
-    let Some((slice_start, slice_end, total)) = content_range(&first.head.headers) else { return Ok(None) };
+    let Some((slice_start, slice_end, total)) = told_range(&first.head.headers) else { return Ok(None) };
     let end = asked.end_of_range(total);
     let etag = first.head.headers.get(header::ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/")).cloned();
     let alone = end <= slice_end;
@@ -158,7 +150,7 @@ pub(crate) async fn serve(
 
 /// Whether an origin that gave no slice gave just the range that the viewer wants.
 fn is_what_was_asked(asked: &Ask<'_>, start: u64, head: &Parts, now: Now) -> bool {
-    let part = content_range(&head.headers).filter(|_| head.status == StatusCode::PARTIAL_CONTENT);
+    let part = told_range(&head.headers).filter(|_| head.status == StatusCode::PARTIAL_CONTENT);
     part.is_some_and(|(first, end, total)| (first, end) == (start, asked.end_of_range(total)))
         && asked.permits_range(&head.headers, now)
 }
@@ -239,7 +231,7 @@ impl Source {
             Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
             Lookup::NotCached => return Err(Refusal::NotCached.into()),
         };
-        let is_slice = answer.head.status == StatusCode::OK && content_range(&answer.head.headers).is_some();
+        let is_slice = answer.head.status == StatusCode::OK && told_range(&answer.head.headers).is_some();
         Ok(match answer.length.filter(|_| answer.head.status == StatusCode::OK && answer.stored_for.is_some()) {
             _ if is_slice => Piece::Slice(Box::new(answer)),
             Some(total) => Piece::All(Box::new(answer), total),
@@ -259,7 +251,7 @@ impl Source {
         let piece = self.piece(index, &mut record).await;
         record.log_hooks();
         let Ok(Piece::Slice(slice)) = piece else { return None };
-        let known = content_range(&slice.head.headers).map(|(start, _, total)| (start, total));
+        let known = told_range(&slice.head.headers).map(|(start, _, total)| (start, total));
         if slice.head.headers.get(header::ETAG) != etag.as_ref() || known != Some((index * SLICE, total)) {
             // The object has changed. Nothing of the old one may be put together with the new one, now or later.
             self.fetch.site.cache.invalidate(&self.object);
