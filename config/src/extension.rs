@@ -98,6 +98,7 @@ fn is_one_of(value: &DeValue<'_>, words: &[&str]) -> bool {
 
 /// What to do about an extension where CloudFront is to serve the same; `None` for other codes.
 #[must_use]
+#[allow(clippy::too_many_lines, reason = "one thought: a text for each code")]
 pub fn instead(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::Environment => {
