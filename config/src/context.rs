@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::Mode;
 use crate::diagnostic::{Code, Diagnostics, Problem};
 use crate::expand::Reference;
+use crate::extension;
 use crate::secret::Secret;
 use crate::suggest;
 use crate::text::Text;
@@ -26,6 +27,7 @@ pub(crate) struct Context<'s> {
     base_dir: PathBuf,
     variables: &'s dyn Fn(&str) -> Option<String>,
     problems: RefCell<Vec<Problem>>,
+    extensions: RefCell<Vec<Problem>>,
     secrets: RefCell<Vec<Range<usize>>>,
     /// References as they are written, and what stands in their place.
     references: RefCell<Vec<(String, Secret)>>,
@@ -57,6 +59,7 @@ impl<'s> Context<'s> {
             base_dir,
             variables,
             problems: RefCell::default(),
+            extensions: RefCell::default(),
             secrets: RefCell::default(),
             references: RefCell::default(),
             #[cfg(test)]
@@ -68,6 +71,16 @@ impl<'s> Context<'s> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// Notes that `shown` uses something that only this edge has.
+    pub(crate) fn extends(&self, code: Code, span: Range<usize>, shown: &str) {
+        let mut known = self.extensions.borrow_mut();
+        // A table may be opened more than once.
+        if known.iter().all(|other| !other.is(code, &span)) {
+            let problem = Problem::new(code, span, format!("{shown}: CloudFront's edge has no {}", code.title()));
+            known.push(problem.help(extension::instead(code).unwrap_or_default()));
+        }
+    }
+
     /// Remembers that the string at `span` is a secret; a literal one is masked in quoted lines.
     pub(crate) fn hide(&self, span: Range<usize>) {
         let literal = self.source.get(span.clone()).is_some_and(|raw| !raw.contains("${"));
@@ -76,10 +89,14 @@ impl<'s> Context<'s> {
         }
     }
 
-    /// Everything reported so far, with its place.
-    pub(crate) fn take_diagnostics(&self) -> Diagnostics {
-        let found = self.problems.take().into_iter().map(|problem| problem.locate(self.name, self.source));
-        Diagnostics::new(found.collect(), self.source, &self.secrets.take())
+    /// Everything reported so far, with its place; and the extensions in use.
+    pub(crate) fn take_diagnostics(&self) -> (Diagnostics, Diagnostics) {
+        let secrets = self.secrets.take();
+        let located = |problems: Vec<Problem>| {
+            let found = problems.into_iter().map(|problem| problem.locate(self.name, self.source));
+            Diagnostics::new(found.collect(), self.source, &secrets)
+        };
+        (located(self.problems.take()), located(self.extensions.take()))
     }
 
     /// Line of a byte offset, from 1.

@@ -16,22 +16,26 @@ pub enum Severity {
     Error,
     /// The configuration is used; the operator should know.
     Warning,
+    /// Nothing is wrong: told because it was asked for.
+    Note,
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// `error`, `warning` or `note`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
 
 macro_rules! codes {
     ($($name:ident = $code:literal: $title:literal,)*) => {
-        /// The kind of a problem. Codes are stable: E1xx are errors, W2xx warnings (experience.md 3.4).
+        /// The kind of a problem. Codes are stable: E1xx are errors, W2xx warnings, X3xx extensions in use
+        /// (experience.md 3.4).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = concat!($code, ": ", $title, ".")] $name,)*
@@ -89,20 +93,55 @@ codes! {
     Unreachable = "W207": "a behavior that can never match",
     NoGeoDatabase = "W208": "a location header without a database that knows locations",
     StoreQuota = "W210": "more key value stores, or functions of one, than CloudFront allows",
+    Environment = "X301": "environment variables",
+    Layers = "X302": "layers",
+    ReservedConcurrency = "X303": "reserved concurrency",
+    ProvisionedConcurrency = "X304": "provisioned concurrency",
+    Provided = "X305": "runtime \"provided\"",
+    OriginRules = "X306": "relaxed rules for origins",
+    OnError = "X307": "on_error of functions",
+    FunctionSettings = "X308": "settings of a function's limits and life",
+    Experiments = "X309": "experiments",
+    Authorizers = "X310": "authorizers",
+    Passwords = "X311": "names and passwords",
+    RateLimits = "X312": "rate limits",
+    Addresses = "X313": "addresses or countries let in or refused by one behavior",
+    Shadow = "X314": "copies of requests for another origin",
+    Hosts = "X315": "behaviors of one host",
+    CachingRules = "X316": "caching rules beside the cache policy",
+    PolicyKeys = "X317": "normalisation, tags and signed names in cache policies",
+    FolderOrigin = "X318": "folders as origins",
+    OriginSettings = "X319": "such settings of origins",
+    Methods = "X320": "other sets of methods",
+    HeaderPrefix = "X321": "other names for the headers that the edge adds",
+    AdminApi = "X322": "admin API",
+    DebugHeader = "X323": "header that asks for details",
+    Records = "X324": "records of requests",
 }
 
 impl Code {
     /// Whether problems of this kind refuse the file.
     #[must_use]
     pub fn severity(self) -> Severity {
-        if self.as_str().starts_with('E') { Severity::Error } else { Severity::Warning }
+        match self.as_str().as_bytes() {
+            [b'E', ..] => Severity::Error,
+            [b'X', ..] => Severity::Note,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// Whether CloudFront would not take it, or would answer otherwise.
+    fn refused_by_cloudfront(self) -> bool {
+        let changes_nothing = matches!(self, Self::AdminApi | Self::DebugHeader | Self::Records);
+        let extension = self.severity() == Severity::Note && !changes_nothing;
+        extension || matches!(self, Self::MixedFamilies | Self::StoreQuota)
     }
 }
 
 /// One problem and its place.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
-    /// Its kind; carries the severity.
+    /// Its kind.
     pub code: Code,
     /// What is wrong, one sentence without a full stop. Never holds the value of a `${…}` reference.
     pub message: String,
@@ -117,13 +156,14 @@ pub struct Diagnostic {
     /// Column of the first character, from 1, counted in characters.
     pub column: usize,
     span: Option<Range<usize>>,
+    severity: Severity,
 }
 
 impl Diagnostic {
-    /// Error or warning.
+    /// Error, warning or note.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        self.code.severity()
+        self.severity
     }
 }
 
@@ -146,6 +186,11 @@ impl Problem {
         Self { code, span: None, message: message.into(), label: None, help: None }
     }
 
+    /// Whether it is of this kind, at this place.
+    pub(crate) fn is(&self, code: Code, span: &Range<usize>) -> bool {
+        self.code == code && self.span.as_ref() == Some(span)
+    }
+
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
@@ -159,7 +204,7 @@ impl Problem {
     pub(crate) fn locate(self, file: &str, source: &str) -> Diagnostic {
         let (line, column) = self.span.as_ref().map_or((1, 1), |span| position(source, span.start));
         let Self { code, span, message, label, help } = self;
-        Diagnostic { code, message, label, help, file: file.to_owned(), line, column, span }
+        Diagnostic { code, message, label, help, file: file.to_owned(), line, column, span, severity: code.severity() }
     }
 }
 
@@ -198,10 +243,26 @@ impl Diagnostics {
     /// Number of warnings.
     #[must_use]
     pub fn warning_count(&self) -> usize {
-        self.list.len() - self.error_count()
+        self.list.iter().filter(|found| found.severity() == Severity::Warning).count()
     }
 
-    /// Every problem in the form of experience.md 3.4, then a line such as `1 error, 2 warnings`.
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// These and others of the same file, with what CloudFront would not take as errors.
+    pub(crate) fn for_cloudfront(&self, others: &Self) -> Self {
+        let mut list: Vec<Diagnostic> = self.list.iter().chain(&others.list).cloned().collect();
+        for found in list.iter_mut().filter(|found| found.code.refused_by_cloudfront()) {
+            found.severity = Severity::Error;
+        }
+        list.sort_by_key(|found| (found.severity(), found.span.as_ref().map_or(0, |span| span.start)));
+        Self { list, source: self.source.clone() }
+    }
+
+    /// Every problem in the form of experience.md 3.4, then a line such as `1 error, 2 warnings`, with notes where there are any.
     /// `color` adds ANSI escapes. Ends with a newline.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
@@ -215,6 +276,11 @@ impl Diagnostics {
         text.push_str(&plural(self.error_count(), "error"));
         text.push_str(", ");
         text.push_str(&plural(self.warning_count(), "warning"));
+        let notes = self.list.iter().filter(|found| found.severity() == Severity::Note).count();
+        if notes > 0 {
+            text.push_str(", ");
+            text.push_str(&plural(notes, "note"));
+        }
         text.push('\n');
         text
     }
@@ -223,6 +289,7 @@ impl Diagnostics {
         let level = match found.severity() {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let title = level.primary_title(&found.message).id(found.code.as_str());
         let first = match &found.span {

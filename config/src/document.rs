@@ -25,10 +25,10 @@ use crate::{
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
     let (document, sound) = syntax(cx);
     let config = sound.then(|| tables(cx, document.get_ref())).flatten();
-    let found = cx.take_diagnostics();
+    let (found, extensions) = cx.take_diagnostics();
     match config {
         Some(config) if found.error_count() == 0 => {
-            Ok(Loaded { config, warnings: found, references: cx.take_references() })
+            Ok(Loaded { config, warnings: found, extensions, references: cx.take_references() })
         }
         _ => Err(found),
     }

@@ -51,7 +51,8 @@ fn status(value: &Value<'_>, shown: bool) -> Option<u16> {
     None
 }
 
-fn path(text: &str) -> Result<String, String> {
+/// The path of a page.
+pub(crate) fn path(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| (b'!'..=b'~').contains(&byte) && !b"?#*".contains(&byte);
     if text.starts_with('/') && text.bytes().all(allowed) {
         Ok(text.to_owned())

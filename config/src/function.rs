@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::context::Expect;
 use crate::diagnostic::{Code, Problem};
+use crate::error_response;
 use crate::keys::{self, Availability, Family, Table};
 use crate::lambda::{self, LambdaSettings, Language};
 use crate::section::Section;
+use crate::suggest;
 
 /// An edge function.
 #[derive(Debug, Clone)]
@@ -34,12 +36,14 @@ impl Function {
 }
 
 /// What a failing function does to the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnError {
     /// 503, or 502 for an invalid result.
     Fail,
     /// The request or response goes on untouched, counted and shown.
     Bypass,
+    /// As [`Fail`](Self::Fail), with what the site has at this path as the body.
+    Page(String),
 }
 
 /// The settings of one family.
@@ -137,16 +141,13 @@ fn runtime(section: &Section<'_>) -> Option<Runtime> {
 fn on_error(section: &Section<'_>) -> OnError {
     let Some(value) = section.value("on_error") else { return OnError::Fail };
     let Some(text) = value.text() else { return OnError::Fail };
-    if text.value.starts_with('/') {
-        let message = "a page for `on_error` is not available in this version";
-        section.cx.report(
-            Problem::new(Code::Unavailable, value.span, message)
-                .label("known, but not read yet")
-                .help("\"fail\" or \"bypass\""),
-        );
-        return OnError::Fail;
-    }
-    text.choice(section.cx, &[("fail", OnError::Fail), ("bypass", OnError::Bypass)], &[]).unwrap_or(OnError::Fail)
+    let read = |text: &str| match text {
+        "fail" => Ok(OnError::Fail),
+        "bypass" => Ok(OnError::Bypass),
+        page if page.starts_with('/') => error_response::path(page).map(OnError::Page),
+        other => Err(format!("{}, or the path of a page", suggest::help(other, &["fail", "bypass"], "words"))),
+    };
+    text.parsed(section.cx, read).unwrap_or(OnError::Fail)
 }
 
 /// Reports keys that only the other family has.

@@ -461,7 +461,7 @@ const KEYS: &[Key] = &[
 
     row(Table::Function, "runtime", "cloudfront-js-1.0, cloudfront-js-2.0, nodejs, python or provided"),
     row(Table::Function, "file", "the script, or of Lambda functions a folder, a .zip or an executable"),
-    row(Table::Function, "on_error", "fail or bypass"),
+    row(Table::Function, "on_error", "fail, bypass, or the path of a page that viewers get instead"),
     viewer("kvs", "key value store it may read"),
     viewer("budget", "CPU time per run, 0.1ms to 50ms"),
     viewer("state_memory", "function state after loading"),

@@ -25,6 +25,7 @@ mod effective;
 mod error_response;
 mod expand;
 mod experiment;
+mod extension;
 mod function;
 mod geo;
 mod key_group;
@@ -67,6 +68,7 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use effective::Effective;
 pub use error_response::ErrorResponse;
 pub use experiment::{Assign, CookieAttributes, Experiment, InCacheKey, SameSite, Scope, Variant};
+pub use extension::instead;
 pub use function::{Function, FunctionKind, OnError, Validation, ViewerRuntime};
 pub use geo::{Countries, Geo};
 pub use key_group::KeyGroup;
@@ -158,8 +160,18 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings only.
     pub warnings: Diagnostics,
+    /// What is in use that CloudFront does not have.
+    pub(crate) extensions: Diagnostics,
     /// References of the file, `${NAME}` and `${file:PATH}`, and what stands in their place.
     pub(crate) references: Vec<(String, Secret)>,
+}
+
+impl Loaded {
+    /// The warnings and the extensions in use; an error, what CloudFront would not take or would answer otherwise.
+    #[must_use]
+    pub fn for_cloudfront(&self) -> Diagnostics {
+        self.warnings.for_cloudfront(&self.extensions)
+    }
 }
 
 /// Reads and checks a configuration file. Paths in it are relative to its folder.

@@ -112,6 +112,7 @@ const REFERENCE: &str = "\\$\\{";
 fn value(shape: &Shape) -> Value {
     match shape {
         Shape::Text => json!({ "type": "string" }),
+        Shape::Path => json!({ "type": "string", "pattern": format!("^/[^?#*]*$|{REFERENCE}") }),
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Shape::Count(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),

@@ -16,7 +16,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::expand::{Failure, expand};
 use crate::keys::{self, Availability, Table};
 use crate::text::Text;
-use crate::{Mode, suggest, units};
+use crate::{Mode, extension, suggest, units};
 
 /// A table of the file. Opening it checks its keys against [`keys`].
 pub(crate) struct Section<'c> {
@@ -60,12 +60,19 @@ impl<'c> Section<'c> {
         span: Range<usize>,
         entries: &'c DeTable<'c>,
     ) -> Self {
-        Self { cx, table, shown: shown.into(), span, prefix: String::new(), entries }.checked()
+        let section = Self { cx, table, shown: shown.into(), span, prefix: String::new(), entries };
+        if let Some(code) = extension::of_table(table).filter(|_| !entries.is_empty()) {
+            cx.extends(code, section.span.clone(), &section.shown);
+        }
+        section.checked()
     }
 
     fn checked(self) -> Self {
-        for (key, _) in in_file_order(self.entries) {
+        for (key, value) in in_file_order(self.entries) {
             self.check_key(key);
+            if let Some(code) = extension::of_key(self.table, key.get_ref(), value.get_ref()) {
+                self.cx.extends(code, key.span(), &self.shown);
+            }
         }
         self
     }

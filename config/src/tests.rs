@@ -12,6 +12,7 @@ mod access;
 mod effective;
 mod error_responses;
 mod experiments;
+mod extensions;
 mod geo;
 mod meaning;
 mod order;

@@ -95,7 +95,7 @@ fn timings(record: &Record) -> String {
     for origin in &record.origins {
         add("origin", Some(&origin.origin), origin.time);
     }
-    add("total", None, record.start.elapsed());
+    add("total", None, record.elapsed());
     text
 }
 

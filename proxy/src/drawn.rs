@@ -64,7 +64,7 @@ impl Drawn {
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers;
         let mut record = begin_as(id, &connection, &request, &site);
-        (record.start, record.at, record.trace) = (at.mono.into_std(), at.wall, Some(site.tracing.in_full()));
+        (record.start, record.at, record.trace) = (at.mono, at.wall, Some(site.tracing.in_full()));
 
         let (mut request, unread) = gate::receive(&connection, request).ok()?;
         edge_fields::strip(&site.header_prefix, &mut request.headers);

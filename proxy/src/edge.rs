@@ -7,6 +7,7 @@ use crate::{
     cache, debug,
     deliver::{self, Marks},
     edge_fields::{self, Arrival},
+    error_pages,
     experiment::Exposure,
     fault::{Fault, Refusal},
     gate, hooks,
@@ -21,7 +22,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// The edge: the configuration that serves now, and what is counted across configurations.
@@ -229,8 +230,8 @@ impl Pending {
             Entered::Received(request, body) => {
                 let asked = site.error_pages.remember(&request);
                 let result = lifecycle::run(site, request, unread.insert(body), record).await;
-                match site.error_pages.instead_of(&result, asked) {
-                    Some(page) => Box::pin(page.fetch(site, result, record)).await,
+                match asked.filter(|_| site.error_pages.have_one_for(&result)) {
+                    Some(asked) => Box::pin(error_pages::replace(site, asked, result, record)).await,
                     None => result,
                 }
             }
@@ -283,7 +284,7 @@ impl Drop for Pending {
                 logged.abandoned(&self.record, &self.site);
             }
         }
-        self.record.time = self.record.start.elapsed();
+        self.record.time = self.record.elapsed();
         self.site.metrics.answered(&self.record);
         self.record.emit(&self.edge.counters, self.edge.listener.as_ref());
         self.edge.records.take(&self.record, &self.site.tracing);
@@ -336,11 +337,15 @@ pub(crate) fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &m
             let response = Response::from_parts(answer.head, answer.body);
             Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
-        Ok(Delivery::ErrorPage(answer)) => {
+        Ok(Delivery::ErrorPage(answer, fault)) => {
             record.outcome = Outcome::Error;
             record.cache = Some(answer.report);
+            if let Some(fault) = &fault {
+                (record.result, record.detailed) = (fault.result_type(), Some(fault.detailed_type()));
+            }
             let response = Response::from_parts(answer.head, answer.body);
-            Delivered { response, x_cache: Some("Error"), length: answer.length }
+            let x_cache = fault.map_or("Error", |fault| fault.x_cache());
+            Delivered { response, x_cache: Some(x_cache), length: answer.length }
         }
         Ok(Delivery::Generated(response, maker)) => {
             record.outcome = Outcome::Generated;
@@ -411,7 +416,7 @@ pub(crate) fn begin_as(id: String, connection: &Arc<Connection>, request: &Reque
         },
         id,
         purpose: record::Purpose::Serve,
-        start: Instant::now(),
+        start: site.world.instant(),
         at: site.world.now().wall,
         world: site.world.clone(),
         viewer: connection.peer.ip().to_canonical(),
@@ -431,6 +436,7 @@ pub(crate) fn begin_as(id: String, connection: &Arc<Connection>, request: &Reque
         stored_for: None,
         location: None,
         failure: None,
+        error_page: None,
         result: "Error",
         detailed: None,
         time: Duration::ZERO,

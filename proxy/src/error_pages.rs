@@ -1,24 +1,29 @@
 //! Custom error pages: what a viewer gets in place of an error (http-cache.md 6.5, cloudfront-functions.md 1.4).
 //!
-//! [`ErrorPages::instead_of`] stands behind the lifecycle. Errors of origins, and of the edge where a request was not let through, have
-//! pages; answers that a viewer-request function made and failures of functions do not. The page is asked for like any other
-//! path, by its own behavior and through its cache, without viewer functions and without experiments; where that
-//! fails, its own status is shown. There is no page for a page.
+//! [`replace`] stands behind the lifecycle. Errors of origins, and of the edge where a request was not let through, have
+//! pages; answers that a viewer-request function made do not, and failures of a function only the one of its `on_error`. The page
+//! is asked for like any other path, by its own behavior and through its cache, without viewer functions and without experiments;
+//! where that fails, its own status is shown. A function whose failure is to be explained is not run for the page, and where that
+//! page fails its error is shown plainly. There is no page for a page.
 
 use crate::{
-    fault::Fault,
+    fault::{FailedFunction, Fault},
     forward::CONDITIONS,
     gate::Received,
     lifecycle::{self, Delivery},
     record::Record,
     site::Site,
 };
-use http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
 
 /// The pages of a configuration.
 #[derive(Clone, Debug, Default)]
-pub struct ErrorPages(Vec<ErrorPage>);
+pub struct ErrorPages {
+    pages: Vec<ErrorPage>,
+    /// Whether a function has a page of its own.
+    of_functions: bool,
+}
 
 /// One error and its page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub struct ErrorPage {
     /// The error's status.
     pub code: StatusCode,
     /// Canonical path of the page.
-    pub path: String,
+    pub path: Arc<str>,
     /// Status that it is sent with.
     pub shown_as: StatusCode,
 }
@@ -36,26 +41,24 @@ const BODY_FIELDS: [HeaderName; 4] =
     [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::TRANSFER_ENCODING];
 
 impl ErrorPages {
-    /// At most one page per status.
+    /// At most one page per status; `of_functions`: a function names one too.
     #[must_use]
-    pub fn new(pages: Vec<ErrorPage>) -> Self {
-        Self(pages)
+    pub fn new(pages: Vec<ErrorPage>, of_functions: bool) -> Self {
+        Self { pages, of_functions }
     }
 
     /// What is needed of a request, should it end in an error that has a page.
     #[must_use]
     pub fn remember(&self, request: &Received) -> Option<Box<Received>> {
-        (!self.0.is_empty()).then(|| Box::new(request.clone()))
+        (!self.pages.is_empty() || self.of_functions).then(|| Box::new(request.clone()))
     }
 
-    /// The page to show in place of this result. `asked` is the request as it came.
-    pub(crate) fn instead_of(
-        &self,
-        result: &Result<Delivery, Fault>,
-        asked: Option<Box<Received>>,
-    ) -> Option<WantedPage> {
-        let page = self.of(result)?;
-        asked.map(|asked| WantedPage { page: page.clone(), asked })
+    /// Whether a page may stand in for this result.
+    pub(crate) fn have_one_for(&self, result: &Result<Delivery, Fault>) -> bool {
+        match result {
+            Err(Fault::Function(failed)) => failed.page.is_some(),
+            result => self.of(result).is_some(),
+        }
     }
 
     fn of(&self, result: &Result<Delivery, Fault>) -> Option<&ErrorPage> {
@@ -64,49 +67,73 @@ impl ErrorPages {
             Err(Fault::Function(_)) | Ok(_) => return None,
             Err(fault) => fault.status(),
         };
-        self.0.iter().find(|page| page.code == status)
+        self.pages.iter().find(|page| page.code == status)
     }
 }
 
-/// A page, and the request that is to have it.
-pub(crate) struct WantedPage {
-    page: ErrorPage,
+/// The result, or the page that stands in for it. `asked` is the request as it came.
+///
+/// # Errors
+/// The result was a fault that has no page, or the page cannot be had.
+pub async fn replace(
+    site: &Arc<Site>,
     asked: Box<Received>,
-}
-
-impl WantedPage {
-    /// The page in place of the error, of which nothing is kept.
-    ///
-    /// # Errors
-    /// The page cannot be had.
-    pub(crate) async fn fetch(
-        self,
-        site: &Arc<Site>,
-        error: Result<Delivery, Fault>,
-        record: &mut Record,
-    ) -> Result<Delivery, Fault> {
-        let Self { page, mut asked } = self;
-        if let Err(fault) = &error {
-            record.failure = Some(fault.detail());
-        }
-        // The error's own body is not wanted; letting it go here ends an exchange that nobody else shares.
-        drop(error);
-        record.arrival.failed(&asked.path, asked.query.as_deref());
-        make_plain(&mut asked, page.path);
-        let mut answer = lifecycle::page(site, asked, record).await?;
-        if answer.head.status.is_success() {
-            answer.head.status = page.shown_as;
-        }
-        Ok(Delivery::ErrorPage(answer))
+    result: Result<Delivery, Fault>,
+    record: &mut Record,
+) -> Result<Delivery, Fault> {
+    let result = match result {
+        Err(Fault::Function(failed)) => return of_function(site, asked, failed, record).await,
+        result => result,
+    };
+    let Some(page) = site.error_pages.of(&result) else { return result };
+    if let Err(fault) = &result {
+        record.failure = Some(fault.detail());
     }
+    // The error's own body is not wanted; letting it go here ends an exchange that nobody else shares.
+    drop(result);
+    record.arrival.failed(&asked.path, asked.query.as_deref());
+    let mut answer = Box::pin(lifecycle::page(site, request_for(&page.path, asked), None, record)).await?;
+    if answer.head.status.is_success() {
+        answer.head.status = page.shown_as;
+    }
+    record.error_page = Some(page.path.clone());
+    Ok(Delivery::ErrorPage(answer, None))
 }
 
-/// Makes the request one for the whole page at this path.
-fn make_plain(request: &mut Received, path: String) {
+/// The page of a function that failed, with the status of its failure; the failure itself where it has none, or that cannot be had.
+async fn of_function(
+    site: &Arc<Site>,
+    asked: Box<Received>,
+    mut failed: Box<FailedFunction>,
+    record: &mut Record,
+) -> Result<Delivery, Fault> {
+    let Some(path) = failed.page.clone() else { return Err(Fault::Function(failed)) };
+    record.arrival.failed(&asked.path, asked.query.as_deref());
+    let request = request_for(&path, asked);
+    let problem = match Box::pin(lifecycle::page(site, request, Some(&failed.name), record)).await {
+        Ok(mut answer) if answer.head.status.is_success() => {
+            let fault = Fault::Function(failed);
+            record.failure = Some(fault.detail());
+            record.error_page = Some(path);
+            answer.head.status = fault.status();
+            // It says nothing about the next request for the same path.
+            answer.head.headers.remove(header::EXPIRES);
+            answer.head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return Ok(Delivery::ErrorPage(answer, Some(Box::new(fault))));
+        }
+        Ok(answer) => format!("its status is {}", answer.head.status.as_u16()),
+        Err(fault) => fault.detail(),
+    };
+    failed.detail.push_str(&format!("; the page {path} cannot be had: {problem}"));
+    Err(Fault::Function(failed))
+}
+
+fn request_for(path: &str, mut asked: Box<Received>) -> Box<Received> {
     // They would make a page something else than a whole page.
     for name in CONDITIONS.iter().chain(&BODY_FIELDS) {
-        request.headers.remove(name);
+        asked.headers.remove(name);
     }
-    (request.method, request.path, request.query) = (Method::GET, path, None);
-    (request.has_body, request.websocket, request.interim) = (false, false, None);
+    (asked.method, asked.path, asked.query) = (Method::GET, path.to_owned(), None);
+    (asked.has_body, asked.websocket, asked.interim) = (false, false, None);
+    asked
 }

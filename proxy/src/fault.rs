@@ -11,6 +11,7 @@ use crate::{
 };
 use edgehook_contract::{Family, Fault as FunctionFault, HookPoint};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::sync::Arc;
 
 /// A request that the gate or a behavior does not let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub struct FailedFunction {
     pub fault: FunctionFault,
     /// What the log says; never shown to viewers.
     pub detail: String,
+    /// Path of the page that the viewer gets in its place, if there is to be one.
+    pub page: Option<Arc<str>>,
 }
 
 /// Why a request has no ordinary response.

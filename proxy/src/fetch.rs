@@ -26,10 +26,7 @@ use crate::{
 use edgehook_contract::{Fault as Class, HookPoint, lambda};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, response::Parts};
 use http_body_util::BodyExt as _;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Most background revalidations at a time (http-cache.md 3.7).
@@ -120,7 +117,8 @@ impl Fetch {
         };
         let (fetch, request, keyed, mut own) = (self.clone(), request.clone(), keyed.clone(), record.fork());
         let (sender, receiver) = oneshot::channel();
-        tokio::spawn(async move {
+        let world = &self.site.world;
+        world.spawn(async move {
             let result = fetch.settle(ticket, &request, &keyed, &mut own).await;
             if let Err((result, own)) = sender.send((result, own)) {
                 fetch.site.metrics.worked(&own);
@@ -128,12 +126,12 @@ impl Fetch {
                 log_unheard(&fetch.id, result.err());
             }
         });
-        match tokio::time::timeout(patience, receiver).await {
-            Ok(Ok((result, own))) => {
+        match world.until(world.instant() + patience, receiver).await {
+            Some(Ok((result, own))) => {
                 record.join(own);
                 result
             }
-            Ok(Err(_)) | Err(_) => Ok(stand_in.serve(self.site.world.now()).into()),
+            Some(Err(_)) | None => Ok(stand_in.serve(self.site.world.now()).into()),
         }
     }
 
@@ -219,10 +217,11 @@ impl Fetch {
 
     /// The whole, where the origin had the rest of a beginning; its answer, where that is something else; none: ask it for all.
     fn completed(&self, beginning: &Prefix, missing: &Missing, answer: OriginAnswer) -> Option<OriginAnswer> {
+        let completes = missing.is_answered_by(&answer);
         if !answer.head.status.is_server_error() {
-            self.site.cache.drop_prefix(beginning);
+            self.site.cache.drop_prefix(beginning, completes);
         }
-        if missing.is_answered_by(&answer) {
+        if completes {
             return beginning.completed_by(answer, &self.behavior.policy.tags);
         }
         let of_a_part = matches!(answer.head.status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
@@ -387,8 +386,8 @@ impl Fetch {
     /// a whole that may not be stored the next ones go to the origin as they come.
     fn not_a_slice(&self, slice: &Slice, ticket: FetchTicket, answer: OriginAnswer) -> Answer {
         match answer.head.status {
-            StatusCode::PARTIAL_CONTENT => self.site.cache.fetch_whole(slice.object(), Now::read()),
-            StatusCode::OK => self.site.cache.pass_by(slice.object(), Now::read()),
+            StatusCode::PARTIAL_CONTENT => self.site.cache.fetch_whole(slice.object(), self.site.world.now()),
+            StatusCode::OK => self.site.cache.pass_by(slice.object(), self.site.world.now()),
             _ => {}
         }
         ticket.release();
@@ -406,7 +405,8 @@ impl Fetch {
         let Ok(permit) = BACKGROUND.try_acquire() else { return };
         let mut record = record.fork();
         let request = Received { interim: None, ..request };
-        tokio::spawn(async move {
+        let world = self.site.world.clone();
+        world.spawn(async move {
             let result = self.settle(ticket, &request, &keyed, &mut record).await;
             self.site.metrics.worked(&record);
             record.log_hooks();
@@ -501,7 +501,7 @@ impl Fetch {
         let hook = self.behavior.origin_response.as_ref().map(|function| (function, outgoing.to_message()));
         trace.pass_on(&self.id, &mut outgoing.headers);
         let body = match &self.behavior.shadow {
-            Some(shadow) => shadow.mirror(&self.id, configured, &outgoing, body, length),
+            Some(shadow) => shadow.mirror(&self.id, &self.site.world, configured, &outgoing, body, length),
             None => body,
         };
         let target = Chosen::resolve(&self.site, configured, chosen, &mut outgoing.headers)?;
@@ -547,7 +547,7 @@ impl Fetch {
         interim: Option<Interim>,
         record: &mut Record,
     ) -> Result<crate::origin::OriginResponse, Fault> {
-        let start = Instant::now();
+        let start = self.site.world.instant();
         let mut messages = note_origin_request(record, target, &outgoing);
         let request = OriginRequest {
             path_and_query: outgoing.target(&target.path_prefix),
@@ -567,7 +567,7 @@ impl Fetch {
         }
         record.origins.push(OriginRecord {
             origin: target.name.clone(),
-            time: start.elapsed(),
+            time: self.site.world.since(start),
             status: result.as_ref().ok().map(|response| response.head.status),
             error: result.as_ref().err().map(ToString::to_string),
             messages,

@@ -4,7 +4,7 @@
 //! Deliberately absent: purging, which operators ask for, and other hosts: an answer may only speak for its own.
 
 use crate::{
-    cache::{Cache, KeyInput, KeyedRequest, Now, PurgeKind, PurgeOrder, Scope, invalidated_groups, joined},
+    cache::{Cache, KeyInput, KeyedRequest, PurgeKind, PurgeOrder, Scope, invalidated_groups, joined},
     gate::{self, Received},
     site::{Behavior, Site},
 };
@@ -44,10 +44,10 @@ pub(crate) async fn groups(site: &Site, behavior: &Behavior, request: &Received,
     if scopes.is_empty() {
         return;
     }
-    let cache = site.cache.clone();
+    let (cache, now, _busy) = (site.cache.clone(), site.world.now(), site.world.busy());
     let order = PurgeOrder { scopes, kind: PurgeKind::Hard, sync: false, count: false };
     // The record is a file; a failure to write it is in the log, and the purge holds all the same.
-    let _ = tokio::task::spawn_blocking(move || cache.purge(&order, Now::read())).await;
+    let _ = tokio::task::spawn_blocking(move || cache.purge(&order, now)).await;
 }
 
 /// Whether an answer's `Content-Location` is the URL of the request.

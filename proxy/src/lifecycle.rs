@@ -42,8 +42,8 @@ pub enum Delivery {
     Answered(Answer),
     /// Made by a viewer-request function.
     Generated(Response<Body>, hooks::Maker),
-    /// A page in place of an error.
-    ErrorPage(Answer),
+    /// A page in place of an error; of which function's, if it was one's.
+    ErrorPage(Answer, Option<Box<Fault>>),
     /// A redirect to https.
     Redirected(Response<Body>),
     /// About this server itself, and not about anything behind it.
@@ -155,16 +155,30 @@ pub(crate) async fn question(
 }
 
 /// The answer for a custom error page: by the behavior of its path and through the cache, without functions at the viewer hooks.
+/// Where the page is there because the function `without` failed, that is not run at the origin hooks either; what comes is then kept
+/// apart from what it would have seen.
 ///
 /// # Errors
 /// The page cannot be had.
-pub(crate) async fn page(site: &Arc<Site>, mut request: Box<Received>, record: &mut Record) -> Result<Answer, Fault> {
-    let behavior = site.behavior(&request)?;
+pub(crate) async fn page(
+    site: &Arc<Site>,
+    mut request: Box<Received>,
+    without: Option<&str>,
+    record: &mut Record,
+) -> Result<Answer, Fault> {
+    let mut behavior = site.behavior(&request)?;
+    let mut buckets = Vec::new();
+    if let Some(name) = without
+        && let Some(other) = behavior.without_origin_function(name)
+    {
+        behavior = Arc::new(other);
+        buckets.push((format!("function.{name}"), "left out".to_owned()));
+    }
     for moment in [Moment::BeforeFunction, Moment::AfterFunction] {
         edge_fields::add(site, &behavior, moment, &record.arrival, &mut request);
     }
     behavior.policy.normalise.fields(&mut request.headers);
-    let question = Question { behavior, request, asked: None, buckets: Vec::new() };
+    let question = Question { behavior, request, asked: None, buckets };
     answer(site, &question, &mut body::empty(), record).await
 }
 

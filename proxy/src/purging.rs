@@ -8,7 +8,7 @@
 use crate::{
     auth::{Per, RateLimit},
     body::{self, Body},
-    cache::{KeyInput, KeyedRequest, Now, PurgeKind, PurgeOrder, Scope},
+    cache::{KeyInput, KeyedRequest, PurgeKind, PurgeOrder, Scope},
     fault::Fault,
     gate::Received,
     site::Site,
@@ -124,10 +124,10 @@ impl PublicPurge {
         if let Err(wait) = admit() {
             return Ok(too_many(wait));
         }
-        let cache = site.cache.clone();
+        let (cache, now, _busy) = (site.cache.clone(), site.world.now(), site.world.busy());
         let order = PurgeOrder { scopes: scopes(site, request), kind: PurgeKind::Hard, sync: false, count: false };
         // It waits for a file.
-        let purged = tokio::task::spawn_blocking(move || cache.purge(&order, Now::read())).await;
+        let purged = tokio::task::spawn_blocking(move || cache.purge(&order, now)).await;
         let Ok(purged) = purged else { return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "the purge failed\n")) };
         let (sequence, recorded) = (purged.number, purged.recorded.as_str());
         tracing::info!(sequence, viewer = %request.viewer, host = request.host.authority(), path = request.path, "purge");

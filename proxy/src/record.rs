@@ -30,8 +30,9 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
+use tokio::time::Instant;
 
 /// One run of a function.
 #[derive(Clone, Debug)]
@@ -189,7 +190,7 @@ pub enum Purpose {
 pub struct Record {
     /// The request id that the viewer gets.
     pub id: String,
-    /// When it arrived, for durations.
+    /// When it arrived, for durations: a [`World::instant`].
     pub start: Instant,
     /// When it arrived, by the clock on the wall.
     pub at: SystemTime,
@@ -231,6 +232,8 @@ pub struct Record {
     pub location: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Path of the page that the viewer gets in place of the error.
+    pub error_page: Option<Arc<str>>,
     /// How it was answered, in CloudFront's words for logs (`x-edge-result-type`).
     pub result: &'static str,
     /// The same with the reason of an error, where that says more.
@@ -288,6 +291,12 @@ impl Counters {
 pub type Listener = Arc<dyn Fn(&Record) + Send + Sync>;
 
 impl Record {
+    /// The time since it arrived.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.world.since(self.start)
+    }
+
     /// A record of what else happens for the same request, to be joined to it or logged by itself.
     #[must_use]
     pub fn fork(&self) -> Self {
@@ -317,6 +326,7 @@ impl Record {
             stored_for: self.stored_for,
             location: self.location.clone(),
             failure: self.failure.clone(),
+            error_page: self.error_page.clone(),
             time: self.time,
             trace,
         }

@@ -42,7 +42,7 @@ pub(crate) fn value(record: &Record, report: &Report, pop: Option<&HeaderValue>)
         text.push_str(", cdn-hit-layer;desc=\"EDGE\"");
     }
     text.push_str(", cdn-downstream-fbl;dur=");
-    push_milliseconds(&mut text, record.start.elapsed());
+    push_milliseconds(&mut text, record.elapsed());
     HeaderValue::try_from(text).ok()
 }
 

@@ -9,6 +9,7 @@ use crate::{
     forward::Outgoing,
     origin::{BodyLength, OriginRequest, SecondTry},
     site::SiteOrigin,
+    world::World,
 };
 use bytes::{Bytes, BytesMut};
 use http::header;
@@ -81,6 +82,7 @@ impl Shadow {
     pub fn mirror(
         &self,
         request_id: &str,
+        world: &World,
         first: &SiteOrigin,
         outgoing: &Outgoing,
         body: Body,
@@ -98,6 +100,7 @@ impl Shadow {
             origin: self.origin.clone(),
             outgoing: self.readdressed(first, outgoing),
             counts: self.counts.clone(),
+            world: world.clone(),
             permit,
         };
         if length == BodyLength::None {
@@ -128,12 +131,13 @@ struct Copy {
     origin: Arc<SiteOrigin>,
     outgoing: Outgoing,
     counts: Arc<Counts>,
+    world: World,
     permit: OwnedSemaphorePermit,
 }
 
 impl Copy {
     fn send(self, body: Bytes) {
-        let Self { origin, outgoing, counts, permit } = self;
+        let Self { origin, outgoing, counts, world, permit } = self;
         let length = if body.is_empty() { BodyLength::None } else { BodyLength::Known(body.len() as u64) };
         let request = OriginRequest {
             again: SecondTry::denied(),
@@ -145,12 +149,13 @@ impl Copy {
             interim: None,
             websocket: false,
         };
-        tokio::spawn(async move {
+        world.clone().spawn(async move {
             let exchange = async {
                 let answer = origin.origin.send(request).await.map_err(|error| error.to_string())?;
                 discard(answer.body).await.map_err(|error| error.to_string())
             };
-            let ended = tokio::time::timeout(TIME_LIMIT, exchange).await.unwrap_or_else(|_| Err("too slow".to_owned()));
+            let ended = world.until(world.instant() + TIME_LIMIT, exchange).await;
+            let ended = ended.unwrap_or_else(|| Err("too slow".to_owned()));
             let count = if ended.is_ok() { &counts.answered } else { &counts.failed };
             count.fetch_add(1, Relaxed);
             if let Err(problem) = ended {

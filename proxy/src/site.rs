@@ -150,6 +150,19 @@ impl Behavior {
     fn is_guarded(&self) -> bool {
         self.admission.is_guarded() || !self.allow.is_empty() || !self.deny.is_empty()
     }
+
+    /// The same without this function at the origin hooks; `None`: it is at neither.
+    pub(crate) fn without_origin_function(&self, name: &str) -> Option<Self> {
+        let is_it = |function: &Arc<Function>| function.name == name;
+        let (request, response) = (self.origin_request.as_ref(), self.origin_response.as_ref());
+        if !request.is_some_and(is_it) && !response.is_some_and(is_it) {
+            return None;
+        }
+        let mut other = self.clone();
+        other.origin_request = other.origin_request.filter(|function| !is_it(function));
+        other.origin_response = other.origin_response.filter(|function| !is_it(function));
+        Some(other)
+    }
 }
 
 /// Where a behavior stands in the configuration.

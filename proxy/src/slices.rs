@@ -10,7 +10,7 @@
 
 use crate::{
     body::{Body, BodyError, Delimited},
-    cache::{Ask, Cache, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer},
+    cache::{Ask, Cache, Cut, Key, KeyedRequest, Lookup, Now, OriginAnswer, told_range},
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 /// Bytes of a slice, but for the last one.
 const SLICE: u64 = 1 << 20;
@@ -59,7 +59,7 @@ impl Slice {
 
     /// Makes an answer that is just this slice one that can be stored under the slice's key; says whether it is.
     pub(crate) fn take(&self, answer: &mut OriginAnswer) -> bool {
-        let Some((start, end, total)) = content_range(&answer.head.headers) else { return false };
+        let Some((start, end, total)) = told_range(&answer.head.headers) else { return false };
         let due = (self.index.saturating_mul(SLICE), ((self.index + 1).saturating_mul(SLICE)).min(total));
         let fits = answer.head.status == StatusCode::PARTIAL_CONTENT
             && (start, end) == due
@@ -76,7 +76,7 @@ impl Slice {
         if answer.head.status == StatusCode::OK {
             return Some(answer.head.clone());
         }
-        let part = content_range(&answer.head.headers).filter(|_| answer.head.status == StatusCode::PARTIAL_CONTENT);
+        let part = told_range(&answer.head.headers).filter(|_| answer.head.status == StatusCode::PARTIAL_CONTENT);
         let (.., total) = part.filter(|(start, end, total)| (*start, end) == (0, total))?;
         let mut head = answer.head.clone();
         head.status = StatusCode::OK;
@@ -90,18 +90,10 @@ impl Slice {
     }
 }
 
-/// First byte, end and complete length that a `Content-Range` tells.
-fn content_range(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
-    let (part, total) = headers.get(header::CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = part.split_once('-')?;
-    let (first, last, total): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
-    (first <= last && last < total).then_some((first, last + 1, total))
-}
-
 /// Where the range begins that a request for something not stored asks for, if its answer may come in slices or with the whole.
-pub(crate) fn begins(cache: &Cache, asked: &Ask<'_>) -> Option<u64> {
+pub(crate) fn begins(cache: &Cache, asked: &Ask<'_>, now: Now) -> Option<u64> {
     let sliced = asked.is_collapsible() && !CONDITIONS.iter().any(|name| asked.headers.contains_key(name));
-    asked.start_of_range().filter(|_| sliced && !cache.is_oversize(&asked.keyed.key, Now::read()))
+    asked.start_of_range().filter(|_| sliced && !cache.is_oversize(&asked.keyed.key, now))
 }
 
 /// The answer to a request for a range, by slices or by a fetch of the whole; none where the request has to go to the origin as
@@ -116,22 +108,22 @@ pub(crate) async fn serve(
     record: &mut Record,
 ) -> Result<Option<Answer>, Fault> {
     let asked = ask(&fetch.behavior, request, keyed);
-    let (cache, object) = (&fetch.site.cache, keyed.key.clone());
-    let Some(start) = begins(cache, &asked) else { return Ok(None) };
-    if cache.holds(&object, WHOLE) || cache.is_fetched_whole(&object, Now::read()) {
+    let (cache, object, now) = (&fetch.site.cache, keyed.key.clone(), || fetch.site.world.now());
+    let Some(start) = begins(cache, &asked, now()) else { return Ok(None) };
+    if cache.holds(&object, WHOLE) || cache.is_fetched_whole(&object, now()) {
         return whole(fetch, request, keyed, record).await;
     }
-    if cache.is_passed_by(&object, Now::read()) {
+    if cache.is_passed_by(&object, now()) {
         return Ok(None);
     }
     let source = Source::new(fetch, request, keyed, object, record);
     let first = match source.piece(start / SLICE, record).await? {
         Piece::Slice(first) => first,
-        Piece::All(all, total) if start < total && asked.permits_range(&all.head.headers, Now::read()) => {
+        Piece::All(all, total) if start < total && asked.permits_range(&all.head.headers, now()) => {
             return Ok(Some(part_of(*all, (start, asked.end_of_range(total)), total)));
         }
         Piece::All(..) => return whole(fetch, request, keyed, record).await,
-        Piece::Other(answer) if is_what_was_asked(&asked, start, &answer.head) => return Ok(Some(*answer)),
+        Piece::Other(answer) if is_what_was_asked(&asked, start, &answer.head, now()) => return Ok(Some(*answer)),
         Piece::Other(answer) if answer.head.status == StatusCode::PARTIAL_CONTENT || answer.stored_for.is_some() => {
             return whole(fetch, request, keyed, record).await;
         }
@@ -139,15 +131,15 @@ pub(crate) async fn serve(
         Piece::Whole => return whole(fetch, request, keyed, record).await,
         Piece::Past => return Ok(None),
     };
-    let Some((slice_start, slice_end, total)) = content_range(&first.head.headers) else { return Ok(None) };
+    let Some((slice_start, slice_end, total)) = told_range(&first.head.headers) else { return Ok(None) };
     let end = asked.end_of_range(total);
     let etag = first.head.headers.get(header::ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/")).cloned();
     let alone = end <= slice_end;
-    if !asked.permits_range(&first.head.headers, Now::read())
+    if !asked.permits_range(&first.head.headers, now())
         || (slice_end < total && total <= WHOLE)
         || (etag.is_none() && !alone)
     {
-        cache.fetch_whole(&source.object, Now::read());
+        cache.fetch_whole(&source.object, now());
         return whole(fetch, request, keyed, record).await;
     }
     if !cache.may_store(&asked, total) {
@@ -157,10 +149,10 @@ pub(crate) async fn serve(
 }
 
 /// Whether an origin that gave no slice gave just the range that the viewer wants.
-fn is_what_was_asked(asked: &Ask<'_>, start: u64, head: &Parts) -> bool {
-    let part = content_range(&head.headers).filter(|_| head.status == StatusCode::PARTIAL_CONTENT);
+fn is_what_was_asked(asked: &Ask<'_>, start: u64, head: &Parts, now: Now) -> bool {
+    let part = told_range(&head.headers).filter(|_| head.status == StatusCode::PARTIAL_CONTENT);
     part.is_some_and(|(first, end, total)| (first, end) == (start, asked.end_of_range(total)))
-        && asked.permits_range(&head.headers, Now::read())
+        && asked.permits_range(&head.headers, now)
 }
 
 /// The range from a fetch of the whole object, which others join.
@@ -172,7 +164,7 @@ async fn whole(
 ) -> Result<Option<Answer>, Fault> {
     let mut asked = ask(&fetch.behavior, request, keyed);
     asked.whole = true;
-    Ok(Some(match fetch.site.cache.lookup(&asked, Now::read()).await {
+    Ok(Some(match fetch.site.cache.lookup(&asked, fetch.site.world.now()).await {
         Lookup::Hit(mut served) => {
             if let Some(ticket) = served.refresh.take() {
                 fetch.clone().refresh(ticket, request.clone(), keyed.clone(), record);
@@ -223,7 +215,7 @@ impl Source {
         let own = self.keyed.slice(index);
         let slice = Some(Slice { index, object: self.object.clone() });
         let fetch = Fetch { slice, ..self.fetch.clone() };
-        let answer = match cache.lookup(&ask(&fetch.behavior, request, &own), Now::read()).await {
+        let answer = match cache.lookup(&ask(&fetch.behavior, request, &own), fetch.site.world.now()).await {
             Lookup::Hit(mut served) => {
                 if let Some(ticket) = served.refresh.take() {
                     fetch.refresh(ticket, request.clone(), own, record);
@@ -239,7 +231,7 @@ impl Source {
             Lookup::Failed(cause) => return Err(Fault::shared(&cause)),
             Lookup::NotCached => return Err(Refusal::NotCached.into()),
         };
-        let is_slice = answer.head.status == StatusCode::OK && content_range(&answer.head.headers).is_some();
+        let is_slice = answer.head.status == StatusCode::OK && told_range(&answer.head.headers).is_some();
         Ok(match answer.length.filter(|_| answer.head.status == StatusCode::OK && answer.stored_for.is_some()) {
             _ if is_slice => Piece::Slice(Box::new(answer)),
             Some(total) => Piece::All(Box::new(answer), total),
@@ -250,7 +242,7 @@ impl Source {
     /// Whether the object is there as a whole by now, or is to be.
     fn is_whole(&self) -> bool {
         let cache = &self.fetch.site.cache;
-        cache.is_fetched_whole(&self.object, Now::read()) || cache.holds(&self.object, WHOLE)
+        cache.is_fetched_whole(&self.object, self.fetch.site.world.now()) || cache.holds(&self.object, WHOLE)
     }
 
     /// The body of a later slice, which must be of the same representation.
@@ -259,7 +251,7 @@ impl Source {
         let piece = self.piece(index, &mut record).await;
         record.log_hooks();
         let Ok(Piece::Slice(slice)) = piece else { return None };
-        let known = content_range(&slice.head.headers).map(|(start, _, total)| (start, total));
+        let known = told_range(&slice.head.headers).map(|(start, _, total)| (start, total));
         if slice.head.headers.get(header::ETAG) != etag.as_ref() || known != Some((index * SLICE, total)) {
             // The object has changed. Nothing of the old one may be put together with the new one, now or later.
             self.fetch.site.cache.invalidate(&self.object);
@@ -311,7 +303,7 @@ struct Sliced {
     at: u64,
     end: u64,
     current: Cut,
-    next: Option<JoinHandle<Option<Body>>>,
+    next: Option<oneshot::Receiver<Option<Body>>>,
 }
 
 impl Sliced {
@@ -325,7 +317,11 @@ impl Sliced {
 
     fn ask_for(&mut self, index: u64) {
         let (source, etag) = (Arc::clone(&self.source), self.etag.clone());
-        self.next = Some(tokio::spawn(source.later(index, etag, self.total)));
+        let (world, (sender, receiver)) = (source.fetch.site.world.clone(), oneshot::channel());
+        let later = source.later(index, etag, self.total);
+        // Who has stopped reading does not take it.
+        world.spawn(async move { drop(sender.send(later.await)) });
+        self.next = Some(receiver);
     }
 }
 

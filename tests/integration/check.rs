@@ -276,7 +276,8 @@ fn check_tells_programs_what_it_tells_people() {
     assert_eq!(json(&["--deny", "warnings"]).0, Some(2));
 }
 
-const LINTED: &str = "version = 1\n[origin.site]\ndir = \".\"\n[function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\n\
+const LINTED: &str = "version = 1\n[origin.site]\nurl = \"http://a.example\"\n\
+                      [function.f]\nruntime = \"cloudfront-js-2.0\"\nfile = \"f.js\"\n\
                       [[behavior]]\npath = \"*\"\norigin = \"site\"\nviewer_request = \"f\"\n";
 
 #[test]
@@ -304,7 +305,8 @@ fn what_cloudfront_would_reject_is_a_warning_with_line_and_caret() {
 
 #[test]
 fn row_128_what_only_this_edge_has_is_told_when_strict() {
-    let config = "version = 1\n[server]\nlisten = [\"http://127.0.0.1:0\"]\n[origin.site]\ndir = \".\"\n\
+    let config = "version = 1\n[server]\nlisten = [\"http://127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+                  [origin.site]\nurl = \"http://a.example\"\n\
                   [function.f]\nruntime = \"nodejs\"\nfile = \"f.js\"\nenv = { NAME = \"value\" }\nlayers = [\"layer\"]\n\
                   provisioned_concurrency = 1\nreserved_concurrency = 2\norigin_rules = \"relaxed\"\n\
                   [[behavior]]\npath = \"*\"\norigin = \"site\"\norigin_request = \"f\"\n";
@@ -320,12 +322,31 @@ fn row_128_what_only_this_edge_has_is_told_when_strict() {
         ("X304", "provisioned concurrency"),
         ("X306", "relaxed rules"),
     ] {
-        let line = format!("error[{code}]: function \"f\": CloudFront's edge has no {what}");
+        let line = format!("error[{code}]: [function.f]: CloudFront's edge has no {what}");
         assert!(errors.contains(&line), "{what}: {errors}");
         let (known, page, _) = edgehook(folder.path(), &["explain", code]);
         assert!(known == Some(0) && page.starts_with(&format!("{code}: {what}")), "{page}");
     }
+    assert!(errors.contains("note[X322]: [admin]: CloudFront's edge has no admin API"), "{errors}");
+    assert!(errors.contains("edge.toml:11:1") && errors.contains("5 errors, 0 warnings, 1 note"), "{errors}");
     assert!(errors.contains("5 problems for CloudFront"), "{errors}");
+    // Programs read the same, with the severity in their own words.
+    let report = |format: &str| edgehook(folder.path(), &["check", "--strict-cloudfront", "--format", format]);
+    let (code, result, _) = report("json");
+    let found: serde_json::Value = serde_json::from_str(&result).unwrap();
+    let of = |code: &str| found["problems"].as_array().unwrap().iter().find(|it| it["code"] == code).unwrap();
+    let place = |it: &serde_json::Value| (it["severity"].clone(), it["line"].clone(), it["column"].clone());
+    assert_eq!((code, place(of("X301"))), (Some(2), ("error".into(), 11.into(), 1.into())));
+    assert_eq!(place(of("X322")), ("note".into(), 4.into(), 2.into()));
+    assert!(of("X301")["help"].as_str().unwrap().starts_with("Put the values into the function's source"));
+    let (_, result, _) = report("sarif");
+    let found: serde_json::Value = serde_json::from_str(&result).unwrap();
+    let results = found["runs"][0]["results"].as_array().unwrap();
+    let levels: Vec<_> = results.iter().filter(|it| it["ruleId"] == "X322").map(|it| it["level"].clone()).collect();
+    assert_eq!(levels, ["note"]);
+    let (_, result, _) = report("github");
+    assert!(result.contains("::notice file=edge.toml,line=4,col=2,title=X322::"), "{result}");
+    assert!(result.contains("::error file=edge.toml,line=11,col=1,title=X301::"), "{result}");
 }
 
 #[test]
@@ -347,7 +368,7 @@ fn the_size_that_cloudfront_takes_is_a_warning_and_mixed_families_are_refused_wh
     assert_eq!(edgehook(folder.path(), &["check"]).0, Some(0));
     let (code, _, errors) = edgehook(folder.path(), &["check", "--strict-cloudfront"]);
     assert_eq!(code, Some(2));
-    assert!(errors.contains("1 problem for CloudFront"), "{errors}");
+    assert!(errors.contains("error[W202]") && errors.contains("1 problem for CloudFront"), "{errors}");
 }
 
 #[test]

@@ -1,8 +1,12 @@
-//! The disk tier across the end of the process: restart, and `kill -9` while it writes.
+//! The disk tier across the end of the process: restart, and `kill -9` while it writes, of which a large body is resumed.
 
 use crate::harness::{Answer, Edge, Origin, eventually};
 use nix::sys::signal::Signal;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering::SeqCst},
+    mpsc,
+};
 
 /// The body of a path: bytes that tell which it is and where they are, of a size that depends on it.
 fn body(path: &str) -> String {
@@ -111,4 +115,107 @@ fn no_wrong_byte_after_kill_9_under_load() {
 #[ignore = "takes minutes"]
 fn two_hundred_kills_under_load() {
     killed_under_load(200);
+}
+
+const MIB: usize = 1 << 20;
+
+/// The bytes of a large object from one position to another, in a version.
+fn film(version: usize, start: usize, end: usize) -> Vec<u8> {
+    (start..end).map(|at| (at / 7 + at / MIB * 13 + version * 31) as u8).collect()
+}
+
+/// An origin of an object of 40 MiB that first sends 20 of them and then waits, and has any rest of a version.
+fn film_origin(version: usize) -> (Origin, mpsc::Sender<()>) {
+    let (end, rest) = mpsc::channel();
+    let rest = Mutex::new(Some(rest));
+    let origin = Origin::start(move |seen| {
+        let fields = |version| format!("cache-control: max-age=6000\r\netag: \"v{version}\"\r\n");
+        let whole = format!("content-length: {}\r\n\r\n", 40 * MIB);
+        if let Some(rest) = rest.lock().unwrap().take() {
+            let head = format!("HTTP/1.1 200 X\r\n{}{whole}", fields(1));
+            return Answer::head_only(&head).then(film(1, 0, 20 * MIB)).wait(rest);
+        }
+        let from = seen.header("range").filter(|_| seen.header("if-range") == Some(&format!("\"v{version}\"")));
+        match from.map(|range| range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap()) {
+            None => Answer::head_only(&format!("HTTP/1.1 200 X\r\n{}{whole}", fields(version))).then(film(
+                version,
+                0,
+                40 * MIB,
+            )),
+            Some(from) => Answer::head_only(&format!(
+                "HTTP/1.1 206 X\r\n{}content-range: bytes {from}-{}/{}\r\ncontent-length: {}\r\n\r\n",
+                fields(version),
+                40 * MIB - 1,
+                40 * MIB,
+                40 * MIB - from
+            ))
+            .then(film(version, from, 40 * MIB)),
+        }
+    });
+    (origin, end)
+}
+
+/// Kills the edge when it has stored a part of the film and written that down.
+fn killed_while_filling(origin: &Origin) -> Edge {
+    let config = config(origin).replace("size = \"64MiB\"", "size = \"640MiB\"");
+    let mut edge = Edge::start(&config, &[]);
+    let mut viewer = edge.client();
+    viewer.send(b"GET /film HTTP/1.1\r\nhost: site.test\r\n\r\n");
+    let mut read = 0;
+    assert_eq!(viewer.head().status, 200);
+    while read < 20 * MIB {
+        read += viewer.some_bytes().len();
+    }
+    // What a purge would count on disk is what the index has.
+    eventually("it is written down", || {
+        let count = crate::purge::said(&crate::purge::purge(&edge, &["--all", "--dry-run"]));
+        (count == "would purge 1 stored response").then_some(())
+    });
+    edge.signal(Signal::SIGKILL);
+    edge.end();
+    edge.again()
+}
+
+#[test]
+fn a_large_fill_goes_on_after_kill_9() {
+    let (origin, end) = film_origin(1);
+    let edge = killed_while_filling(&origin);
+    let before = origin.count();
+    let whole = edge.get_with("/film", &[HOST]);
+    assert!(whole.status == 200 && whole.complete && whole.body == film(1, 0, 40 * MIB));
+    assert_eq!(whole.header("content-range"), "");
+    assert_eq!(origin.seen()[before].header("range"), Some("bytes=16777216-"));
+    eventually("it is stored", || (edge.get_with("/film", &[HOST]).x_cache() == "Hit").then_some(()));
+    assert_eq!(origin.count(), before + 1);
+    drop(end);
+}
+
+#[test]
+fn what_kill_9_left_of_another_version_is_not_used() {
+    let (origin, end) = film_origin(2);
+    let edge = killed_while_filling(&origin);
+    let before = origin.count();
+    let whole = edge.get_with("/film", &[HOST]);
+    assert!(whole.status == 200 && whole.complete && whole.body == film(2, 0, 40 * MIB));
+    assert!(origin.seen()[before].header("range").is_some() && whole.header("etag") == "\"v2\"");
+    drop(end);
+}
+
+#[test]
+fn what_is_damaged_of_what_kill_9_left_is_fetched_again() {
+    let (origin, end) = film_origin(1);
+    let edge = killed_while_filling(&origin);
+    let folders = std::fs::read_dir(edge.folder().join("store")).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|path| path.is_dir()).flat_map(|path| std::fs::read_dir(path).unwrap());
+    let file = files.map(|entry| entry.unwrap().path()).next().unwrap();
+    let mut there = std::fs::read(&file).unwrap();
+    there[5 * MIB + 7] ^= 1;
+    std::fs::write(&file, there).unwrap();
+    let before = origin.count();
+    let whole = edge.get_with("/film", &[HOST]);
+    assert!(whole.status == 200 && whole.complete && whole.body == film(1, 0, 40 * MIB));
+    let asked: Vec<_> =
+        origin.seen()[before..].iter().map(|seen| seen.header("range").unwrap_or("all").to_owned()).collect();
+    assert_eq!(asked, ["bytes=16777216-", "bytes=5242880-"]);
+    drop(end);
 }

@@ -26,6 +26,7 @@ fn a_project_that_works_at_once() {
         "types/lambda_edge.pyi",
         "jsconfig.json",
         ".edgehook/schema.json",
+        ".edgehook/tests.schema.json",
     ] {
         assert!(folder.path().join("demo").join(file).is_file(), "{file}");
     }
@@ -72,6 +73,8 @@ fn the_schema_is_printed_and_follows_an_upgrade() {
         String::from_utf8(output.stdout).unwrap()
     };
     let printed = run(&["schema"]);
+    assert_eq!(run(&["schema", "config"]), printed);
+    let for_tests = run(&["schema", "tests"]);
     let schema: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(schema["properties"]["server"]["$ref"], "#/$defs/Server");
     let written: serde_json::Value = serde_json::from_str(&run(&["init", "--json"])).unwrap();
@@ -83,11 +86,20 @@ fn the_schema_is_printed_and_follows_an_upgrade() {
     let file = folder.path().join(".edgehook/schema.json");
     assert_eq!(fs::read_to_string(&file).unwrap(), printed);
     fs::write(&file, "{}").unwrap();
+    let tests = folder.path().join(".edgehook/tests.schema.json");
+    assert_eq!(fs::read_to_string(&tests).unwrap(), for_tests);
+    let case = fs::read_to_string(folder.path().join("tests/site.toml")).unwrap();
+    assert!(case.starts_with("#:schema ../.edgehook/tests.schema.json\n"), "{case}");
+    fs::write(&tests, "{}").unwrap();
     run(&["check"]);
-    assert_eq!(fs::read_to_string(&file).unwrap(), printed);
+    assert_eq!([&file, &tests].map(|file| fs::read_to_string(file).unwrap()), [printed, for_tests.clone()]);
+    fs::remove_file(&tests).unwrap();
+    run(&["check"]);
+    assert_eq!(fs::read_to_string(&tests).unwrap(), for_tests, "a project of before has the one for the configuration");
     fs::remove_file(&file).unwrap();
+    fs::remove_file(&tests).unwrap();
     run(&["check"]);
-    assert!(!file.exists(), "where there was none, none is made");
+    assert!(!file.exists() && !tests.exists(), "where there was none, none is made");
 }
 
 /// What the types accept and refuse, as TypeScript's own compiler sees it. Run with a folder in which `npm install typescript

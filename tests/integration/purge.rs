@@ -33,13 +33,13 @@ pub(crate) fn admin(edge: &Edge) -> String {
     output.lines().find_map(|line| line.trim_start().strip_prefix("admin")).unwrap().trim().to_owned()
 }
 
-fn purge(edge: &Edge, arguments: &[&str]) -> Output {
+pub(crate) fn purge(edge: &Edge, arguments: &[&str]) -> Output {
     let mut command = Command::new(binary());
     command.args(["purge", "--config", "edge.toml", "--admin", &admin(edge)]).args(arguments);
     command.current_dir(edge.folder()).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap().trim().to_owned()
 }

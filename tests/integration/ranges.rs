@@ -327,6 +327,55 @@ fn a_purge_of_the_url_takes_its_slices() {
     assert_eq!(origin.count(), asked + 1);
 }
 
+/// Asks for every slice once, so that all are stored.
+fn all_slices(edge: &Edge, total: usize) {
+    let store = |at: usize| {
+        let range = format!("bytes={}-{}", at * MIB, at * MIB + 9);
+        let reply = edge.get_with("/film", &[("range", &range)]);
+        assert_eq!(reply.status, 206);
+        (reply.x_cache() == "Hit").then_some(())
+    };
+    (0..total / MIB).for_each(|at| eventually("the slice is stored", || store(at)));
+}
+
+#[test]
+fn slices_become_the_object_when_it_is_asked_for_as_a_whole() {
+    let (_, origin, edge) = start(12 * MIB, true);
+    all_slices(&edge, 12 * MIB);
+    assert_eq!(origin.count(), 12);
+    let whole = edge.get("/film");
+    assert!(whole.status == 200 && whole.complete && whole.body == bytes(1, 0, 12 * MIB));
+    assert_eq!((whole.header("content-length"), whole.header("content-range")), ("12582912", ""));
+    assert_eq!(asked(&origin)[12..], [format!("bytes={}-", 11 * MIB)], "the last one says that it is all of one piece");
+    assert_eq!(origin.seen()[12].header("if-range"), Some("\"v1\""));
+    eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
+    check(&edge, "bytes=100-3000000", 1, (100, 3_000_001), 12 * MIB);
+    assert_eq!(origin.count(), 13);
+}
+
+#[test]
+fn of_a_whole_only_what_is_behind_the_first_slices_is_fetched() {
+    let (_, origin, edge) = start(12 * MIB, true);
+    all_slices(&edge, 3 * MIB);
+    check(&edge, "bytes=9437184-9437193", 1, (9 * MIB, 9 * MIB + 10), 12 * MIB);
+    let whole = edge.get("/film");
+    assert!(whole.complete && whole.body == bytes(1, 0, 12 * MIB));
+    assert_eq!(asked(&origin)[4..], [format!("bytes={}-", 3 * MIB)]);
+}
+
+#[test]
+fn slices_of_another_version_do_not_become_part_of_the_object() {
+    let (object, origin, edge) = start(12 * MIB, true);
+    all_slices(&edge, 3 * MIB);
+    object.version.store(2, SeqCst);
+    check(&edge, "bytes=9437184-9437193", 2, (9 * MIB, 9 * MIB + 10), 12 * MIB);
+    let whole = edge.get("/film");
+    assert!(whole.complete && whole.body == bytes(2, 0, 12 * MIB) && whole.header("etag") == "\"v2\"");
+    eventually("it is stored", || (edge.get("/film").x_cache() == "Hit").then_some(()));
+    check(&edge, "bytes=0-9", 2, (0, 10), 12 * MIB);
+    drop(origin);
+}
+
 /// An origin that breaks off in the middle unless it is asked for a range.
 fn broken_off(object: Arc<Object>) -> Origin {
     Origin::start(move |seen| {

@@ -47,6 +47,8 @@ fn traced(edge: &Edge, url: &str, more: &[&str]) -> String {
     })
 }
 
+const SCHEMA_LINE: &str = "#:schema ../.edgehook/tests.schema.json\n# Recorded ";
+
 #[test]
 fn the_whole_life_of_a_request() {
     let origin = Origin::start(|_| Answer::cached("x"));
@@ -95,7 +97,12 @@ fn recorded_requests_become_tests_that_pass() {
         (record["outcome"] == "hit").then_some(())
     });
     traced(&edge, "/a?page=1", &["--save", "test"]);
+    fs::create_dir(edge.folder().join(".edgehook")).unwrap_or_default();
+    fs::write(edge.folder().join(".edgehook/tests.schema.json"), "{}").unwrap();
     traced(&edge, "/moved", &["--save", "test"]);
+    let files = fs::read_dir(edge.folder().join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let with_schema = files.filter(|file| fs::read_to_string(file).unwrap().starts_with(SCHEMA_LINE)).count();
+    assert_eq!(with_schema, 1, "the one that was saved when there was a schema to name");
     traced(&edge, "/moved", &["--save", "event"]);
     let saved = fs::read_dir(edge.folder().join("tests")).unwrap().count();
     assert_eq!(saved, 3, "two tests and a folder of events");

@@ -80,6 +80,7 @@ fn schema_and_completions() {
     let mut terminal = Terminal::new(project.path());
     terminal.types("completions cobol", 2);
     terminal.types("schema --json", 2);
+    terminal.types("schema nonsense", 2);
     terminal.shows("completions");
     let (code, printed, _) = terminal.run("schema");
     let printed: Value = serde_json::from_str(&printed).unwrap();

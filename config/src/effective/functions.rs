@@ -17,10 +17,12 @@ pub(super) fn function(function: &Function) -> Table {
         FunctionKind::Viewer { runtime: ViewerRuntime::Js2, .. } => "cloudfront-js-2.0",
         FunctionKind::Lambda(settings) => settings.language.runtime(),
     };
-    let table = Table::default()
-        .with("runtime", runtime)
-        .with("file", path(&function.file))
-        .with("on_error", word(function.on_error == OnError::Fail, "fail", "bypass"));
+    let on_error = match &function.on_error {
+        OnError::Fail => "fail",
+        OnError::Bypass => "bypass",
+        OnError::Page(path) => path,
+    };
+    let table = Table::default().with("runtime", runtime).with("file", path(&function.file)).with("on_error", on_error);
     match &function.kind {
         FunctionKind::Viewer { budget, state_memory, memory, body_limit, validation, circuit_breaker, kvs, .. } => {
             table

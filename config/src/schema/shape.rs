@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Count(u64, u64),
     /// A number from 0 to 1.
     Share,
+    /// The path of a page, from `/` on.
+    Path,
     /// One of these words.
     Words(&'static [&'static str]),
     /// `"5m"`, or seconds.
@@ -31,7 +33,7 @@ pub(super) enum Shape {
     Either(&'static [Shape]),
 }
 
-use Shape::{Bool, Count, Duration, Either, List, Map, Scalar, Share, Size, Text, Words};
+use Shape::{Bool, Count, Duration, Either, List, Map, Path, Scalar, Share, Size, Text, Words};
 use Table as T;
 
 /// The largest whole number of a TOML file.
@@ -232,7 +234,7 @@ fn function(name: &str) -> Option<Shape> {
     Some(match name {
         "runtime" => Words(&["cloudfront-js-1.0", "cloudfront-js-2.0", "nodejs", "python", "provided"]),
         "file" | "kvs" | "handler" => Text,
-        "on_error" => Words(&["fail", "bypass"]),
+        "on_error" => Either(&[Words(&["fail", "bypass"]), Path]),
         "budget" | "timeout" | "idle_timeout" | "max_age" => Duration,
         "state_memory" | "memory" | "body_limit" | "tmp" => Size,
         "validation" => Words(&["strict", "lenient"]),

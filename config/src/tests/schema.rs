@@ -23,6 +23,11 @@ pub(super) fn accepts(input: &str) {
 #[test]
 fn the_examples_fit() {
     accepts(&std::fs::read_to_string(examples().join("full.toml")).unwrap());
+    // The specification's own (experience.md 3.3).
+    let site = std::fs::read_to_string(examples().join("site.toml")).unwrap();
+    accepts(&site);
+    let loaded = run(&site, Mode::Check).unwrap();
+    assert!(loaded.warnings.iter().all(|warning| warning.code == crate::Code::Placeholder), "{}", loaded.warnings);
 }
 
 #[test]

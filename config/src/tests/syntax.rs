@@ -99,7 +99,7 @@ fn key_in_the_wrong_table() {
 
 #[test]
 fn planned_table_and_key() {
-    let input = "[trace]\notlp = \"x\"\n[origin.x]\ndir = \"site\"\nearly_data = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"\non_error = \"/e.html\"";
+    let input = "[trace]\notlp = \"x\"\n[origin.x]\ndir = \"site\"\nearly_data = \"s3\"\n[function.f]\nruntime = \"provided\"\nfile = \"functions/rewrite.js\"";
     assert_snapshot!(check_part(input), @r#"
     error[E104]: `otlp` is not available in this version
      --> edge.toml:2:1
@@ -117,15 +117,7 @@ fn planned_table_and_key() {
       |
     help: remove it, or comment it out until it is available
 
-    error[E104]: a page for `on_error` is not available in this version
-     --> edge.toml:9:12
-      |
-    9 | on_error = "/e.html"
-      |            ^^^^^^^^^ known, but not read yet
-      |
-    help: "fail" or "bypass"
-
-    3 errors, 0 warnings
+    2 errors, 0 warnings
     "#);
 }
 

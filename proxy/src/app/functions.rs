@@ -2,6 +2,7 @@
 
 use super::{Engines, Roles, packages};
 use crate::{
+    gate,
     hooks::{Breaker, Deployed, Facts, Function, FunctionBody, FunctionCounts, OnError, ReplacedHeaders, Said},
     id,
 };
@@ -191,9 +192,16 @@ impl Functions {
                     }
                 }
             };
-            let on_error = match function.on_error {
+            let on_error = match &function.on_error {
                 config::OnError::Fail => OnError::Fail,
                 config::OnError::Bypass => OnError::Bypass,
+                config::OnError::Page(path) => match gate::canonical_path(path) {
+                    Ok(path) => OnError::Page(path.into()),
+                    Err(_) => {
+                        set.broken.push(problem(function, "on_error: half an escape, or a path above the root"));
+                        OnError::Fail
+                    }
+                },
             };
             let (name, facts) = (function.name.clone(), facts.clone());
             let breaks = matches!(function.kind, FunctionKind::Viewer { circuit_breaker: true, .. });

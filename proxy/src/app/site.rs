@@ -28,7 +28,7 @@ use crate::{
     stores::StoresError,
 };
 use edgehook_config::{
-    self as config, AdminListen, Config, Methods, OriginTarget, PrivateOrigin, Scheme, ViewerProtocolPolicy,
+    self as config, AdminListen, Config, Methods, OnError, OriginTarget, PrivateOrigin, Scheme, ViewerProtocolPolicy,
 };
 use edgehook_contract::{Header, lambda};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -402,10 +402,11 @@ fn error_pages(config: &Config) -> Result<ErrorPages, SiteError> {
         let Some(path) = &written.page else { continue };
         let unusable = || SiteError::Header(format!("[[custom_error_response]] page {path}"));
         let status = |code: u16| StatusCode::from_u16(code).map_err(|_| unusable());
-        let path = gate::canonical_path(path).map_err(|_| unusable())?;
+        let path = gate::canonical_path(path).map_err(|_| unusable())?.into();
         pages.push(ErrorPage { code: status(written.code)?, path, shown_as: status(written.response_code)? });
     }
-    Ok(ErrorPages::new(pages))
+    let of_functions = config.functions.values().any(|function| matches!(function.on_error, OnError::Page(_)));
+    Ok(ErrorPages::new(pages, of_functions))
 }
 
 pub(super) fn attached(

@@ -126,13 +126,13 @@ impl Fill {
             };
             written = buffer.push(&chunk);
             if promised.is_some_and(|length| written > length) {
+                storing.and_then(|(keeping, _)| keeping.spool).map(SpoolWriter::discard);
                 return Copied::Unstored(Err(BodyError::Origin));
             }
-            if let Some((keeping, _)) = &mut storing
-                && let Err(gave_up) = keeping.keep(&chunk, written).await
-                && let Some((_, fill)) = storing.take()
-            {
-                fill.give_up(gave_up);
+            let Some((keeping, fill)) = &mut storing else { continue };
+            match keeping.keep(&chunk, written).await {
+                Ok(()) => keeping.note(fill),
+                Err(gave_up) => storing.take().into_iter().for_each(|(_, fill)| fill.give_up(gave_up)),
             }
         };
         if let Some((keeping, fill)) = storing {
@@ -259,6 +259,16 @@ impl Keeping {
         self.buffer.spooled();
         self.written = written;
         Ok(())
+    }
+
+    /// Has the disk remember now and then how far a large body has come, if its rest could be asked for.
+    fn note(&mut self, fill: &Fill) {
+        if let Some(spool) = &mut self.spool
+            && let Some(written) = spool.to_note()
+            && prefix::is_worth_keeping(&fill.filling.meta, written)
+        {
+            fill.licence.note(&fill.filling.meta, spool);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Inner,
+    disk::SpoolWriter,
     entry::{Entry, Meta, StoredBody},
     fill::Filling,
     freshness::Failure,
@@ -204,7 +205,11 @@ impl Lead {
 
     /// Removes everything under the URL and revokes all other licences, if this one still stands; says whether it did.
     pub(crate) fn supersede(&self) -> bool {
-        self.inner.store.supersede(&self.flight)
+        let disk = self.inner.disk.get();
+        disk.inspect(|disk| disk.hide(&self.flight.key));
+        let done = self.inner.store.supersede(&self.flight);
+        disk.inspect(|disk| disk.invalidate(&self.flight.key));
+        done
     }
 
     /// Shares the answer with all who wait. A filling can be joined from now on; anything else is over.
@@ -293,6 +298,12 @@ impl Licence {
     pub(crate) fn keep_prefix(self, meta: Meta, body: StoredBody) {
         super::point();
         self.inner.keep_prefix(&self.flight, meta, body);
+    }
+
+    /// Has the disk remember how far the body has come, unless an invalidation revoked the right to store it.
+    pub(crate) fn note(&self, meta: &Meta, spool: &mut SpoolWriter) {
+        super::point();
+        self.inner.note_beginning(&self.flight, meta, spool);
     }
 
     /// The cache that the flight belongs to.

@@ -161,7 +161,8 @@ impl Key {
         Self { block: ThinArc::from_header_and_slice(xxh3_64_with_seed(bytes, seed()), bytes) }
     }
 
-    fn slice(&self, index: u64) -> Self {
+    /// The key for one slice of the response.
+    pub(crate) fn slice(&self, index: u64) -> Self {
         let mut writer = Writer(self.bytes().to_vec());
         writer.part(&index.to_be_bytes());
         Self::new(&writer.0)

@@ -6,10 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, header};
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use tokio::sync::oneshot;
 
 use super::{
     Cache, CachePolicy, Inner, KeyedRequest, Now,
@@ -170,7 +167,8 @@ impl Cache {
         if let Some(served) = stored.and_then(|entry| self.fresh_hit(&entry, ask, now)) {
             return Lookup::Hit(Box::new(served));
         }
-        let begun = Instant::now();
+        let world = &self.inner.world;
+        let begun = world.instant();
         let deadline = begun + WAIT_LIMIT;
         let mut at = now;
         loop {
@@ -180,10 +178,9 @@ impl Cache {
             };
             let soft = ask.policy.rules.stale_soft_deadline.filter(|_| stale.is_some());
             let until = soft.map_or(deadline, |soft| deadline.min(begun + soft));
-            let signal = timeout_at(until, receiver).await;
-            let waited = begun.elapsed();
-            at = Now { wall: now.wall + waited, mono: now.mono + waited };
-            let Ok(signal) = signal else {
+            let signal = world.until(until, receiver).await;
+            at = world.after(now, begun);
+            let Some(signal) = signal else {
                 let stale = stale.and_then(|stale| stand_in(&stale, Failure::Unreachable, ask, at));
                 let timed_out = Lookup::Bypass(BypassReason::LockTimeout);
                 return stale.map_or(timed_out, |served| Lookup::Hit(Box::new(served)));

@@ -66,7 +66,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::{at_hand::AtHand, fields::FieldName, parts::Cut, prefix::Prefix};
+pub(crate) use self::{at_hand::AtHand, fields::FieldName, parts::Cut, prefix::Prefix, range::told as told_range};
 pub use self::{
     conditional::Validators,
     disk::DiskSettings,
@@ -202,9 +202,11 @@ impl Cache {
     /// unsafe methods (http-cache.md 3.14), with a key made by the policy under which GET is answered.
     pub fn invalidate(&self, key: &Key) -> usize {
         // In this order: whoever looks on disk from now on finds nothing, and what was found before is not kept.
-        self.inner.disk.get().inspect(|disk| disk.invalidate(key));
+        self.inner.disk.get().inspect(|disk| disk.hide(key));
         self.inner.failures.clear_all();
-        self.inner.store.invalidate(key)
+        let gone = self.inner.store.invalidate(key);
+        self.inner.disk.get().inspect(|disk| disk.invalidate(key));
+        gone
     }
 
     /// The same for everything there is, on disk too.

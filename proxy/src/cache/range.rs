@@ -91,6 +91,14 @@ pub(crate) fn select(ranges: &[ByteRange], length: u64) -> Selected {
     }
 }
 
+/// First byte, end and complete length that a `Content-Range` tells.
+pub(crate) fn told(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
+    let (part, total) = headers.get(header::CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = part.split_once('-')?;
+    let (first, last, total): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
+    (first <= last && last < total).then_some((first, last + 1, total))
+}
+
 /// The `Content-Range` of a part of a body of `length` bytes; without a part, of a 416.
 pub(crate) fn content_range(part: Option<Part>, length: u64) -> HeaderValue {
     let text = match part {

@@ -334,18 +334,18 @@ impl Store {
         result
     }
 
-    /// Stores what a fill brought, if it still may and no purge covers it, and ends the fill. `replaced` goes, as does the
-    /// same variant's old response.
+    /// Stores what a fill brought, if it still may and `stays` says so under the slot's lock, and ends the fill. `replaced` goes,
+    /// as does the same variant's old response.
     pub(crate) fn commit(
         &self,
         flight: &Arc<Flight>,
         entry: Arc<Entry>,
         replaced: Option<&Arc<Entry>>,
-        purged: impl FnOnce() -> bool,
+        stays: impl FnOnce() -> bool,
     ) -> bool {
         let key = &flight.key;
         let stored = self.with_slot(key, |slot| {
-            let licensed = slot.licenses(flight) && !purged();
+            let licensed = slot.licenses(flight) && stays();
             slot.dismiss(flight);
             if licensed {
                 let old = self.objects.get(key);
@@ -364,17 +364,17 @@ impl Store {
         stored
     }
 
-    /// Stores what there is of a fill that came to nothing, under another key of the same URL, if the fill still might store and no
-    /// purge covers it.
+    /// Stores what there is of a fill that came to nothing, under another key of the same URL, if the fill still might store and
+    /// `stays` says so under the slot's lock.
     pub(crate) fn keep_beside(
         &self,
         flight: &Arc<Flight>,
         key: &Key,
         entry: Arc<Entry>,
-        purged: impl FnOnce() -> bool,
+        stays: impl FnOnce() -> bool,
     ) -> bool {
         let kept = self.with_slot(&flight.key, |slot| {
-            let licensed = slot.licenses(flight) && !purged();
+            let licensed = slot.licenses(flight) && stays();
             if licensed {
                 self.put(slot, key, vec![entry]);
             }

@@ -77,14 +77,19 @@ impl Inner {
 
     /// Stores what a fill brought, unless an invalidation or a purge came in between.
     pub(crate) fn commit(&self, flight: &Arc<Flight>, entry: Arc<Entry>, replaced: Option<&Arc<Entry>>) -> bool {
-        let (key, judged) = (&flight.key, Arc::clone(&entry));
-        let stored = self.store.commit(flight, entry, replaced, || self.vet(key, &judged) == Verdict::Gone);
-        if let (true, Some(disk)) = (stored, self.disk.get()) {
-            if let Some(old) = replaced.filter(|old| old.meta.variant != judged.meta.variant) {
-                disk.remove(key, old);
+        let (key, judged, disk) = (&flight.key, Arc::clone(&entry), self.disk.get());
+        // The disk is told under the lock of the licence: an invalidation that revokes it is told afterwards.
+        let stored = self.store.commit(flight, entry, replaced, || {
+            let stays = self.vet(key, &judged) != Verdict::Gone;
+            if let Some(disk) = disk.filter(|_| stays) {
+                if let Some(old) = replaced.filter(|old| old.meta.variant != judged.meta.variant) {
+                    disk.remove(key, old);
+                }
+                disk.put(key, &judged);
             }
-            disk.put(key, &judged);
-        } else if let (Some(file), Some(disk)) = (judged.file(), self.disk.get()) {
+            stays
+        });
+        if let (false, Some(file), Some(disk)) = (stored, judged.file(), disk) {
             disk.abandon(file);
         }
         stored

@@ -2,14 +2,10 @@
 
 mod formats;
 
-use super::{
-    CheckArguments, Exit, find_config, findings, load_config, no_config,
-    output::{Output, styled},
-    schema,
-};
+use super::{CheckArguments, Exit, find_config, findings, no_config, output::Output, schema};
 use crate::app::{self, OnBroken, Roles, Runtime, SiteError};
 use clap::ValueEnum;
-use edgehook_config::{Code, Config, Diagnostic, Diagnostics, Effective, Mode};
+use edgehook_config::{Config, Diagnostic, Diagnostics, Effective, Loaded, Mode};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::Path};
 
@@ -37,33 +33,38 @@ pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
     if format != Format::Human {
         return for_programs(&file, format, &arguments, output).await;
     }
-    let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
+    let loaded = match edgehook_config::load(&file, Mode::Check) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            output.notice(problems.render(output.color()).trim_end());
+            return Exit::Invalid;
+        }
+    };
     schema::refresh(&file);
-    let warnings = loaded.warnings.warning_count();
+    let strict = arguments.strict_cloudfront;
+    let told = told(&loaded, strict);
+    if !told.is_empty() {
+        output.notice(told.render(output.color()).trim_end());
+    }
     let (problems, broken) = load(&loaded.config).await;
     for problem in &problems {
         output.error(problem);
     }
-    let strict = arguments.strict_cloudfront;
     let found = findings::all(&loaded.config, &broken);
     for finding in &found {
         output.notice(&format!("{}\n", finding.rendered(strict, output.color())));
-    }
-    let settings = if strict { findings::settings(&loaded.config) } else { Vec::new() };
-    for (code, problem) in &settings {
-        output.notice(&format!("{}: {problem}", styled(output.color(), "1;31", &format!("error[{code}]"))));
     }
     if !problems.is_empty() {
         output.notice(&format!("{} problem{}", problems.len(), if problems.len() == 1 { "" } else { "s" }));
         return Exit::Invalid;
     }
-    let refused = refused_by_cloudfront(&loaded.warnings, found.len() + settings.len());
+    let refused = told.error_count() + found.len();
     if strict && refused > 0 {
         let plural = if refused == 1 { "" } else { "s" };
         output.notice(&format!("{refused} problem{plural} for CloudFront"));
         return Exit::Invalid;
     }
-    if warnings + found.len() > 0 && arguments.deny.is_some() {
+    if told.warning_count() + found.len() > 0 && arguments.deny.is_some() {
         return Exit::Invalid;
     }
     let counts = format!("{}: ok  {}", file.display(), summary(&loaded.config));
@@ -84,26 +85,20 @@ async fn for_programs(file: &Path, format: Format, arguments: &CheckArguments, o
     match edgehook_config::load(file, Mode::Check) {
         Err(found) => problems.extend(found.iter().map(diagnostic)),
         Ok(loaded) => {
-            problems.extend(loaded.warnings.iter().map(diagnostic));
+            problems.extend(told(&loaded, strict).iter().map(diagnostic));
             let (broken, names) = load(&loaded.config).await;
             problems.extend(broken.iter().map(|message| json!({ "severity": "error", "message": message })));
             let found = findings::all(&loaded.config, &names);
             problems.extend(found.iter().map(|finding| finding.as_json(strict)));
-            let settings = if strict { findings::settings(&loaded.config) } else { Vec::new() };
-            let told =
-                |(code, message): &(&str, String)| json!({ "code": code, "severity": "error", "message": message });
-            problems.extend(settings.iter().map(told));
             counts = json!(summary(&loaded.config));
             config = Some(Effective::of(&loaded)).filter(|_| arguments.show);
         }
     }
-    for problem in &mut problems {
-        let counts_here = strict && problem["code"] == Code::MixedFamilies.as_str();
-        if counts_here || arguments.deny.is_some() && format != Format::Json {
-            problem["severity"] = json!("error");
-        }
+    let denied = |problem: &Value| arguments.deny.is_some() && problem["severity"] == "warning";
+    for problem in problems.iter_mut().filter(|problem| format != Format::Json && denied(problem)) {
+        problem["severity"] = json!("error");
     }
-    let fatal = |problem: &Value| problem["severity"] == "error" || arguments.deny.is_some();
+    let fatal = |problem: &Value| problem["severity"] == "error" || denied(problem);
     let ok = !problems.iter().any(fatal);
     output.result(&match format {
         Format::Sarif => formats::sarif(file, &problems).to_string(),
@@ -132,10 +127,9 @@ fn diagnostic(found: &Diagnostic) -> Value {
     })
 }
 
-/// How much of what is only a warning here would not pass there.
-fn refused_by_cloudfront(warnings: &Diagnostics, found: usize) -> usize {
-    let refused = [Code::MixedFamilies, Code::StoreQuota];
-    found + warnings.iter().filter(|warning| refused.contains(&warning.code)).count()
+/// What is told of a configuration that can be used.
+fn told(loaded: &Loaded, strict: bool) -> Diagnostics {
+    if strict { loaded.for_cloudfront() } else { loaded.warnings.clone() }
 }
 
 /// Loads certificates and functions and builds the site, then lets all go. Returns what is wrong, and the functions that

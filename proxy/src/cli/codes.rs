@@ -1,7 +1,7 @@
 //! `edgehook explain CODE`: what a diagnostic code of `check` means, and what to do about it (experience.md 3.4).
 
-use super::{Exit, findings::EXTENSIONS, output::Output};
-use edgehook_config::Code;
+use super::{Exit, output::Output};
+use edgehook_config::{Code, instead};
 use edgehook_lint::Code as Lint;
 use serde_json::json;
 
@@ -37,7 +37,7 @@ pub(super) fn title(code: &str) -> Option<&'static str> {
 fn pages() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let config = Code::ALL.iter().map(|code| (code.as_str(), code.title(), of_config(*code)));
     let lint = LINT.iter().map(|(code, title, page)| (code.as_str(), *title, *page));
-    config.chain(lint).chain(EXTENSIONS.iter().map(|extension| (extension.code, extension.what, extension.instead)))
+    config.chain(lint)
 }
 
 const LINT: [(Lint, &str, &str); 6] = [
@@ -74,7 +74,7 @@ const LINT: [(Lint, &str, &str); 6] = [
 ];
 
 #[allow(clippy::too_many_lines, reason = "one thought: a page for each code")]
-const fn of_config(code: Code) -> &'static str {
+fn of_config(code: Code) -> &'static str {
     match code {
         Code::Unreadable => {
             "The file does not exist, is a folder, is not UTF-8, or may not be read by this user. Without --config, edgehook takes edge.toml in this folder or the nearest one above."
@@ -156,6 +156,11 @@ const fn of_config(code: Code) -> &'static str {
         Code::StoreQuota => {
             "CloudFront allows so many key value stores in an account and one to a function. Here more work. With --strict-cloudfront this is an error."
         }
+        // Extensions, whose pages are also the help beside them.
+        extension => match instead(extension) {
+            Some(page) => page,
+            None => "",
+        },
     }
 }
 

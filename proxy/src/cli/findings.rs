@@ -1,7 +1,7 @@
 //! What the compatibility lint finds, in the form of all problems: line, caret, code (experience.md 3.4).
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use edgehook_config::{Config, Function, FunctionKind, Language, OriginRules, ViewerRuntime};
+use edgehook_config::{Config, Function, FunctionKind, ViewerRuntime};
 use edgehook_lint::{Finding, Runtime};
 use serde_json::{Value, json};
 use std::{
@@ -52,64 +52,6 @@ impl Found {
             "help": null,
         })
     }
-}
-
-/// Something that only this edge has: its code, what it is called, and what to do for CloudFront.
-pub(super) struct Extension {
-    pub(super) code: &'static str,
-    pub(super) what: &'static str,
-    pub(super) instead: &'static str,
-}
-
-/// All of them (lambda-edge.md 12).
-pub(super) const EXTENSIONS: [Extension; 6] = [
-    Extension {
-        code: "X301",
-        what: "environment variables",
-        instead: "Put the values into the function's source, or into custom headers of the origin, which origin hooks see.",
-    },
-    Extension { code: "X302", what: "layers", instead: "Put what the layer holds into the function's own package." },
-    Extension {
-        code: "X303",
-        what: "reserved concurrency",
-        instead: "Remove it: at Amazon's edge the limits of the account and the Region hold for all functions together.",
-    },
-    Extension {
-        code: "X304",
-        what: "provisioned concurrency",
-        instead: "Remove it, and keep what a function does before its handler short: at Amazon's edge every environment starts cold.",
-    },
-    Extension {
-        code: "X305",
-        what: "runtime \"provided\"",
-        instead: "Amazon's edge runs Node.js and Python. Write the function in one of them, with runtime = \"nodejs\" or \"python\".",
-    },
-    Extension {
-        code: "X306",
-        what: "relaxed rules for origins",
-        instead: "Remove origin_rules, and let functions name origins by domain names, on ports 80, 443 and from 1024 on.",
-    },
-];
-
-/// What Lambda functions have here and not at CloudFront's edge, with its code.
-pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    for function in config.functions.values() {
-        let FunctionKind::Lambda(own) = &function.kind else { continue };
-        let used = [
-            !own.env.is_empty(),
-            !own.layers.is_empty(),
-            own.reserved_concurrency.is_some(),
-            own.provisioned_concurrency > 0,
-            own.language == Language::Provided,
-            own.origin_rules == OriginRules::Relaxed,
-        ];
-        for (extension, _) in EXTENSIONS.iter().zip(used).filter(|(_, used)| *used) {
-            let text = format!("function \"{}\": CloudFront's edge has no {}", function.name, extension.what);
-            found.push((extension.code, text));
-        }
-    }
-    found
 }
 
 fn runtime(function: &Function) -> Option<Runtime> {

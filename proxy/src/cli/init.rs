@@ -1,6 +1,10 @@
 //! `edgehook init`: a small project to start from.
 
-use super::{Exit, output::Output, schema};
+use super::{
+    Exit,
+    output::Output,
+    schema::{self, Subject},
+};
 use clap::ValueEnum;
 use serde_json::json;
 use std::{fs, io, path::Path};
@@ -72,9 +76,9 @@ const FILES: [(&str, &str); 6] = [
 ];
 
 pub(super) fn run(folder: &Path, template: Template, as_json: bool, output: &Output) -> Exit {
-    let schema = schema::text();
-    let files: Vec<(&str, &str)> =
-        template.files().iter().copied().chain(FILES).chain([(schema::FILE, schema.as_str())]).collect();
+    let [config, tests] = [Subject::Config, Subject::Tests].map(schema::text);
+    let schemas = [(schema::CONFIG_FILE, config.as_str()), (schema::TESTS_FILE, tests.as_str())];
+    let files: Vec<(&str, &str)> = template.files().iter().copied().chain(FILES).chain(schemas).collect();
     let (mut wrote, mut kept) = (Vec::new(), Vec::new());
     let done = write(folder, &files, |name, written| {
         let file = folder.join(name);

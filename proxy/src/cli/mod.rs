@@ -142,8 +142,12 @@ enum Verb {
     /// Look at what this machine offers: sandbox layers, engines, limits; and whether the configuration, if there is one, can
     /// be served. Exit code 1: the edge does not work so.
     Doctor(DoctorArguments),
-    /// Print the JSON Schema of the configuration file, for editors.
-    Schema,
+    /// Print the JSON Schema of the configuration file or of test files, for editors.
+    Schema {
+        /// What for.
+        #[arg(value_enum, default_value_t)]
+        subject: schema::Subject,
+    },
     /// Print the completions of a shell: for bash, `edgehook completions bash > ~/.local/share/bash-completion/completions/edgehook`.
     Completions {
         /// Which shell.
@@ -283,7 +287,7 @@ fn run(verb: Verb, output: &Output) -> Exit {
         Verb::Sign(arguments) => sign::run(&arguments, output),
         Verb::Purge(arguments) => runtime.block_on(purge::run(arguments, output)),
         Verb::Kv(arguments) => runtime.block_on(kv::run(arguments, output)),
-        Verb::Schema => schema::print(output),
+        Verb::Schema { subject } => schema::print(subject, output),
         Verb::Completions { shell } => completions::print(shell, output),
         Verb::Doctor(arguments) => runtime.block_on(doctor::run(arguments, output)),
         Verb::Experiment(ExperimentVerb::Status { name, json, node }) => {

@@ -4,6 +4,7 @@ use super::{
     Exit, NodeArguments,
     node::{Node, NodeError},
     output::Output,
+    schema,
 };
 use crate::{
     record::{RequestRecord, read_event},
@@ -111,7 +112,10 @@ fn write(record: &RequestRecord, form: Form, folder: &Path) -> Result<Vec<PathBu
         Ok::<_, String>(file)
     };
     match form {
-        Form::Test => Ok(vec![put(folder.join(format!("{name}.toml")), &save::test(record)?)?]),
+        Form::Test => {
+            let schema = folder.parent().and_then(schema::line_for_tests).unwrap_or_default();
+            Ok(vec![put(folder.join(format!("{name}.toml")), &(schema + &save::test(record)?))?])
+        }
         Form::Event => {
             let hook = record.hooks.iter().find(|hook| hook.event.is_some());
             let hook = hook.ok_or("no function ran in this request, or its event was not recorded")?;

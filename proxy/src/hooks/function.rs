@@ -15,12 +15,14 @@ use std::{
 };
 
 /// What becomes of a request when its function fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnError {
     /// The viewer gets 502 or 503.
     Fail,
     /// The message goes on untouched; the failure is logged and shown.
     Bypass,
+    /// The viewer gets 502 or 503, with what is at this canonical path as its body (`error_pages`).
+    Page(Arc<str>),
 }
 
 /// A function of either family, loaded or known to be broken.
@@ -204,7 +206,11 @@ impl Function {
     /// A fault of this function at `hook`.
     pub(crate) fn fault(&self, hook: HookPoint, fault: Class, detail: String) -> Fault {
         let (name, family) = (self.name.clone(), self.family());
-        Fault::Function(Box::new(FailedFunction { name, hook, family, fault, detail }))
+        let page = match &self.on_error {
+            OnError::Page(path) => Some(path.clone()),
+            OnError::Fail | OnError::Bypass => None,
+        };
+        Fault::Function(Box::new(FailedFunction { name, hook, family, fault, detail, page }))
     }
 }
 

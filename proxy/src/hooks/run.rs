@@ -124,6 +124,7 @@ pub(super) async fn run(
     let result = if function.breaker.as_ref().is_none_or(|breaker| breaker.admits(start)) {
         let moment = record.world.of_run();
         hook_record.counted = record.purpose == Purpose::Serve;
+        let _busy = record.world.busy();
         called(function, hook, (request_id, moment), message, &mut hook_record).await
     } else {
         let text = "circuit_breaker: it failed so often in a row that it is not called for a while";

@@ -79,6 +79,9 @@ pub struct RequestRecord {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Path of the page that the viewer got in place of the error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_page: Option<String>,
     /// Microseconds to the head of the answer.
     pub took_us: u64,
 }
@@ -333,6 +336,7 @@ impl RequestRecord {
             status: record.status.as_u16(),
             location: record.location.clone(),
             failure: record.failure.clone(),
+            error_page: record.error_page.as_deref().map(str::to_owned),
             took_us: micros(record.time),
         }
     }

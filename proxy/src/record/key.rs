@@ -155,7 +155,7 @@ impl Explained<'_> {
         }
     }
 
-    /// Parts that the edge chose: encoding, experiments, the method of a stored OPTIONS.
+    /// Parts that the edge chose: encoding, experiments, a function that is left out.
     fn chosen(&self, parts: &mut Vec<KeyPart>) {
         let (policy, request) = (&self.key.behavior.policy, &self.key.request);
         if !policy.normalise.codings.is_empty() {
@@ -169,8 +169,9 @@ impl Explained<'_> {
         }
         for (name, variant) in &self.key.buckets {
             let (part, value) = (name.replacen('.', " ", 1), variant.clone());
-            let reason = "the variant changes the answer".to_owned();
-            parts.push(KeyPart { part, value, keyed: true, reason, rule: Some(name.clone()) });
+            let of_experiment = name.starts_with("experiment.");
+            let reason = if of_experiment { "the variant changes the answer" } else { "the page of its own failure" };
+            parts.push(KeyPart { part, value, keyed: true, reason: reason.to_owned(), rule: Some(name.clone()) });
         }
     }
 }

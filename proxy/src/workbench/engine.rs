@@ -153,7 +153,7 @@ impl Engine {
         let places = Arc::new(PlayedPlaces::default());
         let rehearsal = Rehearsal {
             world: world.clone(),
-            stage: Arc::new(Player(script.clone())),
+            stage: Arc::new(Player { script: script.clone(), world: world.clone() }),
             key: self.key.clone(),
             places: places.clone(),
             tracing: Tracing {
@@ -199,7 +199,7 @@ impl Engine {
     }
 }
 
-/// One edge with its world.
+/// One edge with its world, which ends with it.
 pub(crate) struct Play {
     edge: Arc<Edge>,
     pub(crate) world: World,
@@ -208,24 +208,36 @@ pub(crate) struct Play {
     records: Arc<Mutex<HashMap<String, Record>>>,
 }
 
+impl Drop for Play {
+    fn drop(&mut self) {
+        self.world.end();
+    }
+}
+
 impl Play {
     /// The site.
     pub(crate) fn site(&self) -> Arc<Site> {
         self.edge.site()
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole answer. What it leaves behind ends meanwhile, or waits for time to pass.
     pub(crate) async fn send(&self, entrance: &Entrance) -> Scene {
-        self.seated(entrance, None).await
+        let scene = self.world.viewer(self.seated(entrance, None)).await;
+        self.world.settled().await;
+        scene
     }
 
     /// Sends requests together: no origin answers before all have asked the cache.
     pub(crate) async fn send_together(&self, entrances: &[Entrance]) -> Vec<Scene> {
         let (meeting, seats) = Meeting::of(entrances.len());
         self.script.meet(Some(meeting));
-        let together = entrances.iter().zip(seats).map(|(entrance, seat)| self.seated(entrance, Some(seat)));
+        let together = entrances.iter().zip(seats).map(|(entrance, seat)| {
+            let seated = self.seated(entrance, Some(seat));
+            self.world.viewer(seated)
+        });
         let scenes = futures_util::future::join_all(together).await;
         self.script.meet(None);
+        self.world.settled().await;
         scenes
     }
 

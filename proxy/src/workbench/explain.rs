@@ -227,8 +227,10 @@ pub(crate) async fn explain(
                 if matches!(fault, crate::fault::Fault::Denied(_)) { "generated" } else { "error" }.to_owned();
             told.status = Some(fault.status().as_u16());
             told.failure = Some(fault.detail());
-            if let crate::fault::Fault::Denied(denial) = &fault {
-                record.denial = Some(denial.reason.clone());
+            match &fault {
+                crate::fault::Fault::Denied(denial) => record.denial = Some(denial.reason.clone()),
+                crate::fault::Fault::Function(failed) => record.error_page.clone_from(&failed.page),
+                _ => {}
             }
         }
         Ok(Asked::Answered(delivery)) => {
@@ -237,7 +239,7 @@ pub(crate) async fn explain(
                 Delivery::Generated(response, _) | Delivery::Redirected(response) | Delivery::OfTheServer(response) => {
                     Some(response.status().as_u16())
                 }
-                Delivery::Answered(answer) | Delivery::ErrorPage(answer) => Some(answer.head.status.as_u16()),
+                Delivery::Answered(answer) | Delivery::ErrorPage(answer, _) => Some(answer.head.status.as_u16()),
             };
         }
         Ok(Asked::Cache(question)) => {
@@ -270,7 +272,7 @@ async fn at_the_cache(
     };
     judge(told, &peeked);
     if peeked == Peeked::Bypass(BypassReason::Range)
-        && slices::begins(&site.cache, &ask(behavior, request, &keyed)).is_some()
+        && slices::begins(&site.cache, &ask(behavior, request, &keyed), now).is_some()
     {
         // It is not passed by: what is asked for then is stored.
         told.outcome = "miss".to_owned();

@@ -4,6 +4,7 @@ use crate::{
     body::{self, Delimited},
     origin::{OriginError, OriginRequest, OriginResponse, Played, Stage, Waits},
     record::Meeting,
+    world::World,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -20,7 +21,7 @@ pub(crate) struct Line {
     pub(crate) status: StatusCode,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
-    /// Real time before the answer; longer than the origin's `read_timeout`: a time-out at once.
+    /// Before the answer. Longer than the origin's `read_timeout`: a time-out after that.
     pub(crate) delay: Duration,
     pub(crate) fail: Option<Failing>,
 }
@@ -99,11 +100,15 @@ impl Script {
 
 /// The handle that origins have.
 #[derive(Clone, Debug)]
-pub(crate) struct Player(pub(crate) Arc<Script>);
+pub(crate) struct Player {
+    pub(crate) script: Arc<Script>,
+    /// In which delays pass.
+    pub(crate) world: World,
+}
 
 impl Stage for Player {
     fn answer(&self, origin: &str, waits: Waits, request: OriginRequest) -> Played {
-        let (script, origin) = (self.0.clone(), origin.to_owned());
+        let (script, world, origin) = (self.script.clone(), self.world.clone(), origin.to_owned());
         Box::pin(async move {
             let OriginRequest { method, path_and_query, headers, body, .. } = request;
             let head = method == http::Method::HEAD;
@@ -120,29 +125,29 @@ impl Stage for Player {
                 lock(&script.undeclared).push(origin.clone());
                 return Err(OriginError::Connect(format!("the test declares no origin.{origin}")));
             };
-            play(line, waits, head, conditional.as_ref()).await
+            wait(&line, waits, &world).await?;
+            Ok(play(line, head, conditional.as_ref()))
         })
     }
 }
 
-async fn play(
-    line: Line,
-    waits: Waits,
-    head: bool,
-    conditional: Option<&HeaderValue>,
-) -> Result<OriginResponse, OriginError> {
-    if line.delay > waits.read {
+/// What passes before an answer; a failure comes then, or when the origin's time is over.
+async fn wait(line: &Line, waits: Waits, world: &World) -> Result<(), OriginError> {
+    if line.delay > waits.read || line.fail == Some(Failing::Timeout) {
+        world.sleep(waits.read).await;
         return Err(OriginError::ReadTimeout);
     }
     if !line.delay.is_zero() {
-        tokio::time::sleep(line.delay).await;
+        world.sleep(line.delay).await;
     }
     match line.fail {
-        None => {}
-        Some(Failing::Connect) => return Err(OriginError::Connect("refused by the test".to_owned())),
-        Some(Failing::Timeout) => return Err(OriginError::ReadTimeout),
-        Some(Failing::Reset) => return Err(OriginError::Closed),
+        None | Some(Failing::Timeout) => Ok(()),
+        Some(Failing::Connect) => Err(OriginError::Connect("refused by the test".to_owned())),
+        Some(Failing::Reset) => Err(OriginError::Closed),
     }
+}
+
+fn play(line: Line, head: bool, conditional: Option<&HeaderValue>) -> OriginResponse {
     let mut response = Response::new(());
     *response.status_mut() = line.status;
     for (name, value) in line.headers {
@@ -165,5 +170,5 @@ async fn play(
         let length = line.body.len() as u64;
         (body::full(line.body), Delimited::Length(length))
     };
-    Ok(OriginResponse { head: head_part, body, delimited })
+    OriginResponse { head: head_part, body, delimited }
 }

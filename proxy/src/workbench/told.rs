@@ -220,6 +220,9 @@ impl Page<'_> {
         if let Some(failure) = &record.failure {
             self.below(&styled(self.color, "31", &shown(failure)));
         }
+        if let Some(page) = &record.error_page {
+            self.below(&format!("with {} as the page", shown(page)));
+        }
         if !record.complete {
             let hint = " not sampled: only what is kept of any failure. [trace] sample = 1 records everything.\n";
             self.text.push_str(hint);

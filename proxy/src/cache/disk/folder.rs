@@ -148,6 +148,14 @@ impl Folder {
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used.saturating_sub(bytes)));
     }
 
+    /// Cuts off what lies behind the first `length` bytes of a file, which nothing was counted for.
+    pub(super) fn cut(&self, id: FileId, length: u64) {
+        let cut = OpenOptions::new().write(true).open(self.name(id)).and_then(|file| file.set_len(length));
+        if let Err(error) = cut {
+            tracing::warn!("a file of the disk tier cannot be cut: {error}");
+        }
+    }
+
     /// Appends at `offset` and counts.
     pub(super) fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.faults.check(Op::Write)?;
@@ -211,11 +219,15 @@ impl Folder {
     /// A body in a file of its own, not verified yet.
     pub(super) fn find_large(&self, body: &Stored) -> io::Result<FileBody> {
         let file = self.open_file(body.place.file())?;
-        let whole = file.metadata()?.len() == body.length && body.sums.len() as u64 == body.length.div_ceil(CHUNK);
-        if !whole {
+        let there = file.metadata()?.len();
+        let (id, whole) = match body.place {
+            Place::File(id) => (id, there == body.length),
+            Place::Beginning(id) => (id, there >= body.length),
+            Place::Segment(..) => return Err(io::Error::other("a body in a segment is not large")),
+        };
+        if !whole || body.sums.len() as u64 != body.length.div_ceil(CHUNK) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a body has another length than it should have"));
         }
-        let Place::File(id) = body.place else { return Err(io::Error::other("a body in a segment is not large")) };
         Ok(FileBody::new(Arc::new(file), id, body.length, body.sums.clone(), false, self.faults.clone()))
     }
 }

@@ -82,14 +82,14 @@ impl Map {
     /// Adds a body. Whatever was there under the same id has to be removed first.
     pub(super) fn add(&mut self, id: Id, body: Stored, open: Option<&Arc<FileBody>>) {
         let file = body.place.file();
-        let kind = if matches!(body.place, Place::File(_)) { Kind::Body } else { Kind::Segment };
+        let kind = if matches!(body.place, Place::Segment(..)) { Kind::Segment } else { Kind::Body };
         let unit = self.units.entry(file).or_insert_with(|| {
             self.order.push_back(file);
             Unit { kind, bytes: 0, live: 0, live_bytes: 0, ids: Vec::new(), open: Weak::new() }
         });
         let end = match body.place {
             Place::Segment(_, offset) => offset + body.length,
-            Place::File(_) => body.length,
+            Place::File(_) | Place::Beginning(_) => body.length,
         };
         unit.bytes = unit.bytes.max(end);
         unit.live += 1;

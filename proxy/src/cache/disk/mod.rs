@@ -20,7 +20,7 @@ mod writer;
 mod tests;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     path::PathBuf,
     sync::{
@@ -44,11 +44,11 @@ use self::{
     folder::Folder,
     index::{Id, Index, IndexError},
     map::Map,
-    record::{FileId, Place, Record},
+    record::{FileId, Place, Record, Stored},
 };
 use super::{
     Cache, Inner, Now,
-    entry::{Entry, StoredBody},
+    entry::{Entry, Meta, StoredBody},
     key::Key,
     purge::Subject,
     store::lock,
@@ -87,6 +87,10 @@ enum Op {
     Room(u64, oneshot::Sender<bool>),
     /// Remove a file that came to nothing.
     Throw(FileId, u64),
+    /// Remember how far a body has come that a fill is writing, should the process end.
+    Note(Key, Box<Meta>, Stored),
+    /// The fill that was noted so will not go on; this is all there will be.
+    Leave(Stored),
     /// Hold everything against the purges up to a number.
     Sweep(u64, mpsc::Sender<bool>),
     /// Write what is due, now.
@@ -111,8 +115,8 @@ struct Shared {
     map: Mutex<Map>,
     /// The map knows everything that the index has.
     loaded: AtomicBool,
-    /// URLs that were invalidated and are still in map and index.
-    dead: Mutex<HashSet<Vec<u8>>>,
+    /// URLs that are being invalidated and are still in map and index, and how often.
+    dead: Mutex<HashMap<Vec<u8>, usize>>,
     /// How often something was invalidated.
     invalidations: AtomicU64,
     queued: AtomicU64,
@@ -219,10 +223,15 @@ impl Disk {
         }
     }
 
-    /// Removes everything under the URL of a key. From now on nothing is found there that was there before.
-    pub(crate) fn invalidate(&self, key: &Key) {
-        lock(&self.shared.dead).insert(key.url_bytes().to_vec());
+    /// From now on nothing is found under the URL of a key, until [`invalidate`](Self::invalidate) has taken it away.
+    pub(crate) fn hide(&self, key: &Key) {
+        *lock(&self.shared.dead).entry(key.url_bytes().to_vec()).or_default() += 1;
         self.shared.invalidations.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Removes everything under the URL of a key, which was hidden. Between the two the right of running fills to store there is revoked:
+    /// what they put before is removed with the rest, and after that they put nothing.
+    pub(crate) fn invalidate(&self, key: &Key) {
         self.send(Op::Invalidate(key.clone()));
     }
 
@@ -389,7 +398,23 @@ impl Shared {
     fn may_have(&self, key: &Key) -> bool {
         let Some((url, hash)) = self.hashes(key) else { return false };
         let held = !self.loaded.load(Ordering::Acquire) || lock(&self.map).has_key(url, hash);
-        held && !lock(&self.dead).contains(key.url_bytes())
+        held && !self.is_dead(key)
+    }
+
+    /// Whether the URL of a key is being invalidated.
+    fn is_dead(&self, key: &Key) -> bool {
+        lock(&self.dead).contains_key(key.url_bytes())
+    }
+
+    /// One invalidation of the URL of a key is done.
+    fn revive(&self, key: &Key) {
+        let mut dead = lock(&self.dead);
+        if let Some(times) = dead.get_mut(key.url_bytes()) {
+            *times -= 1; // an entry has at least one
+            if *times == 0 {
+                dead.remove(key.url_bytes());
+            }
+        }
     }
 
     fn records(&self, key: &Key) -> Result<Vec<(Id, Vec<u8>)>, IndexError> {
@@ -409,7 +434,7 @@ impl Shared {
                 let bytes = self.folder.read_small(file, offset, &record.body)?;
                 StoredBody::new(if bytes.is_empty() { Vec::new() } else { vec![Bytes::from(bytes)] })
             }
-            Place::File(file) => {
+            Place::File(file) | Place::Beginning(file) => {
                 let body = Arc::new(self.folder.find_large(&record.body)?);
                 body.belongs_to(key);
                 lock(&self.map).opened(file, &body);

@@ -24,12 +24,14 @@ pub(super) enum Place {
     Segment(FileId, u64),
     /// In a file of its own.
     File(FileId),
+    /// In a file of its own that a fill was still writing: more may lie behind it there, of which nothing is known.
+    Beginning(FileId),
 }
 
 impl Place {
     pub(super) fn file(self) -> FileId {
         match self {
-            Self::Segment(file, _) | Self::File(file) => file,
+            Self::Segment(file, _) | Self::File(file) | Self::Beginning(file) => file,
         }
     }
 }

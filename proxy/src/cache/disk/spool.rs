@@ -16,13 +16,18 @@ use bytes::{Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Disk,
+    Disk, Op,
     body::{CHUNK, FileBody},
-    record::FileId,
+    record::{FileId, Place, Stored},
 };
+use crate::cache::{entry::Meta, key::Key};
 
 /// Bytes that a reader takes at a time.
 const PIECE: u64 = 256 << 10;
+
+/// How much more is written before it is noted: so many bytes, but at least this part of what there is, so that the notes of a
+/// very large body, which grow with it, do not become a load of their own.
+const NOTED: (u64, u64) = (16 << 20, 8);
 
 /// What readers see of it.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ impl Spool {
     }
 }
 
-/// The writing end. What is not finished is removed.
+/// The writing end. What is not finished is removed, but for what was [noted](Self::note).
 #[derive(Debug)]
 pub(crate) struct SpoolWriter {
     disk: Disk,
@@ -54,6 +59,9 @@ pub(crate) struct SpoolWriter {
     spool: Arc<Spool>,
     chunk: BytesMut,
     sums: Vec<u64>,
+    /// Bytes after which the next note is due, and whether there is one.
+    next_note: u64,
+    noted: bool,
     finished: bool,
 }
 
@@ -64,7 +72,8 @@ impl SpoolWriter {
         let (id, file) = disk.blocking(move || maker.folder().begin()).await?;
         let spool = Arc::new(Spool { file: Arc::new(file), written: AtomicU64::new(0) });
         let chunk = BytesMut::with_capacity(CHUNK as usize); // a mebibyte fits any usize
-        Ok(Self { disk: disk.clone(), id, spool, chunk, sums: Vec::new(), finished: false })
+        let (sums, next_note) = (Vec::new(), NOTED.0);
+        Ok(Self { disk: disk.clone(), id, spool, chunk, sums, next_note, noted: false, finished: false })
     }
 
     /// What readers see.
@@ -102,6 +111,32 @@ impl SpoolWriter {
         Ok(())
     }
 
+    /// Bytes that are to be noted now, if any are.
+    pub(crate) fn to_note(&mut self) -> Option<u64> {
+        let written = self.spool.written();
+        let due = written >= self.next_note;
+        if due {
+            self.next_note = written + NOTED.0.max(written / NOTED.1);
+        }
+        due.then_some(written)
+    }
+
+    /// Has the index remember under `key` what is written by now. Does not wait.
+    pub(crate) fn note(&mut self, key: &Key, meta: &Meta) {
+        self.noted = true;
+        self.disk.send(Op::Note(key.clone(), Box::new(meta.clone()), self.stored()));
+    }
+
+    /// The file as the index has it.
+    fn stored(&self) -> Stored {
+        Stored { place: Place::Beginning(self.id), length: self.spool.written(), sums: self.sums.clone() }
+    }
+
+    /// Removes the body, noted or not: it is not what it should be.
+    pub(crate) fn discard(mut self) {
+        self.noted = false;
+    }
+
     /// Writes what is left. The body is complete.
     pub(crate) async fn finish(mut self) -> io::Result<Arc<FileBody>> {
         if !self.chunk.is_empty() {
@@ -117,8 +152,10 @@ impl SpoolWriter {
 
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
-        if !self.finished {
-            self.disk.throw_away(self.id, self.spool.written());
+        match (self.finished, self.noted) {
+            (true, _) => {}
+            (false, true) => self.disk.send(Op::Leave(self.stored())),
+            (false, false) => self.disk.throw_away(self.id, self.spool.written()),
         }
     }
 }

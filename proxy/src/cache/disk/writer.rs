@@ -23,7 +23,7 @@ use super::{
 };
 use crate::cache::{
     Now,
-    entry::Entry,
+    entry::{Entry, Meta},
     key::Key,
     purge::{Subject, Verdict},
     store::lock,
@@ -39,12 +39,14 @@ pub(super) struct Writer {
     /// The segment that is written to, and how much of it is used.
     active: Option<(FileId, File, u64)>,
     changes: HashMap<Id, Option<Vec<u8>>>,
+    /// Files that fills are writing and of which the index has a note: only the next process finds them.
+    noted: HashMap<FileId, Id>,
     committed: Instant,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, active: None, changes: HashMap::new(), committed: Instant::now() }
+        Self { shared, active: None, changes: HashMap::new(), noted: HashMap::new(), committed: Instant::now() }
     }
 
     /// Works until the cache is gone.
@@ -113,15 +115,35 @@ impl Writer {
         })?;
         records.sort_by_key(|(received, ..)| *received);
         self.changes.extend(broken.into_iter().map(|id| (id, None)));
+        let beginning = |body: &Stored| matches!(body.place, Place::Beginning(_));
+        let lengths: HashMap<FileId, u64> = records
+            .iter()
+            .filter(|(.., body)| beginning(body))
+            .map(|(.., body)| (body.place.file(), body.length))
+            .collect();
         let mut map = lock(&shared.map);
         *map = super::Map::default();
-        records.into_iter().for_each(|(_, id, body)| map.add(id, body, None));
-        let (mut strays, mut used) = (Vec::new(), 0);
-        shared.folder.each_file(|file, bytes| if map.has_file(file) { used += bytes } else { strays.push(file) })?;
+        self.noted.clear();
+        for (_, id, body) in records {
+            match body.place {
+                Place::Beginning(file) if shared.folder.is_under_way(file) => drop(self.noted.insert(file, id)),
+                _ => map.add(id, body, None),
+            }
+        }
+        let (mut strays, mut longer, mut used) = (Vec::new(), Vec::new(), 0);
+        shared.folder.each_file(|file, bytes| match lengths.get(&file) {
+            _ if !map.has_file(file) => strays.push(file),
+            Some(length) if *length < bytes => {
+                longer.push((file, *length));
+                used += length;
+            }
+            _ => used += bytes,
+        })?;
         drop(map);
-        // Fills go on while this runs; a file of theirs has no record before it is complete.
+        // Fills go on while this runs; a file of theirs has no record before it is complete, or only a note.
         strays.retain(|file| !shared.folder.is_under_way(*file));
         strays.into_iter().for_each(|file| shared.folder.remove(file, 0));
+        longer.into_iter().for_each(|(file, length)| shared.folder.cut(file, length));
         shared.folder.recount(used);
         self.measure();
         Ok(true)
@@ -136,8 +158,9 @@ impl Writer {
         let works = self.shared.loaded.load(Ordering::Acquire);
         match op {
             Op::Put(key, entry) => {
-                if entry.file().is_none() {
-                    self.shared.queued.fetch_sub(entry.length(), Ordering::Relaxed);
+                match entry.file() {
+                    Some(file) => self.forget_note(file.id()),
+                    None => drop(self.shared.queued.fetch_sub(entry.length(), Ordering::Relaxed)),
                 }
                 let put = if works { self.put(&key, &entry) } else { Err(io::Error::other("the index is off")) };
                 if let Err(error) = put {
@@ -150,16 +173,23 @@ impl Writer {
             Op::Remove(id) => self.remove(id),
             Op::Invalidate(key) => {
                 if let Some((url, _)) = self.shared.hashes(&key) {
-                    let ids = lock(&self.shared.map).of_url(url);
+                    let mut ids = lock(&self.shared.map).of_url(url);
+                    ids.extend(self.noted.values().filter(|id| id.0 == url));
                     ids.into_iter().for_each(|id| self.remove(id));
                 }
                 self.commit(None); // what was invalidated must not come back with the next process
-                lock(&self.shared.dead).remove(key.url_bytes());
+                self.shared.revive(&key);
             }
             Op::Room(bytes, done) => drop(done.send(works && self.make_room(bytes))),
             // A response that only got a new head has the file of the old one, which goes with its own record.
             Op::Throw(file, _) if lock(&self.shared.map).has_file(file) => {}
-            Op::Throw(file, bytes) => self.shared.folder.remove(file, bytes),
+            Op::Throw(file, bytes) => {
+                self.forget_note(file);
+                self.shared.folder.remove(file, bytes);
+            }
+            Op::Note(key, meta, body) if works => self.note(&key, &meta, body),
+            Op::Note(..) => {}
+            Op::Leave(body) => self.leave(body),
             Op::Sweep(number, done) => drop(done.send(works && self.sweep(number))),
             Op::Flush(done) => {
                 self.compact();
@@ -172,7 +202,7 @@ impl Writer {
     fn put(&mut self, key: &Key, entry: &Arc<Entry>) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let Some(inner) = shared.inner.upgrade() else { return Ok(()) };
-        if inner.vet(key, entry) != Verdict::Keep || lock(&shared.dead).contains(key.url_bytes()) {
+        if inner.vet(key, entry) != Verdict::Keep || shared.is_dead(key) {
             self.drop_body(key, entry);
             return Ok(());
         }
@@ -232,7 +262,50 @@ impl Writer {
         SEGMENT.min(self.shared.settings.size / 16)
     }
 
+    /// Notes how far a body has come, unless something else is kept already or what it belongs to is purged.
+    fn note(&mut self, key: &Key, meta: &Meta, body: Stored) {
+        let shared = Arc::clone(&self.shared);
+        let (Some(inner), Some(id)) = (shared.inner.upgrade(), shared.id(key, &meta.variant)) else { return };
+        let file = body.place.file();
+        let wanted = shared.folder.is_under_way(file)
+            && lock(&shared.map).get(id).is_none()
+            && !shared.is_dead(key)
+            && inner.is_current(key, meta);
+        self.forget_note(file);
+        if let Some(text) = wanted.then(|| record::encode(key.bytes(), body, meta)).flatten() {
+            self.noted.retain(|_, known| *known != id); // another fill's note has no record any more
+            self.noted.insert(file, id);
+            self.changes.insert(id, Some(text));
+        }
+    }
+
+    /// Takes a note out of the index; the file is the fill's.
+    fn forget_note(&mut self, file: FileId) {
+        if let Some(id) = self.noted.remove(&file) {
+            self.changes.insert(id, None);
+        }
+    }
+
+    /// Keeps what a fill has left, if the index has a note of it.
+    fn leave(&mut self, body: Stored) {
+        let (file, length) = (body.place.file(), body.length);
+        let noted = self.noted.get(&file).copied();
+        match noted.and_then(|id| Some((id, self.moved_record(id, &body)?))) {
+            Some((id, text)) => {
+                self.noted.remove(&file);
+                lock(&self.shared.map).add(id, body, None);
+                self.shared.folder.settled(file);
+                self.changes.insert(id, Some(text));
+            }
+            None => {
+                self.forget_note(file);
+                self.shared.folder.remove(file, length);
+            }
+        }
+    }
+
     fn remove(&mut self, id: Id) {
+        self.noted.retain(|_, known| *known != id);
         let removed = lock(&self.shared.map).remove(id);
         if let Some((_, Some((file, bytes)))) = removed {
             self.shared.folder.remove(file, bytes);
@@ -293,7 +366,7 @@ impl Writer {
         for (id, body) in live {
             let moved = match body.place {
                 Place::Segment(file, offset) => self.shared.folder.read_small(file, offset, &body),
-                Place::File(_) => continue,
+                Place::File(_) | Place::Beginning(_) => continue,
             }
             .and_then(|bytes| self.write(&bytes, None));
             let text = moved.as_ref().ok().and_then(|moved| self.moved_record(id, moved));

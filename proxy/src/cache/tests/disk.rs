@@ -598,3 +598,191 @@ async fn a_renewed_head_keeps_its_body_on_disk() {
     assert!(matches!(second.cache.lookup(&head.ask(), Now::read()).await, Lookup::Hit(_)));
     assert!(Path::new(&folder.path().join("purge.log")).exists());
 }
+
+/// A fill of 40 MiB of which so many bytes have come and are on disk, and how it goes on.
+async fn begun(
+    node: &Node,
+    etag: &str,
+    sent: u64,
+) -> (tokio::sync::mpsc::UnboundedSender<Result<Bytes, BodyError>>, Body) {
+    let (origin, body) = scripted();
+    let length = (40 * MIB).to_string();
+    let headers =
+        [("cache-control", "max-age=600"), ("content-length", &length), ("etag", etag), ("surrogate-key", "t")];
+    let (_, mut answer) = node.settle(&get("/"), &headers, body, Delimited::Length(40 * MIB)).await;
+    for chunk in content(1, sent).chunks(1 << 20) {
+        origin.send(Ok(Bytes::copy_from_slice(chunk))).unwrap();
+    }
+    let mut read = 0;
+    while read < sent {
+        read += answer.frame().await.unwrap().unwrap().data_ref().unwrap().len() as u64;
+    }
+    while node.disk().folder().used() < sent / MIB * MIB {
+        tokio::task::yield_now().await;
+    }
+    node.flush();
+    (origin, answer)
+}
+
+/// What a process that is killed now leaves to the next one.
+fn killed(folder: &TempDir) -> (TempDir, Node) {
+    fn copy(from: &std::path::Path, to: &std::path::Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+            let target = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                copy(&entry.path(), &target)
+            } else {
+                fs::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
+    let left = tempfile::tempdir().unwrap();
+    copy(folder.path(), left.path());
+    let next = node(&left, 256 * MIB);
+    next.flush();
+    (left, next)
+}
+
+async fn beginning(node: &Node) -> Option<crate::cache::Prefix> {
+    let now = Now::read();
+    let Lookup::Miss(ticket) = node.cache.lookup(&get("/").ask(), now).await else { panic!("no ticket") };
+    node.cache.prefix(&ticket, now).await
+}
+
+#[tokio::test]
+async fn a_kill_leaves_what_was_noted_of_a_fill() {
+    for (etag, sent, left) in [
+        ("\"a\"", 15 * MIB, None),
+        ("\"a\"", 17 * MIB, Some(16 * MIB)),
+        ("\"a\"", 35 * MIB + 5, Some(32 * MIB)),
+        ("W/\"a\"", 35 * MIB, None),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let node = node(&folder, 256 * MIB);
+        let (origin, answer) = begun(&node, etag, sent).await;
+        assert_eq!(node.disk().len(), 0, "in its own process nobody finds it");
+        let (left_there, next) = killed(&folder);
+        let found = beginning(&next).await;
+        assert_eq!(found.as_ref().map(|found| found.lengths()), left.map(|left| (left, 40 * MIB)), "{etag} {sent}");
+        assert_eq!(
+            (next.disk().folder().used(), files(&left_there).len()),
+            (left.unwrap_or(0), usize::from(left.is_some()))
+        );
+        if let Some((found, left)) = found.zip(left) {
+            assert_eq!(fs::metadata(&files(&left_there)[0]).unwrap().len(), left, "what nobody knows is cut off");
+            assert!(read(found.body()).await.unwrap() == content(1, left));
+        }
+        drop((origin, answer));
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_beginning_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node(&folder, 256 * MIB);
+    let _fill = begun(&node, "\"a\"", 17 * MIB).await;
+    let (left, next) = killed(&folder);
+    let mut bytes = fs::read(&files(&left)[0]).unwrap();
+    bytes[5 << 20] ^= 1;
+    fs::write(&files(&left)[0], bytes).unwrap();
+    let found = beginning(&next).await.unwrap();
+    let mut body = found.body();
+    let mut good = 0;
+    let end = loop {
+        match body.frame().await.unwrap() {
+            Ok(frame) => good += frame.data_ref().unwrap().len() as u64,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((good, end), (5 * MIB, BodyError::File));
+    assert!(beginning(&next).await.is_none(), "and is not offered again");
+}
+
+#[tokio::test]
+async fn what_was_invalidated_purged_or_finished_leaves_no_note() {
+    let purge = |scope: Scope| PurgeOrder { scopes: vec![scope], kind: PurgeKind::Hard, sync: false, count: false };
+    for way in 0..6 {
+        let folder = tempfile::tempdir().unwrap();
+        let node = node(&folder, 256 * MIB);
+        let (origin, answer) = begun(&node, "\"a\"", 17 * MIB).await;
+        match way {
+            0 => drop(node.cache.invalidate(&get("/").keyed.key)),
+            1 => drop(node.cache.purge(&purge(Scope::Tag("t".to_owned())), Now::read())),
+            2 => drop(node.cache.clear()),
+            _ => {}
+        }
+        let rest = content(1, 40 * MIB).split_off(17 << 20);
+        let (rest, end) = if way == 5 { (rest.as_slice(), None) } else { (&rest[..16 << 20], Some(BodyError::Origin)) };
+        rest.chunks(1 << 20).for_each(|chunk| origin.send(Ok(Bytes::copy_from_slice(chunk))).unwrap());
+        let end = end.filter(|_| way >= 3);
+        end.into_iter().for_each(|end| origin.send(Err(end)).unwrap());
+        if way >= 3 {
+            drop(origin);
+            assert_eq!(read(answer).await.is_ok(), way == 5);
+        } else {
+            // It goes on, far enough for another note.
+            let mut answer = answer;
+            let mut read = 0;
+            while read < 16 * MIB {
+                read += answer.frame().await.unwrap().unwrap().data_ref().unwrap().len() as u64;
+            }
+            while node.disk().folder().used() < 33 * MIB {
+                tokio::task::yield_now().await;
+            }
+        }
+        node.flush();
+        if way == 4 {
+            node.cache.invalidate(&get("/").keyed.key);
+            node.flush();
+        }
+        let records = node.disk().ids(|_, _| true).len();
+        let (_left, next) = killed(&folder);
+        // What is purged may still lie there for a while.
+        let expected = if matches!(way, 3 | 5) { (1, 1) } else { (0, 0) };
+        assert!((records, next.disk().len()) == expected || matches!(way, 1 | 2), "way {way}");
+        if way != 5 {
+            assert_eq!(beginning(&next).await.is_some(), way == 3, "way {way}");
+        }
+    }
+}
+
+/// The process ends in order, but with a fill under way.
+#[test]
+fn a_fill_that_is_cut_short_leaves_all_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let node = runtime.block_on(async { node(&folder, 256 * MIB) });
+    let fill = runtime.block_on(begun(&node, "\"a\"", 18 * MIB + 5));
+    drop(runtime);
+    drop(fill);
+    node.flush();
+    assert_eq!((node.disk().len(), node.disk().folder().used()), (1, 18 * MIB));
+    let found = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let found = beginning(&node).await.unwrap();
+        (found.lengths(), read(found.body()).await.unwrap())
+    });
+    assert!(found == ((18 * MIB, 40 * MIB), content(1, 18 * MIB)));
+}
+
+/// The index is read anew while a fill is noted in it.
+#[tokio::test]
+async fn a_note_outlives_a_fault_of_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = node(&folder, 256 * MIB);
+    let (origin, answer) = begun(&first, "\"a\"", 17 * MIB).await;
+    first.disk().shared.index_failed(&"a test".into());
+    first.disk().shared.writes.worked();
+    (0..2).for_each(|_| first.flush());
+    assert_eq!((first.disk().len(), files(&folder).len()), (0, 1));
+    assert!(beginning(&killed(&folder).1).await.is_some());
+    origin.send(Ok(Bytes::from(content(1, 40 * MIB).split_off(17 << 20)))).unwrap();
+    drop(origin);
+    assert!(read(answer).await.is_ok());
+    first.flush();
+    assert_eq!(
+        (first.disk().ids(|_, _| true).len(), first.disk().len()),
+        (1, 1),
+        "the note is gone, the object is there"
+    );
+}

@@ -75,7 +75,7 @@ async fn it_answers_nobody_and_goes_with_its_url() {
             2 => drop(edge.cache.purge(&purge(Scope::Tag("t".to_owned())), edge.at(gone))),
             _ => {
                 let prefix = edge.cache.prefix(&edge.ticket(&viewer, gone).await, edge.at(gone)).await.unwrap();
-                edge.cache.drop_prefix(&prefix);
+                edge.cache.drop_prefix(&prefix, true);
             }
         }
         assert_eq!(kept(&edge, &viewer, gone).await, None, "{gone}");

@@ -48,7 +48,7 @@ fn entry(size: usize) -> Arc<Entry> {
 fn put(store: &Store, key: &Key, size: usize) -> bool {
     let flight = Flight::new(key.clone(), true, Arc::default(), 0);
     store.with_slot(key, |slot| slot.admit(Arc::clone(&flight)));
-    store.commit(&flight, entry(size), None, || false)
+    store.commit(&flight, entry(size), None, || true)
 }
 
 fn slots(store: &Store) -> usize {
@@ -78,10 +78,10 @@ fn memory_is_bounded_and_the_index_follows() {
 fn a_flight_that_is_not_in_its_slot_stores_nothing() {
     let store = Store::new(1 << 20, 1 << 16);
     let flight = Flight::new(key("/"), true, Arc::default(), 0);
-    assert!(!store.commit(&flight, entry(1), None, || false));
+    assert!(!store.commit(&flight, entry(1), None, || true));
     store.with_slot(&flight.key, |slot| slot.admit(Arc::clone(&flight)));
     assert_eq!(store.invalidate(&flight.key), 0);
-    assert!(!store.commit(&flight, entry(1), None, || false));
+    assert!(!store.commit(&flight, entry(1), None, || true));
     assert!(store.group(&flight.key).is_none());
     assert_eq!(slots(&store), 0, "nothing is left behind");
 }

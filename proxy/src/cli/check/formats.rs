@@ -57,7 +57,10 @@ pub(super) fn github(file: &Path, problems: &[Value]) -> String {
             properties.extend(problem[key].as_u64().map(|number| format!("{name}={number}")));
         }
         properties.extend(problem["code"].as_str().map(|code| format!("title={code}")));
-        let severity = problem["severity"].as_str().unwrap_or("error");
+        let severity = match problem["severity"].as_str() {
+            Some("note") => "notice",
+            other => other.unwrap_or("error"),
+        };
         format!("::{severity} {}::{}", properties.join(","), data(&whole(problem)))
     };
     problems.iter().map(command).collect::<Vec<_>>().join("\n")

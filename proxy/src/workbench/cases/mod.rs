@@ -1,15 +1,18 @@
 //! Tests as they are written: TOML files of experience.md 6.1, cftest folders and pairs of event and expected result.
 //!
-//! `native` reads the native files, `events` the JSON ones; both say of everything that is wrong where it stands and what was
-//! expected. Deliberately absent: running anything.
+//! `native` reads the native files, by the table of `keys` of which `schema` makes a JSON Schema; `events` reads the JSON ones. Both
+//! say of everything that is wrong where it stands and what was expected. Deliberately absent: running anything.
 
 mod events;
+mod keys;
 mod native;
 mod node;
+mod schema;
 
 pub(crate) use events::read_folder;
 pub(crate) use native::read as read_toml;
 pub(crate) use node::{Problem, duration};
+pub(crate) use schema::schema;
 
 use super::{matcher::Matcher, script::Line};
 use crate::{edge_fields::PlayedPlace, listener::Scheme};

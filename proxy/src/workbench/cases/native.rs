@@ -2,6 +2,7 @@
 
 use super::{
     Case, EdgeCase, Expectation, FunctionCase, Problem, PurgeStep, RequestStep, Step, Subject, What,
+    keys::{FAILURES, OUTCOMES, SCHEMES, Table, names},
     node::{Fields, Node, Source},
 };
 use crate::{
@@ -19,38 +20,6 @@ use regex::Regex;
 use std::{collections::BTreeMap, path::Path, time::UNIX_EPOCH};
 use toml::de::DeTable;
 
-const TEST: [&str; 15] = [
-    "name", "function", "hook", "behavior", "only", "skip", "clock", "seed", "origin", "kv", "request", "expect",
-    "steps", "get", "uri",
-];
-const REQUEST: [&str; 15] = [
-    "uri", "get", "method", "host", "query", "headers", "cookie", "body", "ip", "geo", "scheme", "jwt", "save",
-    "expect", "post",
-];
-const EXPECT: [&str; 19] = [
-    "status",
-    "headers",
-    "cookie",
-    "body",
-    "uri",
-    "query",
-    "method",
-    "cache",
-    "age",
-    "hooks",
-    "origin",
-    "origin_calls",
-    "origin_request",
-    "key",
-    "units",
-    "utilization",
-    "logs",
-    "error",
-    "deny_reason",
-];
-const OUTCOMES: [&str; 9] =
-    ["hit", "stale", "revalidated", "miss", "expired", "uncacheable", "bypass", "generated", "error"];
-
 /// The tests of a file.
 ///
 /// # Errors
@@ -66,7 +35,7 @@ pub(crate) fn read(file: &Path, text: &str) -> Result<Vec<Case>, Vec<Problem>> {
     let mut cases = Vec::new();
     {
         let root = Fields::root(&source, &document);
-        root.check(&["test"]);
+        root.check(&names(Table::File));
         match root.get("test") {
             Some(tests) if tests.is_list() => {
                 cases.extend(tests.list().unwrap_or_default().iter().filter_map(case));
@@ -80,7 +49,7 @@ pub(crate) fn read(file: &Path, text: &str) -> Result<Vec<Case>, Vec<Problem>> {
 }
 
 fn case(node: &Node<'_>) -> Option<Case> {
-    let fields = node.fields(&TEST[..13])?;
+    let fields = node.fields(&names(Table::Test))?;
     let name = fields.get("name").and_then(|name| name.text());
     if !fields.has("name") {
         fields.report("a test needs a name");
@@ -191,7 +160,7 @@ fn origins(fields: &Fields<'_>) -> BTreeMap<String, Vec<Line>> {
 }
 
 fn answer(node: &Node<'_>) -> Option<Line> {
-    let fields = node.fields(&["status", "headers", "body", "delay", "fail"])?;
+    let fields = node.fields(&names(Table::Answer))?;
     let status = match fields.get("status") {
         None => StatusCode::OK,
         Some(status) => status_code(&status)?,
@@ -213,7 +182,7 @@ fn answer(node: &Node<'_>) -> Option<Line> {
             "timeout" => Some(Failing::Timeout),
             "reset" => Some(Failing::Reset),
             _ => {
-                node.wrong("connect, timeout or reset");
+                node.wrong(&one_of(&FAILURES));
                 None
             }
         },
@@ -241,7 +210,7 @@ fn single(fields: &Fields<'_>) -> Option<RequestStep> {
         fields.report("expected `request` and `expect`, or `steps`");
         return None;
     };
-    let mut step = self::request(&request, &request.fields(&REQUEST[..13])?)?;
+    let mut step = self::request(&request, &request.fields(&names(Table::Request))?)?;
     match fields.get("expect") {
         Some(expect) => step.expect = expectations(&expect),
         None => fields.report("a request needs `expect`"),
@@ -250,9 +219,7 @@ fn single(fields: &Fields<'_>) -> Option<RequestStep> {
 }
 
 fn step(node: &Node<'_>) -> Option<Step> {
-    let mut keys = REQUEST[..14].to_vec();
-    keys.extend(["advance", "purge", "parallel"]);
-    let fields = node.fields(&keys)?;
+    let fields = node.fields(&names(Table::Step))?;
     if let Some(advance) = fields.get("advance") {
         return advance.duration().map(Step::Advance);
     }
@@ -264,7 +231,7 @@ fn step(node: &Node<'_>) -> Option<Step> {
             .list()?
             .iter()
             .filter_map(|node| {
-                let fields = node.fields(&REQUEST[..14])?;
+                let fields = node.fields(&names(Table::Parallel))?;
                 step_request(node, &fields)
             })
             .collect();
@@ -282,7 +249,7 @@ fn step_request(node: &Node<'_>, fields: &Fields<'_>) -> Option<RequestStep> {
 }
 
 fn purge_step(node: &Node<'_>) -> Option<PurgeStep> {
-    let fields = node.fields(&["tag", "url", "prefix", "host", "all", "soft"])?;
+    let fields = node.fields(&names(Table::Purge))?;
     let texts = |key| fields.get(key).map(|node| node.texts()).unwrap_or_default();
     let flag = |key| fields.get(key).and_then(|node| node.boolean()).unwrap_or(false);
     let step = PurgeStep {
@@ -326,7 +293,7 @@ fn request(node: &Node<'_>, fields: &Fields<'_>) -> Option<RequestStep> {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
             _ => {
-                scheme.wrong("http or https");
+                scheme.wrong(&one_of(&SCHEMES));
                 return None;
             }
         },
@@ -356,10 +323,19 @@ fn request(node: &Node<'_>, fields: &Fields<'_>) -> Option<RequestStep> {
         body: text("body").unwrap_or_default(),
         ip: text("ip"),
         geo: fields.get("geo").and_then(|geo| self::geo(&geo)),
-        jwt: fields.get("jwt").map(|jwt| jwt.json()),
+        jwt: fields.get("jwt").and_then(|jwt| claims(&jwt)),
         save: save(fields),
         expect: Vec::new(),
     })
+}
+
+/// The claims of a token.
+fn claims(node: &Node<'_>) -> Option<serde_json::Value> {
+    if !node.is_table() {
+        node.wrong("a table of claims");
+        return None;
+    }
+    Some(node.json())
 }
 
 fn save(fields: &Fields<'_>) -> Vec<(String, String)> {
@@ -380,13 +356,15 @@ fn geo(node: &Node<'_>) -> Option<PlayedPlace> {
     if !node.is_table() {
         return node.text().map(|country| PlayedPlace { country, ..PlayedPlace::default() });
     }
-    let fields = node.fields(&["country", "region", "city"])?;
+    let fields = node.fields(&names(Table::Geo))?;
     let text = |key| fields.get(key).and_then(|node: Node<'_>| node.text());
     Some(PlayedPlace { country: text("country").unwrap_or_default(), region: text("region"), city: text("city") })
 }
 
 fn expectations(node: &Node<'_>) -> Vec<Expectation> {
-    let Some(fields) = node.fields(&EXPECT) else { return Vec::new() };
+    // Known, to be answered with the key that does it.
+    let units = "units";
+    let Some(fields) = node.fields(&[names(Table::Expect), vec![units]].concat()) else { return Vec::new() };
     let mut found = Vec::new();
     let simple = [
         ("status", Subject::Status),
@@ -412,7 +390,7 @@ fn expectations(node: &Node<'_>) -> Vec<Expectation> {
             found.extend(expectation(&node, subject));
         }
     }
-    if let Some(units) = fields.get("units") {
+    if let Some(units) = fields.get(units) {
         units.wrong("`utilization`: units are not counted by this version");
     }
     let named: [(&str, Naming); 4] = [
@@ -434,7 +412,8 @@ type Naming = fn(String) -> Subject;
 
 /// `a = { b = 1 }` is about `a.b`.
 fn flatten(node: &Node<'_>, name: &str, subject: Naming, found: &mut Vec<Expectation>) {
-    let is_matcher = |(key, _): &(String, Node<'_>)| MATCHERS.contains(&key.as_str());
+    let matchers = names(Table::Matcher);
+    let is_matcher = |(key, _): &(String, Node<'_>)| matchers.contains(&key.as_str());
     if node.is_table() && !node.entries().iter().all(is_matcher) {
         for (inner, node) in node.entries() {
             flatten(&node, &format!("{name}.{inner}"), subject, found);
@@ -446,12 +425,14 @@ fn flatten(node: &Node<'_>, name: &str, subject: Naming, found: &mut Vec<Expecta
 
 fn check_outcome(node: &Node<'_>) {
     let json = node.json();
-    if let Some(word) = json.as_str().filter(|word| !OUTCOMES.contains(word)) {
-        node.wrong(&format!("one of {} ({word:?} is none)", OUTCOMES.join(", ")));
+    if !node.is_table() && !json.as_str().is_some_and(|word| OUTCOMES.contains(&word)) {
+        node.wrong(&one_of(&OUTCOMES));
     }
 }
 
-const MATCHERS: [&str; 4] = ["in", "matches", "contains", "absent"];
+fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
+}
 
 fn expectation(node: &Node<'_>, what: Subject) -> Option<Expectation> {
     let matcher = matcher(node)?;
@@ -464,7 +445,7 @@ fn matcher(node: &Node<'_>) -> Option<Matcher> {
         let compared = value.as_str().and_then(comparison);
         return Some(compared.map_or(Matcher::Is(value), |(comparison, number)| Matcher::Compares(comparison, number)));
     }
-    let fields = node.fields(&MATCHERS)?;
+    let fields = node.fields(&names(Table::Matcher))?;
     if let Some(list) = fields.get("in") {
         return Some(Matcher::In(list.list()?.iter().map(Node::json).collect()));
     }
@@ -557,7 +538,7 @@ mod tests {
             ("[[test]]\nname = \"a\"\nclock = \"noon\"\nrequest = { uri = \"/\" }\nexpect = {}", "a time such as"),
             (
                 "[[test]]\nname = \"a\"\norigin.x = { fail = \"later\" }\nrequest = { uri = \"/\" }\nexpect = {}",
-                "connect, timeout or reset",
+                "expected one of connect, timeout, reset",
             ),
             ("[[test]\nname", "t.toml:1: "),
         ] {

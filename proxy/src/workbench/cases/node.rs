@@ -279,3 +279,12 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     };
     Duration::try_from_secs_f64(number * seconds).ok()
 }
+
+/// A whole file as JSON, for the schema's tests.
+#[cfg(test)]
+pub(super) fn json_of(text: &str) -> Value {
+    let source = Source::new(Path::new("t.toml"), text);
+    let table = DeTable::parse(text).expect("TOML");
+    let root = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+    Node::new(&source, "", &root).json()
+}

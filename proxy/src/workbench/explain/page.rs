@@ -110,6 +110,9 @@ impl Page {
         if let Some(failure) = &told.failure {
             let status = told.status.map(|status| status.to_string()).unwrap_or_default();
             self.step("answer", &format!("{status} {}: {failure}", told.outcome));
+            if let Some(page) = &told.steps.error_page {
+                self.line(&format!("with {} as the page", crate::record::shown(page)));
+            }
             return;
         }
         if told.outcome == "generated" {

@@ -24,7 +24,7 @@ pub(super) async fn play(engine: &Engine, case: &Case, edge: &EdgeCase, played: 
         let number = edge.stepwise.then_some((index + 1, edge.steps.len()));
         let result = match step {
             Step::Advance(time) => {
-                play.world.advance(*time);
+                play.world.advance(*time).await;
                 Ok(())
             }
             Step::Purge(purge) => purge_now(&play, purge).map_err(|text| failure(&case.place, text)),
