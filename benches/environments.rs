@@ -120,6 +120,7 @@ fn settings(folder: &Path, file: &str, source: &str, launch: Launch) -> Function
         idle_timeout: Duration::from_secs(300),
         max_age: Duration::from_secs(7200),
         freeze: true,
+        clock: None,
     }
 }
 

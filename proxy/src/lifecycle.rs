@@ -117,7 +117,7 @@ pub(crate) async fn question(
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Asked::Answered(Box::new(Delivery::Redirected(response))));
     }
-    let now = site.world.seconds();
+    let now = record.world.seconds();
     let identity = auth::admit(&site.guard, &behavior.admission, &mut request, now, record.purpose).await;
     let identity = identity.map_err(Fault::Denied)?;
     if let Some(trace) = &mut record.trace {

@@ -186,6 +186,7 @@ fn settings(name: &str, source: &Path, python: bool) -> FunctionSettings {
         idle_timeout: Duration::from_secs(300),
         max_age: Duration::from_secs(300),
         freeze: true,
+        clock: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! boa with one function in it: INIT, and invocations one after the other.
 
 use crate::{
+    clock::EngineClock,
     event_loop::{EventLoop, Rejections},
     failure::{self, Kind},
     natives::{self, Outcome, State},
@@ -50,6 +51,7 @@ pub(crate) struct Engine {
     loader: Rc<Loader>,
     host: JsObject,
     state: Rc<State>,
+    clock: Rc<EngineClock>,
 }
 
 impl Engine {
@@ -68,6 +70,7 @@ impl Engine {
     /// The engine is out of order, or there is no folder for `/tmp`.
     pub(crate) fn prepare(&mut self, function: &Function) -> Result<(), Error> {
         self.event_loop.network().set_reach(Reach::of(function));
+        self.clock.show(function.clock);
         natives::prepare(function, &self.state, &self.host, &mut self.context)
             .map_err(|error| failure::platform(Kind::Environment, format!("the boa engine is out of order: {error}")))
     }
@@ -81,10 +84,12 @@ impl Engine {
         let event_loop = Rc::new(EventLoop::new(Network::new(Reach::default())));
         let rejections = Rc::new(Rejections::default());
         let loader = Rc::new(Loader::default());
+        let clock = Rc::new(EngineClock::default());
         let mut context = Context::builder()
             .job_executor(Rc::clone(&event_loop))
             .host_hooks(Rc::clone(&rejections))
             .module_loader(Rc::clone(&loader))
+            .clock(Rc::clone(&clock))
             .can_block(false)
             .build()?;
         let limits = context.runtime_limits_mut();
@@ -93,7 +98,7 @@ impl Engine {
         let state = State::new();
         let host = natives::install(&state, &mut context)?;
         make_room();
-        Ok(Self { context, event_loop, rejections, loader, host, state })
+        Ok(Self { context, event_loop, rejections, loader, host, state, clock })
     }
 
     /// Runs the function's top level and finds its handler.
@@ -151,6 +156,7 @@ impl Engine {
             Err(error) => return Ok(Err(failure::platform(Kind::Unmarshal, format!("the event is no JSON: {error}")))),
         };
         self.state.outcome.take();
+        self.clock.show(invocation.clock);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in 53 bits for ages")]
         let deadline = invocation.deadline as f64;
         let [id, trace, parent] =

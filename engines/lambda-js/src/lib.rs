@@ -11,6 +11,7 @@
 //! Absent on purpose: deadlines and sandboxing (both come from outside), the contract of events and results (both pass
 //! through as JSON).
 
+mod clock;
 mod encoding;
 mod engine;
 mod environment;

@@ -30,7 +30,7 @@ use std::{
     path::Path,
     process,
     rc::Rc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// The rules of handlers, which the scripts call when they are ready for it: Node.js runs the same ones.
@@ -67,11 +67,12 @@ const MODULES: [(&str, &str); 15] = [
     ("zlib", include_str!("js/modules/zlib.js")),
 ];
 
-const NATIVES: [(&str, NativeFunctionPointer); 52] = [
+const NATIVES: [(&str, NativeFunctionPointer); 53] = [
     ("write", write),
     ("writeError", write_error),
     ("exit", exit),
     ("uptime", uptime),
+    ("now", now),
     ("startTimer", start_timer),
     ("startImmediate", start_immediate),
     ("stopTimer", stop_timer),
@@ -290,6 +291,13 @@ fn exit(_: &JsValue, arguments: &[JsValue], context: &mut Context) -> JsResult<J
 
 fn uptime(_: &JsValue, _: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     Ok(State::of(context).started.elapsed().as_secs_f64().into())
+}
+
+/// The machine's time in milliseconds since 1970.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in 53 bits for ages")]
+fn now(_: &JsValue, _: &[JsValue], _: &mut Context) -> JsResult<JsValue> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok((since.as_millis() as f64).into())
 }
 
 fn event_loop(context: &Context) -> Rc<EventLoop> {

@@ -63,7 +63,7 @@ pub(crate) struct Call {
 impl Call {
     /// The invocation with a number that no other invocation of the function has.
     pub(crate) fn new(number: u64, asked: Request, deadline: Instant) -> Self {
-        let Request { event, id, trace, tail } = asked;
+        let Request { event, id, trace, tail, clock } = asked;
         let trace = trace.unwrap_or_default();
         let request = id.clone();
         let invocation = Invocation {
@@ -71,6 +71,7 @@ impl Call {
             request_id: id,
             deadline: epoch_millis(deadline),
             trace: trace.clone(),
+            clock,
             event: Blob(event),
         };
         // Besides the event only a few short texts.

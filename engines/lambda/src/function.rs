@@ -50,6 +50,9 @@ pub struct Request {
     pub trace: Option<String>,
     /// Whether the end of its log is wanted.
     pub tail: bool,
+    /// The time that the function sees, in milliseconds since 1970: a test's; `None`: the real one. Only where the settings have
+    /// one too.
+    pub clock: Option<u64>,
 }
 
 /// One version of a function. Clones share its environments; the last one to go ends them.

@@ -124,7 +124,7 @@ mod tests {
         let (request_id, trace) = (String::new(), String::new());
         let event = Blob(vec![b'x'; event]);
         let mut frame = Vec::new();
-        let invocation = Invocation { call: 1, request_id, deadline: 0, trace, event };
+        let invocation = Invocation { call: 1, request_id, deadline: 0, trace, clock: None, event };
         edgehook_protocol::frame::append(&ToEnvironment::Invoke(invocation), &mut frame);
         frame
     }

@@ -90,6 +90,8 @@ pub struct FunctionSettings {
     pub max_age: Duration,
     /// Whether environments are stopped between invocations.
     pub freeze: bool,
+    /// The time that the function sees while it loads, in milliseconds since 1970: a test's; `None`: the real one.
+    pub clock: Option<u64>,
 }
 
 impl FunctionSettings {
@@ -132,6 +134,7 @@ impl FunctionSettings {
             allowed: self.reach.allowed.clone(),
             refused: self.reach.refused.iter().map(SocketAddr::to_string).collect(),
             compat: self.compat.clone(),
+            clock: self.clock,
             node: match &self.launch {
                 Launch::Engine(_) => String::new(),
                 Launch::Node(_, node) => node.to_string_lossy().into_owned(),

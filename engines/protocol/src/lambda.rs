@@ -70,6 +70,8 @@ pub struct Function {
     pub compat: String,
     /// The executable of Node.js that runs the file; empty: the file's own engine does, or the file is itself an executable.
     pub node: String,
+    /// The time that it sees while it loads, in milliseconds since 1970, where it belongs to a test; `None`: the real one.
+    pub clock: Option<u64>,
 }
 
 /// Where a function may connect to (design.md 8).
@@ -166,6 +168,9 @@ pub struct Invocation {
     pub deadline: u64,
     /// The trace that it belongs to, in the form of `X-Amzn-Trace-Id`; empty: none is known.
     pub trace: String,
+    /// The time that the function sees, in milliseconds since 1970: a test's, which stands still; `None`: the real one. Only for
+    /// environments that were told of a test when they loaded.
+    pub clock: Option<u64>,
     /// The event, JSON text.
     pub event: Blob,
 }
@@ -301,9 +306,10 @@ wire_struct!(Function {
     allowed,
     refused,
     compat,
-    node
+    node,
+    clock
 });
-wire_struct!(Invocation { call, request_id, deadline, trace, event });
+wire_struct!(Invocation { call, request_id, deadline, trace, clock, event });
 wire_enum!(FromEnvironment {
     0 => Hello { version },
     1 => Ready { layers },
@@ -343,7 +349,7 @@ mod tests {
     fn traces_in_both_forms() {
         let of = |trace: &str| {
             let (request_id, event) = (String::new(), Blob(Vec::new()));
-            Invocation { call: 0, request_id, deadline: 0, trace: trace.to_owned(), event }.traceparent()
+            Invocation { call: 0, request_id, deadline: 0, trace: trace.to_owned(), clock: None, event }.traceparent()
         };
         let root = "Root=1-68a1b2c3-00112233445566778899aabb";
         let same = "00-68a1b2c300112233445566778899aabb-c0ffee0012345678";
@@ -377,19 +383,20 @@ mod tests {
             refused: Vec::new(),
             compat: "any".to_owned(),
             node: String::new(),
+            clock: None,
         }
     }
 
     proptest! {
         #[test]
-        fn messages_round_trip(name: String, source: Vec<u8>, variables: Vec<(String, String)>, deadline: u64) {
+        fn messages_round_trip(name: String, source: Vec<u8>, variables: Vec<(String, String)>, deadline: u64, clock: Option<u64>) {
             let (layers, node) = (vec!["/l".to_owned()], "/node".to_owned());
             let source = Blob(source);
-            let init = Function { name, source: source.clone(), variables, layers, node, ..function() };
+            let init = Function { name, source: source.clone(), variables, layers, node, clock, ..function() };
             let init = ToEnvironment::Init(Box::new(init));
 
             let invoke = ToEnvironment::Invoke(Invocation {
-                call: 3, request_id: "r".to_owned(), deadline, trace: "Root=1".to_owned(), event: source,
+                call: 3, request_id: "r".to_owned(), deadline, trace: "Root=1".to_owned(), clock, event: source,
             });
             for message in [init, invoke] {
                 let mut bytes = Vec::new();

@@ -17,4 +17,4 @@ mod viewer_origin;
 pub mod wire;
 
 /// Version of everything in this crate. A process that greets with another one is from another build and is not used.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;

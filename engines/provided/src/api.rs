@@ -181,6 +181,10 @@ impl Api {
                 answer.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
+        // No other runtime would know what to do with it.
+        if let Some(clock) = invocation.clock.filter(|_| !self.function.node.is_empty()) {
+            answer.headers_mut().insert(HeaderName::from_static("edgehook-clock-ms"), HeaderValue::from(clock));
+        }
         if !invocation.trace.is_empty()
             && let Ok(value) = HeaderValue::try_from(&invocation.trace)
         {

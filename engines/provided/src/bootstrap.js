@@ -1,6 +1,6 @@
 // Makes a Lambda runtime of Node.js: polls for invocations and calls the handler, by the rules of `calling`, which is the same
 // source that boa's environments run (`lambda-js/src/js/calling.js`, put before this by `launch.rs`). Started as
-// `node -e BOOTSTRAP -- FILE COMPAT HANDLER`. The event loop is Node's, which says `beforeExit` when it is empty. Absent:
+// `node -e BOOTSTRAP -- FILE COMPAT HANDLER [CLOCK]`. The event loop is Node's, which says `beforeExit` when it is empty. Absent:
 // dependencies.
 (() => {
   'use strict';
@@ -12,13 +12,34 @@
   const { createRequire } = require('module');
   const { pathToFileURL } = require('url');
 
-  const [file, compat, name] = process.argv.splice(1);
+  const [file, compat, name, began] = process.argv.splice(1);
   const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
   const about = process.env;
   about.AWS_EXECUTION_ENV = `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`;
   delete about._LAMBDA_TELEMETRY_LOG_FD;
   const stringify = JSON.stringify;
   const exit = process.exit.bind(process);
+  const { now } = Date;
+
+  // ---- the time of a test, in milliseconds: it stands still, and `Date` tells it wherever it is asked for the present. A proxy, so
+  // that `instanceof`, derived classes and statics are as ever. Timers, `performance` and `Intl` go by the machine's clock.
+
+  let clock;
+
+  function stop() {
+    const { Date } = globalThis;
+    Object.assign(Date, { now: () => clock });
+    globalThis.Date = new Proxy(Date, {
+      apply: () => new Date(clock).toString(),
+      construct: (_, values, target) => Reflect.construct(Date, values.length === 0 ? [clock] : values, target),
+    });
+    Date.prototype.constructor = globalThis.Date;
+  }
+
+  if (began !== undefined) {
+    clock = Number(began);
+    stop();
+  }
 
   // ---- what is printed: a record a line, line breaks within it as CR
 
@@ -130,6 +151,7 @@
     shown: path.basename(file),
     compat,
     facts: () => facts,
+    now,
     record,
     message: (error) => describe(error).errorMessage.split('\n')[0],
     succeed: (_call, text) => answered(['response', text]),
@@ -155,6 +177,7 @@
       requestId = headers['lambda-runtime-aws-request-id'];
       facts.arn = headers['lambda-runtime-invoked-function-arn'];
       const deadline = Number(headers['lambda-runtime-deadline-ms']);
+      if (began !== undefined) clock = Number(headers['edgehook-clock-ms'] ?? clock);
       const [target, text] = await new Promise((settle) => {
         answered = settle;
         calls.begin(JSON.parse(body.toString()), requestId, deadline, headers['lambda-runtime-trace-id']);

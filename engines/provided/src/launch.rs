@@ -118,7 +118,8 @@ fn command(function: &Function) -> (PathBuf, Vec<OsString>) {
     }
     let heap = format!("--max-old-space-size={}", (function.memory / 4 * 3).max(16));
     let own = [&function.file, &function.compat, &function.handler].map(String::as_str);
-    let arguments = [heap.as_str(), "-e", BOOTSTRAP, "--"].into_iter().chain(own);
+    let clock = function.clock.map(|clock| clock.to_string());
+    let arguments = [heap.as_str(), "-e", BOOTSTRAP, "--"].into_iter().chain(own).chain(clock.as_deref());
     (PathBuf::from(&function.node), arguments.map(OsString::from).collect())
 }
 
@@ -217,6 +218,7 @@ mod tests {
             refused: Vec::new(),
             compat: "any".to_owned(),
             node: node.to_owned(),
+            clock: None,
         }
     }
 
@@ -244,6 +246,8 @@ mod tests {
         assert_eq!(program, Path::new("/opt/node/bin/node"));
         assert_eq!(arguments[0], "--max-old-space-size=96");
         assert_eq!(arguments[4..], ["/srv/f/handler.js", "any", "handler"]);
+        let of_test = Function { clock: Some(1_767_225_600_000), ..function("/opt/node/bin/node") };
+        assert_eq!(command(&of_test).1[4..], ["/srv/f/handler.js", "any", "handler", "1767225600000"]);
         assert_eq!(command(&function("")), (PathBuf::from("/srv/f/handler.js"), Vec::new()));
     }
 

@@ -95,6 +95,7 @@ mod tests {
             request_id: format!("id-{call}"),
             deadline: 0,
             trace: String::new(),
+            clock: None,
             event: Blob(Vec::new()),
         }
     }

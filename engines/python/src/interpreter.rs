@@ -5,13 +5,20 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyDict, PyModule},
 };
-use std::{ffi::CString, path::PathBuf};
+use std::{
+    cell::OnceCell,
+    ffi::{CStr, CString},
+    path::PathBuf,
+};
 
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
+const CLOCK: &str = include_str!("clock.py");
 
 /// The interpreter, which is one per process, with the bootstrap module in it.
 pub(crate) struct Interpreter {
     bootstrap: Py<PyModule>,
+    /// The time of a test, where the environment belongs to one.
+    clock: OnceCell<Py<PyModule>>,
 }
 
 /// Why there is no result.
@@ -38,9 +45,7 @@ impl Interpreter {
     pub(crate) fn warm() -> Result<Self, Stop> {
         Python::initialize();
         Python::attach(|py| {
-            let code = CString::new(BOOTSTRAP).expect("the file holds no NUL byte");
-            let bootstrap = PyModule::from_code(py, &code, c"<edgehook>", c"edgehook_bootstrap")?;
-            Ok(Self { bootstrap: bootstrap.unbind() })
+            Ok(Self { bootstrap: module(py, BOOTSTRAP, c"edgehook_bootstrap")?, clock: OnceCell::new() })
         })
     }
 
@@ -79,6 +84,11 @@ impl Interpreter {
             }
             let bootstrap = self.bootstrap.bind(py);
             bootstrap.call_method1("prepare", (facts, variables, function.layers.clone(), tmp))?;
+            if let Some(moment) = function.clock {
+                let clock = module(py, CLOCK, c"edgehook_clock")?;
+                clock.bind(py).call_method1("install", (moment,))?;
+                self.clock.get_or_init(|| clock);
+            }
             Ok(())
         })
     }
@@ -101,12 +111,21 @@ impl Interpreter {
     /// The handler fails, or asks for the end of the process.
     pub(crate) fn invoke(&self, invocation: &Invocation) -> Result<Vec<u8>, Stop> {
         Python::attach(|py| {
+            if let (Some(clock), Some(moment)) = (self.clock.get(), invocation.clock) {
+                clock.bind(py).call_method1("show", (moment,))?;
+            }
             let event = PyBytes::new(py, &invocation.event.0);
             let parent = invocation.traceparent();
             let arguments = (event, &invocation.request_id, invocation.deadline, &invocation.trace, parent);
             outcome(&self.bootstrap.bind(py).call_method1("invoke", arguments)?)
         })
     }
+}
+
+/// One of the files beside this one as a module.
+fn module(py: Python<'_>, source: &str, name: &CStr) -> PyResult<Py<PyModule>> {
+    let code = CString::new(source).expect("the file holds no NUL byte");
+    Ok(PyModule::from_code(py, &code, c"<edgehook>", name)?.unbind())
 }
 
 /// Reads the bootstrap's `Outcome`.

@@ -96,7 +96,7 @@ pub(super) async fn invoke(
                 headers.iter().map(|(name, value)| Header::new(name.as_str(), value.as_bytes())).collect();
             let trace = Trace::named(&fields, &id).map(|trace| trace.amazon());
             let event = if body.is_empty() { b"{}".to_vec() } else { body.to_vec() };
-            answered(kind, function, Request { event, id: id.clone(), trace, tail }).await
+            answered(kind, function, Request { event, id: id.clone(), trace, tail, clock: None }).await
         }
         Err(refusal) => refusal.response(),
     };

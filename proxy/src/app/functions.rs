@@ -21,7 +21,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::Mutex;
 
@@ -80,6 +80,8 @@ pub(super) struct Functions {
     hosts: Hosts,
     concurrency: Concurrency,
     engines: Engines,
+    /// The time that Lambda functions see while they load, in milliseconds since 1970, where they are tested.
+    clock: Option<u64>,
     loaded: Mutex<HashMap<String, (Fingerprint, Loaded)>>,
     /// Counters by name, which go on when a function changes.
     counts: Mutex<HashMap<String, Arc<FunctionCounts>>>,
@@ -129,7 +131,13 @@ pub(super) struct Set {
 impl Functions {
     pub(super) fn new(hosts: Hosts, concurrency: Concurrency, roles: &Roles) -> Self {
         let engines = roles.engines();
-        Self { hosts, concurrency, engines, loaded: Mutex::default(), counts: Mutex::default() }
+        Self { hosts, concurrency, engines, clock: None, loaded: Mutex::default(), counts: Mutex::default() }
+    }
+
+    /// Shows Lambda functions this time while they load, and then what their invocations say.
+    pub(super) fn set_clock(&mut self, clock: SystemTime) {
+        let since = clock.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.clock = Some(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
     }
 
     /// Starts an environment of each Lambda function, and tells its sandbox layers, with why they are missing, or why it does
@@ -334,6 +342,7 @@ impl Functions {
             idle_timeout: own.idle_timeout,
             max_age: own.max_age,
             freeze: own.freeze,
+            clock: self.clock,
         })
     }
 }

@@ -47,7 +47,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// What outlives a reload.
@@ -140,6 +140,13 @@ impl Runtime {
     #[must_use]
     pub(crate) fn wishing(self, wishes: Wishes) -> Self {
         Self { wishes, ..self }
+    }
+
+    /// For functions that are loaded from now on: the time is this one while they load, and then what their invocations say.
+    #[must_use]
+    pub(crate) fn at(mut self, clock: SystemTime) -> Self {
+        self.functions.set_clock(clock);
+        self
     }
 
     /// Loads the functions of a configuration and makes a site of it. Functions that did not change keep their processes.

@@ -16,6 +16,7 @@ use crate::{
 use clap::Args;
 use edgehook_config::Mode;
 use serde_json::json;
+use std::time::{Duration, SystemTime};
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
@@ -148,7 +149,8 @@ async fn on_disk(arguments: &ExplainArguments, wanted: &Wanted, output: &Output)
         output.error(&problem);
         Exit::Invalid
     };
-    let engine = Engine::start(loaded.config).await.map_err(|error| invalid(error.to_string()))?;
+    let at = (wanted.later > 0).then(|| SystemTime::now() + Duration::from_secs(wanted.later));
+    let engine = Engine::start(loaded.config, at).await.map_err(|error| invalid(error.to_string()))?;
     engine.broken.iter().for_each(|problem| output.error(&problem.to_string()));
     // What is sent is recorded with masks, so what is compared with it has the same.
     let mask = if arguments.send { engine.site().tracing.mask.clone() } else { Mask::nothing() };

@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: InvokeArguments, output: &Output) -> Exit {
             return Exit::Invalid;
         }
     };
-    let Some(engine) = start_engine(loaded.config, output).await else { return Exit::Invalid };
+    let Some(engine) = start_engine(loaded.config, None, output).await else { return Exit::Invalid };
     let made = event.is_none();
     if made {
         let hook = hook.unwrap_or_else(|| values::attached_hook(engine.site(), &name));

@@ -41,6 +41,7 @@ use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::SystemTime,
 };
 
 /// How a verb ended.
@@ -330,9 +331,9 @@ fn load_config(file: &Path, mode: Mode, output: &Output) -> Option<Loaded> {
     }
 }
 
-/// The configuration in process, its functions loaded; what stands in the way is said.
-async fn start_engine(config: Config, output: &Output) -> Option<Engine> {
-    Engine::start(config).await.map_err(|error| output.error(&error.to_string())).ok()
+/// The configuration in process, its functions loaded at that time of a test; what stands in the way is said.
+async fn start_engine(config: Config, clock: Option<SystemTime>, output: &Output) -> Option<Engine> {
+    Engine::start(config, clock).await.map_err(|error| output.error(&error.to_string())).ok()
 }
 
 fn no_config(output: &Output) -> Exit {

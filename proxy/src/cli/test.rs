@@ -4,7 +4,7 @@ use super::{ConfigArgument, Exit, find_config, load_config, no_config, output::O
 use crate::workbench::{
     cases::{self, Case, Problem, Suite},
     coverage,
-    engine::Engine,
+    engine::{Engine, Setting},
     report::TestReport,
     runner::{self, Edit, Played},
 };
@@ -109,7 +109,9 @@ async fn once(file: &Path, arguments: &TestArguments, output: &Output) -> Exit {
             return Exit::Invalid;
         }
     };
-    let Some(engine) = start_engine(loaded.config, output).await else { return Exit::Invalid };
+    let Some(engine) = start_engine(loaded.config, Some(Setting::default().clock), output).await else {
+        return Exit::Invalid;
+    };
     engine.broken.iter().for_each(|problem| output.error(&problem.to_string()));
     let played = runner::run(&engine, &suites).await;
     let mut report = TestReport::new(&suites, &played, begun.elapsed());

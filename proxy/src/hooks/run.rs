@@ -70,7 +70,8 @@ impl Outcome {
     }
 }
 
-/// The time in milliseconds since 1970 and the random bytes of a run, where they are not its host's own.
+/// The time in milliseconds since 1970 and the random bytes of a run, where they are not its host's own. Lambda functions get the
+/// time alone.
 pub(super) type Moment = Option<(u64, [u8; 32])>;
 
 /// A failed run.
@@ -180,7 +181,7 @@ pub(super) async fn called(
             if let Some(messages) = &mut record.messages {
                 messages.event = Some(HookEvent::Lambda(Box::new(event.clone())));
             }
-            run_lambda(environments, &event, *origin_rules, record).await
+            run_lambda(environments, (&event, moment), *origin_rules, record).await
         }
         FunctionBody::Broken { problem, .. } => Err(Failure::new(Class::Execution, problem)),
     }
@@ -271,14 +272,14 @@ fn lambda_event(function: &Function, hook: HookPoint, request_id: &str, message:
 
 async fn run_lambda(
     environments: &edgehook_lambda::Function,
-    event: &lambda::Event,
+    (event, moment): (&lambda::Event, Moment),
     origin_rules: lambda::OriginRules,
     record: &mut HookRecord,
 ) -> Result<Outcome, Failure> {
     let id = crate::id::uuid();
     record.invocation = Some(id.clone());
     let trace = Trace::named(&event.request.headers, &id).map(|trace| trace.amazon());
-    let request = Request { event: event.to_json(), id, trace, tail: false };
+    let request = Request { event: event.to_json(), id, trace, tail: false, clock: moment.map(|(time, _)| time) };
     let invoked = environments.invoke(request).await.map_err(|error| match error {
         InvokeError::Throttled => Failure::new(Class::Throttled, error.to_string()),
         error => Failure::new(Class::Execution, error.to_string()),

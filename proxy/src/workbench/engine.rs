@@ -95,13 +95,17 @@ pub(crate) struct Scene {
 }
 
 impl Engine {
-    /// Loads `config` and its functions. Those that cannot be loaded fail when they are called.
+    /// Loads `config` and its functions. Those that cannot be loaded fail when they are called. While they load, Lambda functions
+    /// see the time `clock`, and then what their invocations say; without one they always see the real time.
     ///
     /// # Errors
     /// The configuration cannot be served.
-    pub(crate) async fn start(config: Config) -> Result<Self, EngineError> {
+    pub(crate) async fn start(config: Config, clock: Option<SystemTime>) -> Result<Self, EngineError> {
         let roles = Roles::find().map_err(EngineError::Roles)?;
-        let runtime = Runtime::start(&config, &roles, Mode::Check, true, None);
+        let mut runtime = Runtime::start(&config, &roles, Mode::Check, true, None);
+        if let Some(clock) = clock {
+            runtime = runtime.at(clock);
+        }
         let prepared = runtime.site(&config, OnBroken::Keep).await?;
         for notice in prepared.seeds.apply().await {
             tracing::warn!("{notice}");

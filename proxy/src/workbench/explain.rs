@@ -22,6 +22,7 @@ use crate::{
     record::{Mask, Purpose, Record, RequestRecord, Trace},
     site::Site,
     slices,
+    world::World,
 };
 use edgehook_contract::Family;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
@@ -32,6 +33,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A request to be explained.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -211,6 +213,11 @@ pub(crate) async fn explain(
     let (connection, request) = wanted.request()?;
     let mut record = begin(&connection, &request, site);
     (record.purpose, record.trace) = (purpose, Some(Box::new(Trace::default())));
+    if wanted.later > 0 {
+        // Tokens are judged and functions run at that time.
+        let now = site.world.now().wall + Duration::from_secs(wanted.later);
+        record.world = World::simulated(now, xxh3_64(record.id.as_bytes()));
+    }
     let mut told = Explanation { schema: 1, later: wanted.later, ..Explanation::default() };
     let result = match gate::receive(&connection, request) {
         Ok((request, mut body)) => {

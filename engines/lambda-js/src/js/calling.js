@@ -1,7 +1,8 @@
 // The handler and its invocations: every style of answering that lambda-edge.md 5.2 lists (column "edgehook", rules 1–5), the
 // context object (5.3) and the variables of its trace (10.4). One source for boa and for Node.js, whose bootstrap holds it too.
 //
-// `host` has `compat`, `shown` (the file's name for messages), `facts()` (what the context object tells), `record(level, text)`,
+// `host` has `compat`, `shown` (the file's name for messages), `facts()` (what the context object tells), `now()` (the machine's
+// time, whatever `Date` shows), `record(level, text)`,
 // `message(error)`, `succeed(call, text)`, `fail(call, error)` and `failAs(call, kind, message)`, and where values can be taken as
 // they are, without `JSON.stringify`, `take(call, value)`, which tells whether it did; it gets `adopt`, `begin`, `line`, `ended`,
 // `emptied` and `failure`.
@@ -59,7 +60,7 @@
       invokedFunctionArn: facts.arn,
       awsRequestId: call.id,
       tenantId: undefined,
-      getRemainingTimeInMillis: () => call.deadline - Date.now(),
+      getRemainingTimeInMillis: () => call.deadline - host.now(),
       xRayTraceId: call.trace,
     };
   }

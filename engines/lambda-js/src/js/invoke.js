@@ -6,6 +6,7 @@
     shown: undefined,
     compat: undefined,
     facts: () => host.about,
+    now: host.now,
     record: host.record,
     message: (error) => host.describe(error, false)[1],
     take: (_call, value) => host.take(value),

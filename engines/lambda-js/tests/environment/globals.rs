@@ -152,3 +152,19 @@ fn querystring() {
         assert_eq!(value(expression), expected, "{expression}");
     }
 }
+
+#[test]
+fn the_time_of_a_test_stands_still_where_a_function_asks_for_the_present() {
+    let source = "const loaded = Date.now();\n\
+        exports.handler = async (event, context) => {\n\
+        \x20 const before = Date.now();\n\
+        \x20 await new Promise((done) => setTimeout(done, 5));\n\
+        \x20 return [loaded, before, Date.now() - before, new Date().toISOString(), Date().slice(4, 15), new Date(0).getTime(), context.getRemainingTimeInMillis() > 1000];\n\
+        };";
+    let mut environment = Code::js(source).at(1_767_225_600_000).ready();
+    let first = r#"[1767225600000,1767225600000,0,"2026-01-01T00:00:00.000Z","Jan 01 2026",0,true]"#;
+    assert_eq!(environment.invoke("{}").unwrap(), first);
+    environment.move_to(1_893_456_000_250);
+    let second = r#"[1767225600000,1893456000250,0,"2030-01-01T00:00:00.250Z","Jan 01 2030",0,true]"#;
+    assert_eq!(environment.invoke("{}").unwrap(), second);
+}

@@ -30,13 +30,14 @@ pub(crate) struct Code {
     handler: String,
     memory: u32,
     network: &'static str,
+    clock: Option<u64>,
 }
 
 impl Code {
     pub(crate) fn new(main: &str, source: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let (main, handler, scratch) = (main.to_owned(), "handler".to_owned(), TempDir::new().unwrap());
-        let code = Self { folder, scratch, main, handler, memory: 256, network: "none" };
+        let code = Self { folder, scratch, main, handler, memory: 256, network: "none", clock: None };
         let main = code.main.clone();
         code.file(&main, source)
     }
@@ -55,6 +56,12 @@ impl Code {
 
     pub(crate) fn handler(mut self, name: &str) -> Self {
         name.clone_into(&mut self.handler);
+        self
+    }
+
+    /// As in a test whose clock stands there, in milliseconds since 1970.
+    pub(crate) fn at(mut self, moment: u64) -> Self {
+        self.clock = Some(moment);
         self
     }
 
@@ -97,6 +104,7 @@ impl Code {
             refused: Vec::new(),
             compat: "any".to_owned(),
             node: String::new(),
+            clock: self.clock,
         }
     }
 
@@ -187,8 +195,14 @@ impl Environment {
             request_id: REQUEST.to_owned(),
             deadline,
             trace: String::new(),
+            clock: self.code.clock,
             event: Blob(event.as_bytes().to_vec()),
         }));
+    }
+
+    /// Moves the clock of a test for the invocations to come.
+    pub(crate) fn move_to(&mut self, moment: u64) {
+        self.code.clock = Some(moment);
     }
 
     /// Runs the handler once.

@@ -40,12 +40,13 @@ pub(crate) struct Code {
     main: String,
     handler: String,
     memory: u32,
+    clock: Option<u64>,
 }
 
 impl Code {
     pub(crate) fn new(main: &str, source: &str) -> Self {
-        let code =
-            Self { folder: TempDir::new().unwrap(), main: main.to_owned(), handler: "handler".to_owned(), memory: 256 };
+        let (folder, main_file, handler) = (TempDir::new().unwrap(), main.to_owned(), "handler".to_owned());
+        let code = Self { folder, main: main_file, handler, memory: 256, clock: None };
         code.file(main, source)
     }
 
@@ -63,6 +64,12 @@ impl Code {
 
     pub(crate) fn handler(mut self, name: &str) -> Self {
         name.clone_into(&mut self.handler);
+        self
+    }
+
+    /// As in a test whose clock stands there, in milliseconds since 1970.
+    pub(crate) fn at(mut self, moment: u64) -> Self {
+        self.clock = Some(moment);
         self
     }
 
@@ -95,6 +102,7 @@ impl Code {
             refused: Vec::new(),
             compat: "any".to_owned(),
             node: String::new(),
+            clock: self.clock,
         }
     }
 
@@ -191,8 +199,14 @@ impl Environment {
             request_id: REQUEST.to_owned(),
             deadline,
             trace: String::new(),
+            clock: self.code.clock,
             event: Blob(event.as_bytes().to_vec()),
         }));
+    }
+
+    /// Moves the clock of a test for the invocations to come.
+    pub(crate) fn move_to(&mut self, moment: u64) {
+        self.code.clock = Some(moment);
     }
 
     /// Runs the handler once.

@@ -7,6 +7,7 @@
     reason = "in a harness a failure is the test's failure, and skips are said aloud"
 )]
 
+mod clock;
 mod harness;
 mod invoking;
 mod loading;

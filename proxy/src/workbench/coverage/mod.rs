@@ -11,7 +11,7 @@ mod listen;
 
 use super::{
     cases::{Suite, What},
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, Setting},
     runner::{self, Played},
 };
 use copies::Copies;
@@ -66,7 +66,7 @@ pub(crate) struct FileCoverage {
 pub(crate) async fn measure(config: &Config, suites: &[Suite]) -> Result<Coverage, CoverageError> {
     let heard = listen::start();
     let copies = Copies::make(config)?;
-    let engine = Engine::start(copies.config().clone()).await?;
+    let engine = Engine::start(copies.config().clone(), Some(Setting::default().clock)).await?;
     let suites: Vec<Suite> = suites.iter().cloned().map(expecting_nothing).collect();
     let played = runner::run(&engine, &suites).await;
     let mut coverage = Measured { copies: &copies, reached: BTreeMap::new(), code: BTreeMap::new() };
