@@ -23,7 +23,7 @@ const MAX_INCLUDED_BYTES: u64 = 64 << 10;
 pub(crate) struct Context<'s> {
     pub(crate) source: &'s str,
     pub(crate) mode: Mode,
-    name: &'s str,
+    pub(crate) name: &'s str,
     base_dir: PathBuf,
     variables: &'s dyn Fn(&str) -> Option<String>,
     problems: RefCell<Vec<Problem>>,

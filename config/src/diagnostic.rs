@@ -66,7 +66,7 @@ macro_rules! codes {
 
 codes! {
     Unreadable = "E100": "the configuration file cannot be read",
-    Syntax = "E101": "the file is not valid TOML",
+    Syntax = "E101": "the file is not valid TOML, or JSON",
     UnknownName = "E102": "a reference to a name that is not declared",
     UnknownKey = "E103": "a key or table that does not exist",
     Unavailable = "E104": "a key, table or value that this version does not have yet",

@@ -1,4 +1,7 @@
-//! The file as a whole: TOML syntax, then every table in an order in which names are known before they are used.
+//! The file as a whole: syntax, TOML or JSON, then every table in an order in which names are known before they are used.
+
+use std::ops::Range;
+use std::path::Path;
 
 use indexmap::IndexMap;
 use toml::de::DeTable;
@@ -12,6 +15,7 @@ use crate::error_response::ErrorResponse;
 use crate::experiment::Experiment;
 use crate::function::Function;
 use crate::geo::Geo;
+use crate::json::{self, Flaw};
 use crate::keys::{Family, Table};
 use crate::origin_request_policy::OriginRequestPolicy;
 use crate::section::{Section, Value};
@@ -24,7 +28,7 @@ use crate::{
 /// Checks a file and sorts the outcome.
 pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
     let (document, sound) = syntax(cx);
-    let config = sound.then(|| tables(cx, document.get_ref())).flatten();
+    let config = sound.then(|| tables(cx, &document)).flatten();
     let (found, extensions) = cx.take_diagnostics();
     match config {
         Some(config) if found.error_count() == 0 => {
@@ -35,7 +39,39 @@ pub(crate) fn check(cx: &Context<'_>) -> Result<Loaded, Diagnostics> {
 }
 
 /// Parses the text. False when it is broken in a way that would make its values meaningless; a key written twice is not.
-fn syntax<'c>(cx: &Context<'c>) -> (toml::Spanned<DeTable<'c>>, bool) {
+fn syntax<'c>(cx: &Context<'c>) -> (DeTable<'c>, bool) {
+    if is_json(cx.name) { json_syntax(cx) } else { toml_syntax(cx) }
+}
+
+/// Whether a file of this name is JSON, with or without comments, and not TOML.
+pub(crate) fn is_json(name: &str) -> bool {
+    let kind = Path::new(name).extension().and_then(|kind| kind.to_str());
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("json") || kind.eq_ignore_ascii_case("jsonc"))
+}
+
+fn json_syntax<'c>(cx: &Context<'c>) -> (DeTable<'c>, bool) {
+    let (document, flaws) = json::parse(cx.source);
+    let mut sound = true;
+    for (span, flaw) in flaws {
+        cx.report(match flaw {
+            Flaw::Twice(name) => written_twice(&name, span),
+            Flaw::Null => Problem::new(Code::WrongType, span, "no key takes `null`").help("leave the key out"),
+            Flaw::Syntax(reason) => {
+                sound = false;
+                Problem::new(Code::Syntax, span, "not valid JSON").label(reason)
+            }
+        });
+    }
+    (document, sound)
+}
+
+fn written_twice(name: &str, span: Range<usize>) -> Problem {
+    Problem::new(Code::DuplicateKey, span, format!("`{}` is written twice", name.escape_debug()))
+        .label("stands above already")
+        .help("keep one of them")
+}
+
+fn toml_syntax<'c>(cx: &Context<'c>) -> (DeTable<'c>, bool) {
     let (document, errors) = DeTable::parse_recoverable(cx.source);
     let mut sound = true;
     for error in errors {
@@ -43,17 +79,13 @@ fn syntax<'c>(cx: &Context<'c>) -> (toml::Spanned<DeTable<'c>>, bool) {
         let message = error.message();
         if message.starts_with("duplicate key") {
             let name = cx.source.get(span.clone()).unwrap_or_default().trim();
-            cx.report(
-                Problem::new(Code::DuplicateKey, span.clone(), format!("`{name}` is written twice"))
-                    .label("stands above already")
-                    .help("keep one of them"),
-            );
+            cx.report(written_twice(name, span.clone()));
         } else {
             sound = false;
             cx.report(Problem::new(Code::Syntax, span, "not valid TOML").label(message));
         }
     }
-    (document, sound)
+    (document.into_inner(), sound)
 }
 
 #[allow(clippy::too_many_lines, reason = "one thought: every table in the order in which names become known")]

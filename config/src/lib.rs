@@ -1,4 +1,4 @@
-//! The configuration file of edgehook, `edge.toml`: read, checked, and turned into types that cannot be wrong.
+//! The configuration file of edgehook, `edge.toml` or `edge.json`: read, checked, and turned into types that cannot be wrong.
 //!
 //! [`load`] reads a file, [`parse`] a text; both answer either a [`Config`], in which every value is in range, every
 //! path absolute, every referenced file there and every name declared, or [`Diagnostics`] with *all* problems of the
@@ -6,7 +6,7 @@
 //! names is [`keys()`].
 //!
 //! Deliberately absent: the proxy's own decisions (matching a path, building a cache key), reading certificates or
-//! functions, watching for changes, and formats other than TOML. Secrets never appear in a report or in `Debug` output.
+//! functions, and watching for changes. Secrets never appear in a report or in `Debug` output.
 
 mod access;
 mod access_log;
@@ -28,6 +28,7 @@ mod experiment;
 mod extension;
 mod function;
 mod geo;
+mod json;
 mod key_group;
 mod keys;
 mod kvs;
@@ -37,6 +38,7 @@ mod origin;
 mod origin_group;
 mod origin_request_policy;
 mod pattern;
+mod places;
 mod response_headers_policy;
 mod routing;
 mod schema;
@@ -79,6 +81,7 @@ pub use limits::Limits;
 pub use origin::{Origin, OriginKind, OriginTarget};
 pub use origin_group::OriginGroup;
 pub use origin_request_policy::OriginRequestPolicy;
+pub use places::offset;
 pub use response_headers_policy::{Cors, ResponseHeadersPolicy, SetHeader};
 pub use schema::schema;
 pub use secret::Secret;

@@ -71,6 +71,8 @@ pub fn schema() -> Value {
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("edge.toml, the configuration of edgehook");
     schema["$defs"] = Value::Object(definitions);
+    // How JSON names its schema; TOML does it in a comment.
+    schema["properties"]["$schema"] = json!({ "type": "string", "description": "this schema (JSON only)" });
     // The same text whichever features of the JSON library a build has.
     schema.sort_all_objects();
     schema

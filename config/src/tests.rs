@@ -14,6 +14,7 @@ mod error_responses;
 mod experiments;
 mod extensions;
 mod geo;
+mod json;
 mod meaning;
 mod order;
 mod origin_groups;
@@ -38,7 +39,11 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn run(input: &str, mode: Mode) -> Result<Loaded, Diagnostics> {
-    document::check(&Context::new(input, "edge.toml", examples().to_owned(), mode, &variable))
+    run_named("edge.toml", input, mode)
+}
+
+fn run_named(name: &str, input: &str, mode: Mode) -> Result<Loaded, Diagnostics> {
+    document::check(&Context::new(input, name, examples().to_owned(), mode, &variable))
 }
 
 /// The report of a text, with the folder of the examples as `[dir]`.
@@ -58,9 +63,10 @@ fn check_part(input: &str) -> String {
 }
 
 fn config(input: &str) -> Config {
-    let config = run(input, Mode::Serve).expect("the text has no errors").config;
+    let loaded = run(input, Mode::Serve).expect("the text has no errors");
     schema::accepts(input);
-    config
+    json::says_the_same(input, &loaded);
+    loaded.config
 }
 
 fn codes(input: &str, mode: Mode) -> Vec<&'static str> {

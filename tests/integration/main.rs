@@ -32,6 +32,7 @@ mod gate;
 mod hooks;
 mod init;
 mod invoke;
+mod json_config;
 mod jwt;
 mod kvs;
 mod lambda;

@@ -2,7 +2,7 @@
 
 mod formats;
 
-use super::{CheckArguments, Exit, find_config, findings, no_config, output::Output, schema};
+use super::{CheckArguments, Exit, find_config, findings, output::Output, schema};
 use crate::app::{self, OnBroken, Roles, Runtime, SiteError};
 use clap::ValueEnum;
 use edgehook_config::{Config, Diagnostic, Diagnostics, Effective, Loaded, Mode};
@@ -24,7 +24,10 @@ pub(super) enum Format {
 }
 
 pub(super) async fn run(arguments: CheckArguments, output: &Output) -> Exit {
-    let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
+    let file = match find_config(arguments.config.config.as_deref()) {
+        Ok(file) => file,
+        Err(none) => return none.report(output),
+    };
     let format = if arguments.json { Format::Json } else { arguments.format };
     if arguments.show && matches!(format, Format::Sarif | Format::Github) {
         output.error("--show needs the format human or json");

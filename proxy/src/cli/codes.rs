@@ -77,10 +77,10 @@ const LINT: [(Lint, &str, &str); 6] = [
 fn of_config(code: Code) -> &'static str {
     match code {
         Code::Unreadable => {
-            "The file does not exist, is a folder, is not UTF-8, or may not be read by this user. Without --config, edgehook takes edge.toml in this folder or the nearest one above."
+            "The file does not exist, is a folder, is not UTF-8, or may not be read by this user. Without --config, edgehook takes edge.toml, edge.json or edge.jsonc in this folder or the nearest one above."
         }
         Code::Syntax => {
-            "The file does not follow TOML 1.0. The usual causes: a text without quotes, `=` forgotten, a bracket that is not closed, an inline table over several lines."
+            "The file does not follow TOML 1.0, or JSON where its name ends in .json or .jsonc. The usual causes: a text without quotes, `=` or `:` forgotten, a bracket that is not closed, an inline table over several lines."
         }
         Code::UnknownName => {
             "A key such as `origin`, `cache_policy`, `viewer_request` or `authorizer` names a table that the file does not have. Names are compared exactly. Correct the spelling, or add the table, for example [origin.site]. Policies that CloudFront manages are known by their names, such as CachingDisabled."
@@ -157,10 +157,7 @@ fn of_config(code: Code) -> &'static str {
             "CloudFront allows so many key value stores in an account and one to a function. Here more work. With --strict-cloudfront this is an error."
         }
         // Extensions, whose pages are also the help beside them.
-        extension => match instead(extension) {
-            Some(page) => page,
-            None => "",
-        },
+        extension => instead(extension).unwrap_or_default(),
     }
 }
 

@@ -5,7 +5,7 @@ mod ports;
 mod stand_ins;
 
 use super::{
-    DevArguments, Exit, check,
+    DevArguments, Exit, NoConfig, check, config_in,
     demo::Demo,
     find_config,
     line::{self, time_of_day},
@@ -46,17 +46,21 @@ pub(super) async fn run(arguments: DevArguments, output: &Output) -> Exit {
     };
     let named = match &arguments.folder {
         Some(file) if file.is_file() => Some(file.clone()),
-        Some(folder) if !folder.join("edge.toml").is_file() => {
-            let folder = folder.display();
-            output.error(&format!("{folder} has no edge.toml; make one with `edgehook init {folder}`"));
-            return Exit::Invalid;
-        }
-        Some(folder) => Some(folder.join("edge.toml")),
+        Some(folder) => match config_in(folder) {
+            Ok(file) => Some(file),
+            Err(NoConfig::Nowhere) => {
+                let folder = folder.display();
+                output.error(&format!("{folder} has no edge.toml; make one with `edgehook init {folder}`"));
+                return Exit::Invalid;
+            }
+            Err(several) => return several.report(output),
+        },
         None => arguments.config.config.clone(),
     };
     let (file, demo) = match find_config(named.as_deref()) {
-        Some(file) => (file, None),
-        None => match Demo::unpack(&roles) {
+        Ok(file) => (file, None),
+        Err(several @ NoConfig::Several(..)) => return several.report(output),
+        Err(NoConfig::Nowhere) => match Demo::unpack(&roles) {
             Ok(demo) => (demo.config(), Some(demo)),
             Err(error) => {
                 output.error(&format!("the demo cannot be unpacked: {error}"));
@@ -282,7 +286,9 @@ impl Session {
             }
         };
         self.follow_access_log(edge, &loaded.config);
-        let config_saved = saved.sources.iter().any(|file| !is_source(file) && file.extension().is_some());
+        let own = self.config_file(); // which may be JSON, as sources may
+        let is_config = |file: &PathBuf| *file == own || !is_source(file) && file.extension().is_some();
+        let config_saved = saved.sources.iter().any(is_config);
         let data_saved = loaded
             .config
             .kvs

@@ -3,7 +3,7 @@
 //! It looks: at sandbox layers, by starting a host and an environment of each engine as `serve` would; at the machine's limits and
 //! authorities; and at the configuration, where there is one. Nothing is changed, and nothing is served.
 
-use super::{DoctorArguments, Exit, find_config, output::Output};
+use super::{DoctorArguments, Exit, NoConfig, find_config, output::Output};
 use crate::app::{HOST_ROLE, Roles, Runtime, find_node};
 use edgehook_config::{Config, Mode};
 use edgehook_viewer::supervisor::{HostSettings, Hosts};
@@ -45,8 +45,13 @@ pub(super) async fn run(arguments: DoctorArguments, output: &Output) -> Exit {
     let mut chapters = vec![hosts(&roles).await];
     chapters.extend(environments(&roles).await);
     chapters.push(machine());
-    if let Some(file) = find_config(arguments.config.config.as_deref()) {
-        chapters.push(configuration(&file));
+    match find_config(arguments.config.config.as_deref()) {
+        Ok(file) => chapters.push(configuration(&file)),
+        Err(NoConfig::Nowhere) => {}
+        Err(several) => {
+            let findings = vec![("file".to_owned(), Finding::Broken(several.to_string()))];
+            chapters.push(Chapter { title: "configuration", findings });
+        }
     }
     let broken = chapters.iter().flat_map(|chapter| &chapter.findings).any(|(_, it)| matches!(it, Finding::Broken(_)));
     if arguments.json {

@@ -1,7 +1,7 @@
 //! `edgehook explain`: what would happen to a request, and why, without sending it.
 
 use super::{
-    Exit, NodeArguments, codes, load_config, no_config,
+    Exit, NodeArguments, codes, load_config,
     node::{Node, NodeError},
     output::Output,
 };
@@ -82,8 +82,7 @@ pub(super) async fn run(arguments: ExplainArguments, output: &Output) -> Exit {
         output.result(&serde_json::to_string(&told).unwrap_or_default());
         return exit;
     }
-    let file = arguments.node.config_file();
-    let places = file.as_deref().map(Places::read).unwrap_or_default();
+    let places = arguments.node.config_file().as_deref().map(Places::read).unwrap_or_default();
     output.result(&explain::human(&told, &|rule| places.of(rule), output.color()));
     exit
 }
@@ -143,7 +142,7 @@ async fn live(arguments: &ExplainArguments, wanted: &Wanted, output: &Output) ->
 }
 
 async fn on_disk(arguments: &ExplainArguments, wanted: &Wanted, output: &Output) -> Result<Explanation, Exit> {
-    let Some(file) = arguments.node.config_file() else { return Err(no_config(output)) };
+    let file = arguments.node.config_file().map_err(|none| none.report(output))?;
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Err(Exit::Invalid) };
     let invalid = |problem: String| {
         output.error(&problem);

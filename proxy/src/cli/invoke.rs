@@ -1,7 +1,7 @@
 //! `edgehook invoke`: runs one function once, with an event from a file, and says what live traffic would have got.
 
 use super::{
-    ConfigArgument, Exit, find_config, load_config, no_config,
+    ConfigArgument, Exit, find_config, load_config,
     output::{Output, styled},
     start_engine,
 };
@@ -39,7 +39,10 @@ pub(super) struct InvokeArguments {
 }
 
 pub(super) async fn run(arguments: InvokeArguments, output: &Output) -> Exit {
-    let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
+    let file = match find_config(arguments.config.config.as_deref()) {
+        Ok(file) => file,
+        Err(none) => return none.report(output),
+    };
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
     let names: Vec<String> = loaded.config.functions.keys().cloned().collect();
     let Some(name) = arguments.function.clone().filter(|name| names.contains(name)) else {

@@ -1,6 +1,6 @@
 //! `edgehook jwt inspect` and `edgehook jwt mint`: why a token is refused, and tokens to test with.
 
-use super::{Exit, find_config, load_config, no_config, output::Output};
+use super::{Exit, find_config, load_config, output::Output};
 use crate::{
     app,
     auth::{
@@ -101,7 +101,10 @@ fn chosen<'c>(named: Option<&str>, config: &'c Config) -> Result<&'c config::Aut
 }
 
 async fn inspect(arguments: &InspectArguments, output: &Output) -> Exit {
-    let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
+    let file = match find_config(arguments.config.config.as_deref()) {
+        Ok(file) => file,
+        Err(none) => return none.report(output),
+    };
     let Some(loaded) = load_config(&file, Mode::Serve, output) else { return Exit::Invalid };
     let prepared = chosen(arguments.authorizer.as_deref(), &loaded.config)
         .and_then(|from| app::authorizer(from, &loaded.config).map_err(|error| error.to_string()))
@@ -286,10 +289,10 @@ fn minted(arguments: &MintArguments, output: &Output) -> Result<String, Option<S
     let config = match (&arguments.authorizer, &arguments.config.config) {
         (None, None) => None,
         (_, named) => {
-            let Some(file) = find_config(named.as_deref()) else {
-                no_config(output);
-                return Err(None);
-            };
+            let file = find_config(named.as_deref()).map_err(|none| {
+                none.report(output);
+                None
+            })?;
             Some(load_config(&file, Mode::Serve, output).ok_or(None)?.config)
         }
     };

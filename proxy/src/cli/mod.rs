@@ -188,14 +188,14 @@ struct NodeArguments {
 
 #[derive(Debug, Args)]
 struct ConfigArgument {
-    /// The configuration file [default: edge.toml here or in a parent folder]
+    /// The configuration file [default: edge.toml, edge.json or edge.jsonc here or in a parent folder]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 struct DevArguments {
-    /// A folder with an edge.toml.
+    /// A folder with an edge.toml, edge.json or edge.jsonc.
     #[arg(conflicts_with = "config", value_name = "DIR")]
     folder: Option<PathBuf>,
     #[command(flatten)]
@@ -304,15 +304,65 @@ fn seconds_since_1970() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The configuration file: as named, or `edge.toml` here or in a parent folder.
-fn find_config(named: Option<&Path>) -> Option<PathBuf> {
-    if let Some(named) = named {
-        return Some(named.to_owned());
+/// What a configuration is called where none is named, in the order in which they are told.
+const CONFIG_NAMES: [&str; 3] = ["edge.toml", "edge.json", "edge.jsonc"];
+
+/// Why there is no configuration to go by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum NoConfig {
+    /// There is none here or above.
+    Nowhere,
+    /// There are two in one folder, and nothing says which one counts.
+    Several(PathBuf, PathBuf),
+}
+
+impl std::fmt::Display for NoConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nowhere => f.write_str("no edge.toml (or edge.json, edge.jsonc) here or in a parent folder"),
+            Self::Several(one, other) => {
+                let (one, other) = (one.display(), other.display());
+                write!(f, "there are both {one} and {other}; remove one of them, or name one with --config FILE")
+            }
+        }
     }
-    let here = std::env::current_dir().ok()?;
-    let found = here.ancestors().map(|folder| folder.join("edge.toml")).find(|file| file.is_file())?;
-    // Shown as the user would write it.
-    Some(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
+}
+
+impl NoConfig {
+    fn report(&self, output: &Output) -> Exit {
+        output.error(&match self {
+            Self::Nowhere => format!("{self}; name one with --config FILE, or make one with `edgehook init`"),
+            Self::Several(..) => self.to_string(),
+        });
+        Exit::Invalid
+    }
+}
+
+/// The configuration file: as named, or `edge.toml`, `edge.json` or `edge.jsonc` here or in the nearest parent folder.
+fn find_config(named: Option<&Path>) -> Result<PathBuf, NoConfig> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let here = std::env::current_dir().map_err(|_| NoConfig::Nowhere)?;
+    for folder in here.ancestors() {
+        // Shown as the user would write it.
+        let shown = folder.strip_prefix(&here).unwrap_or(folder);
+        match config_in(shown) {
+            Err(NoConfig::Nowhere) => {}
+            found => return found,
+        }
+    }
+    Err(NoConfig::Nowhere)
+}
+
+/// The configuration file of a folder.
+fn config_in(folder: &Path) -> Result<PathBuf, NoConfig> {
+    let mut found = CONFIG_NAMES.map(|name| folder.join(name)).into_iter().filter(|file| file.is_file());
+    match (found.next(), found.next()) {
+        (None, _) => Err(NoConfig::Nowhere),
+        (Some(file), None) => Ok(file),
+        (Some(one), Some(other)) => Err(NoConfig::Several(one, other)),
+    }
 }
 
 /// Reads a configuration and shows what is wrong with it; `None` when it cannot be used.
@@ -334,11 +384,4 @@ fn load_config(file: &Path, mode: Mode, output: &Output) -> Option<Loaded> {
 /// The configuration in process, its functions loaded at that time of a test; what stands in the way is said.
 async fn start_engine(config: Config, clock: Option<SystemTime>, output: &Output) -> Option<Engine> {
     Engine::start(config, clock).await.map_err(|error| output.error(&error.to_string())).ok()
-}
-
-fn no_config(output: &Output) -> Exit {
-    output.error(
-        "no edge.toml here or in a parent folder; name one with --config FILE, or make one with `edgehook init`",
-    );
-    Exit::Invalid
 }

@@ -3,7 +3,7 @@
 //! Address and token come from `--admin` and `--token-file`, else from the configuration. Deliberately absent: what is
 //! asked, and connections that stay.
 
-use super::{Exit, NodeArguments, find_config, output::Output};
+use super::{Exit, NoConfig, NodeArguments, find_config, output::Output};
 use crate::app;
 use edgehook_config::{AdminListen, Mode, Secret};
 use serde_json::Value;
@@ -62,7 +62,10 @@ impl NodeError {
 
 impl NodeArguments {
     /// The configuration file: as named, or found.
-    pub(super) fn config_file(&self) -> Option<PathBuf> {
+    ///
+    /// # Errors
+    /// There is none, or more than one.
+    pub(super) fn config_file(&self) -> Result<PathBuf, NoConfig> {
         find_config(self.config.config.as_deref())
     }
 
@@ -73,7 +76,10 @@ impl NodeArguments {
 
     /// The node that is meant; the error is for the user.
     pub(super) fn node(&self, output: &Output) -> Result<Node, String> {
-        let config = self.config_file();
+        let config = match self.config_file() {
+            Err(several @ NoConfig::Several(..)) if self.admin.is_none() => return Err(several.to_string()),
+            found => found.ok(),
+        };
         let loaded = match config.as_deref().map(|file| (file, edgehook_config::load(file, Mode::Check))) {
             Some((_, Ok(loaded))) => Some(loaded.config),
             Some((file, Err(problems))) if self.admin.is_none() => {

@@ -1,6 +1,6 @@
 //! `edgehook serve`: production.
 
-use super::{ConfigArgument, Exit, check, find_config, load_config, no_config, output::Output};
+use super::{ConfigArgument, Exit, check, find_config, load_config, output::Output};
 use crate::{
     app::{self, OnBroken, Prepared, Roles, Runtime, Servers},
     edge::Edge,
@@ -15,7 +15,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(arguments: ConfigArgument, output: &Output) -> Exit {
-    let Some(file) = find_config(arguments.config.as_deref()) else { return no_config(output) };
+    let file = match find_config(arguments.config.as_deref()) {
+        Ok(file) => file,
+        Err(none) => return none.report(output),
+    };
     let _log = output.start_log("info");
     let Some(loaded) = load_config(&file, Mode::Serve, output) else { return Exit::Invalid };
     match start(&file, &loaded.config, output).await {

@@ -1,6 +1,6 @@
 //! `edgehook sign`: a signed URL, or cookies, that a key group of the configuration accepts.
 
-use super::{Exit, find_config, load_config, no_config, output::Output};
+use super::{Exit, find_config, load_config, output::Output};
 use crate::{
     app,
     auth::signed::{Address, Restrictions, Signed, Signer, Signers},
@@ -48,7 +48,10 @@ pub(super) struct SignArguments {
 }
 
 pub(super) fn run(arguments: &SignArguments, output: &Output) -> Exit {
-    let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
+    let file = match find_config(arguments.config.config.as_deref()) {
+        Ok(file) => file,
+        Err(none) => return none.report(output),
+    };
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
     match sign(arguments, &loaded.config) {
         Ok(text) => {

@@ -1,6 +1,6 @@
 //! `edgehook test`: runs the tests of a project.
 
-use super::{ConfigArgument, Exit, find_config, load_config, no_config, output::Output, start_engine, watch::Watch};
+use super::{ConfigArgument, Exit, find_config, load_config, output::Output, start_engine, watch::Watch};
 use crate::workbench::{
     cases::{self, Case, Problem, Suite},
     coverage,
@@ -51,7 +51,10 @@ pub(super) struct TestArguments {
 }
 
 pub(super) async fn run(arguments: TestArguments, output: &Output) -> Exit {
-    let Some(file) = find_config(arguments.config.config.as_deref()) else { return no_config(output) };
+    let file = match find_config(arguments.config.config.as_deref()) {
+        Ok(file) => file,
+        Err(none) => return none.report(output),
+    };
     if !arguments.watch {
         return once(&file, &arguments, output).await;
     }

@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: TraceArguments, output: &Output) -> Exit {
         }
         Err(error) => return error.report(output),
     };
-    let config = arguments.node.config_file();
+    let config = arguments.node.config_file().ok();
     if let Some(form) = arguments.save {
         let folder = config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).join("tests");
         return match write(&record, form, &folder) {

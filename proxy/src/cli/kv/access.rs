@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        Exit, NodeArguments, load_config,
+        Exit, NoConfig, NodeArguments, load_config,
         node::{Node, NodeError},
         output::Output,
     },
@@ -84,11 +84,12 @@ fn encoded(text: &str) -> String {
 }
 
 fn configuration(arguments: &NodeArguments, output: &Output) -> Result<Config, Failure> {
-    let Some(file) = arguments.config_file() else {
-        let text = "no edge.toml here or in a parent folder says where stores are; name one with --config FILE, \
-                    or a node with --admin URL";
-        return Err(Failure::Usage(text.to_owned()));
-    };
+    let file = arguments.config_file().map_err(|none| match none {
+        NoConfig::Nowhere => Failure::Usage(format!(
+            "{none}, which would say where stores are; name one with --config FILE, or a node with --admin URL"
+        )),
+        NoConfig::Several(..) => Failure::Usage(none.to_string()),
+    })?;
     load_config(&file, Mode::Check, output).map(|loaded| loaded.config).ok_or(Failure::Config)
 }
 
