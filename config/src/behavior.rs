@@ -1,10 +1,12 @@
 //! `[[behavior]]`: what happens to which paths. The order of behaviors is judged in `routing`.
 
 use crate::access::{self, Admission, Gates};
+use crate::address::Scheme;
 use crate::cache_rules::{self, CacheRules, Profile};
 use crate::diagnostic::{Code, Problem};
 use crate::geo::{self, Countries, Geo};
 use crate::keys::{Family, Table};
+use crate::origin::OriginTarget;
 use crate::pattern;
 use crate::section::{Section, Value};
 use crate::text::Text;
@@ -29,6 +31,8 @@ pub struct Behavior {
     pub compress: bool,
     /// Whether requests for a WebSocket are upgrades.
     pub websocket: bool,
+    /// Whether gRPC calls are passed on as such, over HTTP/2.
+    pub grpc: bool,
     /// Whether answers to OPTIONS are stored.
     pub cache_options: bool,
     /// `[behavior.cache]`, resolved with `[cache]`.
@@ -154,6 +158,7 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
         ),
         compress: section.boolean("compress").unwrap_or(cache.profile != Profile::StrictRfc),
         websocket: section.boolean("websocket").unwrap_or(false),
+        grpc: section.boolean("grpc").unwrap_or(false),
         cache_options: section
             .choice("cached_methods", &[("get-head", false), ("get-head-options", true)], &[])
             .unwrap_or(false),
@@ -175,6 +180,37 @@ pub(crate) fn read<'c>(section: Section<'c>, declared: &Declared<'_>) -> Draft<'
     let complete = pattern.is_some() && hosts.is_some() && origin.is_some();
     let path = path.filter(|_| pattern.is_some());
     Draft { section, path, hosts, behavior: complete.then_some(behavior) }
+}
+
+/// Calls need a server to go to, the method that they are made with, and functions that do without their messages.
+pub(crate) fn check_calls<'t>(drafts: &[Draft<'_>], target: impl Fn(&str) -> Option<&'t OriginTarget>) {
+    for Draft { section, behavior, .. } in drafts {
+        let Some(behavior) = behavior.as_ref().filter(|behavior| behavior.grpc) else { continue };
+        let Some(key) = section.value("grpc") else { continue };
+        let report = |message: &str, label: &str, help: &str| {
+            let problem = Problem::new(Code::Conflict, key.key_span.clone(), message.to_owned());
+            section.cx.report(problem.label(label.to_owned()).help(help.to_owned()));
+        };
+        let IncludeBody { viewer_request, origin_request } = behavior.include_body;
+        if viewer_request || origin_request {
+            let label = "the body of a call is a stream, which no function can be given";
+            report("`grpc` and `include_body` exclude each other", label, "remove one of them");
+        }
+        if matches!(&behavior.methods, Methods::List(methods) if !methods.iter().any(|method| method == "POST")) {
+            report("`grpc` without the method POST", "calls are POST requests", "methods = \"all\"");
+        }
+        match target(&behavior.origin) {
+            Some(OriginTarget::Url(url)) if url.scheme == Scheme::Http => {
+                let shown = format!("behavior \"{}\"", behavior.path);
+                section.cx.extends(Code::CleartextCalls, key.key_span.clone(), &shown);
+            }
+            Some(OriginTarget::Dir(_) | OriginTarget::Echo) => {
+                let label = format!("{} is no server", behavior.origin);
+                report("`grpc` needs an origin with a `url`", &label, "name an origin that has one, or remove `grpc`");
+            }
+            Some(OriginTarget::Url(_)) | None => {}
+        }
+    }
 }
 
 fn hosts(section: &Section<'_>, served: &[String]) -> Option<Vec<String>> {

@@ -117,6 +117,7 @@ codes! {
     AdminApi = "X322": "admin API",
     DebugHeader = "X323": "header that asks for details",
     Records = "X324": "records of requests",
+    CleartextCalls = "X325": "gRPC to an origin without TLS",
 }
 
 impl Code {

@@ -160,6 +160,7 @@ fn tables(cx: &Context<'_>, document: &DeTable<'_>) -> Option<Config> {
     let drafts: Vec<_> =
         behavior_sections(&root)?.into_iter().map(|section| behavior::read(section, &declared)).collect();
     routing::check(cx, &drafts, &server.hosts, declared.origins.first().copied());
+    behavior::check_calls(&drafts, |name| target(name, &origins, &origin_groups));
     let behaviors: Vec<_> = drafts.into_iter().filter_map(|draft| draft.behavior).collect();
     for behavior in &behaviors {
         add_managed(&mut cache_policies, behavior.cache_policy.as_deref(), cache_policy::managed);
@@ -220,6 +221,16 @@ fn experiments(root: &Section<'_>, declared: &Declared<'_>, behaviors: &[Behavio
     let any_token = behaviors.iter().any(|behavior| behavior.admission.authorizers.is_some());
     experiment::check_claims(&sections, &experiments, any_token);
     experiments
+}
+
+/// What an origin is, or the first of a group; none where that could not be read.
+fn target<'t>(
+    name: &str,
+    origins: &'t IndexMap<String, origin::Origin>,
+    groups: &IndexMap<String, origin_group::OriginGroup>,
+) -> Option<&'t origin::OriginTarget> {
+    let name = groups.get(name).map_or(name, |group| &group.primary);
+    origins.get(name).map(|origin| &origin.target)
 }
 
 /// Checks the headers that cache policies put in the key.

@@ -158,6 +158,7 @@ pub fn instead(code: Code) -> Option<&'static str> {
         Code::DebugHeader => {
             "Nothing has to be done: who does not send the header notices nothing. There nobody can ask for such details."
         }
+        Code::CleartextCalls => "CloudFront calls https origins only: give the origin a url that begins with https.",
         Code::Records => {
             "Nothing has to be done: recording requests changes no answer. There real-time logs come nearest to it."
         }

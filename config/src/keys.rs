@@ -512,7 +512,7 @@ const KEYS: &[Key] = &[
     row(Table::Behavior, "shadow", "origin that gets copies of requests"),
     row(Table::Behavior, "shadow_percent", "share of requests copied, 0 to 100"),
     row(Table::Behavior, "websocket", "requests for a WebSocket are passed on as upgrades"),
-    planned(Table::Behavior, "grpc", "HTTP/2 to the origin"),
+    row(Table::Behavior, "grpc", "gRPC calls are passed on as such, over HTTP/2"),
 
     row(Table::BehaviorCache, "profile", "values of all keys that are not written"),
     row(Table::BehaviorCache, "max_object", "larger bodies are passed on, not stored"),

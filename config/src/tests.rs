@@ -153,7 +153,7 @@ fn the_full_example_passes_and_uses_every_key() {
 #[test]
 fn the_full_example_through_the_public_door() {
     let loaded = crate::load(&examples().join("full.toml"), Mode::Check).unwrap();
-    assert_eq!(loaded.config.behaviors.len(), 7);
+    assert_eq!(loaded.config.behaviors.len(), 8);
     assert!(loaded.config.functions["rewrite"].file.is_absolute());
 }
 

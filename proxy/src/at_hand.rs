@@ -112,6 +112,7 @@ fn received(connection: &Connection, request: &Plain<'_>) -> Option<Received> {
         interim: None,
         has_body: false,
         websocket: false,
+        grpc: None,
     })
 }
 

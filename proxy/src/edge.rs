@@ -10,7 +10,7 @@ use crate::{
     error_pages,
     experiment::Exposure,
     fault::{Fault, Refusal},
-    gate, hooks,
+    gate, grpc, hooks,
     lifecycle::{self, Delivery},
     listener::{Answer, Connection, Handler, Plain},
     record::{self, Counters, InFull, Listener, Outcome, Record, Records, Trace},
@@ -230,7 +230,8 @@ impl Pending {
             Entered::Received(request, body) => {
                 let asked = site.error_pages.remember(&request);
                 let result = lifecycle::run(site, request, unread.insert(body), record).await;
-                match asked.filter(|_| site.error_pages.have_one_for(&result)) {
+                // A page would be no message of a call.
+                match asked.filter(|_| !record.grpc && site.error_pages.have_one_for(&result)) {
                     Some(asked) => Box::pin(error_pages::replace(site, asked, result, record)).await,
                     None => result,
                 }
@@ -371,7 +372,10 @@ pub(crate) fn delivered(result: Result<Delivery, Fault>, site: &Site, record: &m
                 record.denial = Some(denial.reason.clone());
             }
             (record.result, record.detailed) = (fault.result_type(), Some(fault.detailed_type()));
-            let response = fault.to_response(&site.vendor, &record.id);
+            let response = match record.grpc {
+                true => grpc::failed(fault.status(), fault.sentence()),
+                false => fault.to_response(&site.vendor, &record.id),
+            };
             Delivered { response, x_cache: Some(fault.x_cache()), length: None }
         }
     }
@@ -428,6 +432,7 @@ pub(crate) fn begin_as(id: String, connection: &Arc<Connection>, request: &Reque
         behavior_index: None,
         denial: None,
         experiments: Vec::new(),
+        grpc: false,
         hooks: Vec::new(),
         origins: Vec::new(),
         cache: None::<cache::Report>,

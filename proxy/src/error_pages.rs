@@ -134,6 +134,6 @@ fn request_for(path: &str, mut asked: Box<Received>) -> Box<Received> {
         asked.headers.remove(name);
     }
     (asked.method, asked.path, asked.query) = (Method::GET, path.to_owned(), None);
-    (asked.has_body, asked.websocket, asked.interim) = (false, false, None);
+    (asked.has_body, asked.websocket, asked.grpc, asked.interim) = (false, false, None, None);
     asked
 }

@@ -232,7 +232,8 @@ impl Fault {
         }
     }
 
-    fn sentence(&self) -> &'static str {
+    /// What the viewer is told.
+    pub(crate) fn sentence(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.sentence(),
             Self::MethodNotAllowed { .. } => "The method of this request is not allowed here.",

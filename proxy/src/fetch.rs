@@ -311,7 +311,7 @@ impl Fetch {
     ) -> Result<Answer, Fault> {
         let extent = match reason {
             _ if self.behavior.policy.rules.forward_all => Extent::All,
-            BypassReason::Policy | BypassReason::Method | BypassReason::Upgrade => Extent::All,
+            BypassReason::Policy | BypassReason::Method | BypassReason::Upgrade | BypassReason::Grpc => Extent::All,
             BypassReason::Paused
             | BypassReason::Head
             | BypassReason::Range
@@ -321,7 +321,7 @@ impl Fetch {
             | BypassReason::LockTimeout => Extent::Keyed,
         };
         let length = body_length(&request.headers, &body);
-        let claim = self.claim(request, keyed);
+        let claim = self.claim(request, keyed).filter(|_| reason != BypassReason::Grpc);
         let exchanged = self.attempt(request, keyed, extent, &|_| {}, (body, length), record).await;
         if changes_state(&request.method) && exchanged.is_err() {
             // It may have been done all the same, whatever became of the answer.
@@ -558,6 +558,7 @@ impl Fetch {
             interim,
             again: outgoing.again,
             websocket: outgoing.websocket,
+            grpc: outgoing.grpc,
         };
         let mut result = target.origin.send(request).await;
         if let (Some(messages), Some(trace), Ok(response)) = (&mut messages, &record.trace, &mut result) {

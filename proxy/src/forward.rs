@@ -10,7 +10,7 @@ use crate::{
     edge_fields,
     fault::{Fault, Refusal},
     gate::Received,
-    hooks,
+    grpc, hooks,
     origin::SecondTry,
     site::{Behavior, RequestPolicy, Site},
     tunnel,
@@ -39,6 +39,8 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// The origin is asked for a WebSocket.
     pub websocket: bool,
+    /// The origin is asked over HTTP/2, for a gRPC call.
+    pub grpc: bool,
     /// The leave to send it once more.
     pub again: SecondTry,
 }
@@ -91,8 +93,9 @@ pub fn outgoing(
         copy_fields(&OF_BODIES, &request.headers, &mut headers);
     }
     let websocket = behavior.websocket && request.websocket;
-    if websocket {
-        let handshake = |name: &&HeaderName| name.as_str().starts_with(tunnel::HANDSHAKE_PREFIX);
+    let grpc = grpc::is_call(behavior, request);
+    for (_, prefix) in [(websocket, tunnel::HANDSHAKE_PREFIX), (grpc, grpc::PROTOCOL_PREFIX)].iter().filter(|it| it.0) {
+        let handshake = |name: &&HeaderName| name.as_str().starts_with(prefix);
         let names: Vec<HeaderName> = request.headers.keys().filter(handshake).cloned().collect();
         copy_fields(&names, &request.headers, &mut headers);
     }
@@ -121,6 +124,7 @@ pub fn outgoing(
         query,
         headers,
         websocket,
+        grpc,
         again: SecondTry::default(),
     })
 }

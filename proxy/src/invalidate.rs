@@ -131,6 +131,7 @@ mod tests {
             interim: None,
             has_body: false,
             websocket: false,
+            grpc: None,
         }
     }
 

@@ -28,6 +28,7 @@ pub mod fault;
 pub mod fetch;
 pub mod forward;
 pub mod gate;
+pub mod grpc;
 pub mod hooks;
 pub mod id;
 pub mod interim;

@@ -24,6 +24,7 @@ use crate::{
     fault::{Fault, Refusal},
     fetch::{Answer, Fetch, ask},
     gate::Received,
+    grpc,
     hooks::{self, Flow, Function},
     invalidate::key,
     record::{Purpose, Record, Seat, TracedKey},
@@ -114,6 +115,10 @@ pub(crate) async fn question(
 ) -> Result<Asked, Fault> {
     let behavior = site.behavior(&request)?;
     (record.behavior, record.behavior_index) = (Some(behavior.path.as_str().to_owned()), Some(behavior.written.index));
+    if let Some(call) = request.grpc.as_ref().filter(|_| behavior.grpc) {
+        call.begin();
+        record.grpc = true;
+    }
     if let Access::Redirect(response) = access::authorize(site, &behavior, &request)? {
         return Ok(Asked::Answered(Box::new(Delivery::Redirected(response))));
     }
@@ -194,6 +199,9 @@ async fn answer(site: &Arc<Site>, question: &Question, body: &mut Body, record: 
     } else if request.websocket && behavior.websocket {
         drop(seat);
         Lookup::Bypass(BypassReason::Upgrade)
+    } else if grpc::is_call(behavior, request) {
+        drop(seat);
+        Lookup::Bypass(BypassReason::Grpc)
     } else {
         let ask = ask(behavior, request, &keyed);
         let lookup = site.cache.lookup(&ask, site.world.now());

@@ -216,6 +216,8 @@ pub struct Record {
     pub denial: Option<String>,
     /// The variants of experiments that it was given.
     pub experiments: Vec<Exposure>,
+    /// It is a gRPC call, whose failure is told in gRPC's words.
+    pub grpc: bool,
     /// The functions that ran, in order.
     pub hooks: Vec<HookRecord>,
     /// Exchanges with origins, in order.
@@ -316,6 +318,7 @@ impl Record {
             behavior_index: self.behavior_index,
             denial: self.denial.clone(),
             experiments: Vec::new(),
+            grpc: self.grpc,
             hooks: Vec::new(),
             origins: Vec::new(),
             cache: self.cache,

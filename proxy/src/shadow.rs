@@ -88,7 +88,8 @@ impl Shadow {
         body: Body,
         length: BodyLength,
     ) -> Body {
-        if !self.takes(request_id) {
+        // The messages of a call are not kept, so there is nothing to make a copy of.
+        if outgoing.grpc || !self.takes(request_id) {
             return body;
         }
         let too_long = matches!(length, BodyLength::Known(length) if length > BODY_LIMIT as u64);
@@ -148,6 +149,7 @@ impl Copy {
             body_length: length,
             interim: None,
             websocket: false,
+            grpc: false,
         };
         world.clone().spawn(async move {
             let exchange = async {

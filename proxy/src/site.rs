@@ -111,6 +111,8 @@ pub struct Behavior {
     pub compress: bool,
     /// Whether requests for a WebSocket are upgrades.
     pub websocket: bool,
+    /// Whether calls of gRPC are passed on as such, over HTTP/2.
+    pub grpc: bool,
     /// A body in a GET or HEAD is dropped, and the cache with it, instead of being refused.
     pub strips_bodies: bool,
     /// Paths with encoded delimiters are refused (http-cache.md 7.1).

@@ -1,6 +1,7 @@
 //! What the integration tests are made of: a scripted [`Origin`], an [`Edge`] started from an inline configuration, and
 //! clients that speak raw HTTP/1.1. Everything binds port 0 on loopback; nothing sleeps.
 
+pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod edge;
 pub(crate) mod engine;

@@ -29,6 +29,7 @@ mod failover;
 mod faults;
 mod functions;
 mod gate;
+mod grpc;
 mod hooks;
 mod init;
 mod invoke;

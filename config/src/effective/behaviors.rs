@@ -45,6 +45,7 @@ pub(super) fn behavior(behavior: &Behavior, around: &CacheRules) -> Table {
         )
         .with("compress", behavior.compress)
         .with("websocket", behavior.websocket)
+        .with("grpc", behavior.grpc)
         .with("viewer_request", hook(&behavior.viewer_request, behavior.include_body.viewer_request))
         .with("viewer_response", behavior.viewer_response.as_ref())
         .with("origin_request", hook(&behavior.origin_request, behavior.include_body.origin_request))

@@ -216,7 +216,7 @@ fn behavior(table: Table, name: &str) -> Option<Shape> {
         (T::Behavior, "methods") => Either(&[Words(&["get-head", "get-head-options", "all", "any"]), TEXTS]),
         (T::Behavior, "cached_methods") => Words(&["get-head", "get-head-options"]),
         (T::Behavior, "viewer_protocol_policy") => Words(&["allow-all", "redirect-to-https", "https-only"]),
-        (T::Behavior, "compress" | "websocket") | (T::Hook, "include_body") => Bool,
+        (T::Behavior, "compress" | "websocket" | "grpc") | (T::Hook, "include_body") => Bool,
         (T::Behavior, "viewer_request" | "viewer_response" | "origin_request" | "origin_response") => HOOK,
         (T::Behavior, "authorizer") => Either(&[Text, Shape::Table(T::Authorizers)]),
         (T::Behavior, "trusted_key_groups" | "allow" | "deny") => TEXTS,

@@ -47,6 +47,7 @@ fn each_has_its_code() {
         ("X322", "[admin]\nlisten = \"127.0.0.1:0\"\n".to_owned()),
         ("X323", "[debug]\nheader = \"x-details\"\nsecret = \"0123456789abcdef\"\n".to_owned()),
         ("X324", "[trace]\nsample = 0.5\n".to_owned()),
+        ("X325", format!("{OTHER}grpc = true\n")),
     ];
     let wrong = examples.iter().map(|(code, text)| (code, text, told(text)));
     let wrong: Vec<_> = wrong.filter(|(code, _, told)| *told != [**code]).collect();
@@ -66,6 +67,8 @@ fn defaults_and_what_cloudfront_has_too_are_none() {
             "{LAMBDA}env = {{}}\nlayers = []\nprovisioned_concurrency = 0\norigin_rules = \"aws\"\ntimeout = \"5s\"\nmemory = \"256MiB\"\n"
         ),
         format!("{OTHER}methods = \"get-head\"\ncompress = true\n"),
+        "[origin.b]\nurl = \"https://b.example\"\n[[behavior]]\npath = \"/x\"\norigin = \"b\"\ngrpc = true\n"
+            .to_owned(),
         "[server]\nhosts = [\"a.example\"]\nheader_prefix = \"CloudFront-\"\n[limits]\nheader_timeout = \"9s\"\n"
             .to_owned(),
         "[cache]\nmemory = \"1GiB\"\nprofile = \"default\"\n[admin]\n[trace]\n".to_owned(),

@@ -571,3 +571,32 @@ fn what_is_recorded() {
         assert_eq!(codes(&format!("{input}{REST}"), Mode::Serve), [expected], "{input}");
     }
 }
+
+#[test]
+fn calls_need_a_server_their_method_and_functions_that_do_without_messages() {
+    let with =
+        |behavior: &str, more: &str| format!("[[behavior]]\npath = \"/x\"\ngrpc = true\n{behavior}\n{more}{REST}");
+    let loaded = run(&with("origin = \"site\"", ""), Mode::Serve).expect("the text has no errors").config;
+    assert_eq!((loaded.behaviors[0].grpc, loaded.behaviors[1].grpc), (true, false));
+    let function = "[function.f]\nruntime = \"nodejs\"\nfile = \"functions/add_headers.js\"\n";
+    let group = "[origin.folder]\ndir = \".\"\n[origin_group.both]\norigins = [\"folder\", \"site\"]\n";
+    for (behavior, more, expected) in [
+        ("origin = \"site\"\norigin_request = { function = \"f\", include_body = true }", function, "`include_body`"),
+        ("origin = \"site\"\nviewer_request = { function = \"f\", include_body = true }", function, "`include_body`"),
+        ("origin = \"site\"\nmethods = \"get-head\"", "", "the method POST"),
+        ("origin = \"folder\"", group, "a `url`"),
+        ("origin = \"both\"", group, "a `url`"),
+    ] {
+        let found = run(&with(behavior, more), Mode::Serve).unwrap_err();
+        let found: Vec<_> = found.iter().map(|found| (found.code.as_str(), found.message.as_str())).collect();
+        assert!(matches!(found[..], [("E113", message)] if message.contains(expected)), "{behavior}: {found:?}");
+    }
+    for fine in ["methods = [\"POST\"]", "methods = \"any\"", "origin_request = \"f\""] {
+        let input = with(&format!("origin = \"site\"\n{fine}"), function);
+        assert!(codes(&input, Mode::Serve).is_empty(), "{fine}");
+    }
+    assert_eq!(
+        codes(&format!("[[behavior]]\npath = \"/x\"\norigin = \"site\"\ngrpc = 1{REST}"), Mode::Serve),
+        ["E106"]
+    );
+}

@@ -335,6 +335,7 @@ fn behavior(
         response_headers: super::caching::response_headers(behavior, config)?.map(Arc::new),
         compress: behavior.compress,
         websocket: behavior.websocket,
+        grpc: behavior.grpc,
         strips_bodies: behavior.cache.strip_bodies,
         refuses_delimiters: behavior.cache.reject_encoded_delimiters,
         countries: behavior.countries.as_ref().map(|countries| match countries {

@@ -126,7 +126,9 @@ impl Fill {
             };
             written = buffer.push(&chunk);
             if promised.is_some_and(|length| written > length) {
-                storing.and_then(|(keeping, _)| keeping.spool).map(SpoolWriter::discard);
+                if let Some(spool) = storing.and_then(|(keeping, _)| keeping.spool) {
+                    spool.discard();
+                }
                 return Copied::Unstored(Err(BodyError::Origin));
             }
             let Some((keeping, fill)) = &mut storing else { continue };
@@ -264,7 +266,7 @@ impl Keeping {
     /// Has the disk remember now and then how far a large body has come, if its rest could be asked for.
     fn note(&mut self, fill: &Fill) {
         if let Some(spool) = &mut self.spool
-            && let Some(written) = spool.to_note()
+            && let Some(written) = spool.note_due()
             && prefix::is_worth_keeping(&fill.filling.meta, written)
         {
             fill.licence.note(&fill.filling.meta, spool);

@@ -108,6 +108,8 @@ pub enum BypassReason {
     Body,
     /// A request for a WebSocket.
     Upgrade,
+    /// A gRPC call.
+    Grpc,
     /// Another fill of this key did not get an answer in time; fetch without storing.
     LockTimeout,
 }
@@ -126,6 +128,7 @@ impl BypassReason {
             Self::MethodOverride => "method-override",
             Self::Body => "body",
             Self::Upgrade => "upgrade",
+            Self::Grpc => "grpc",
             Self::LockTimeout => "lock-timeout",
         }
     }
@@ -140,7 +143,8 @@ impl BypassReason {
             | Self::Precondition
             | Self::MethodOverride
             | Self::Body
-            | Self::Upgrade => Outcome::Bypass,
+            | Self::Upgrade
+            | Self::Grpc => Outcome::Bypass,
             Self::Head | Self::Range | Self::LockTimeout => Outcome::Uncacheable,
         }
     }
@@ -149,7 +153,9 @@ impl BypassReason {
     #[must_use]
     pub fn report(self) -> Report {
         let forwarded = match self {
-            Self::Policy | Self::Paused | Self::MethodOverride | Self::Body | Self::Upgrade => Forwarded::Bypass,
+            Self::Policy | Self::Paused | Self::MethodOverride | Self::Body | Self::Upgrade | Self::Grpc => {
+                Forwarded::Bypass
+            }
             Self::Method => Forwarded::Method,
             Self::Precondition => Forwarded::Request,
             Self::Head | Self::Range | Self::LockTimeout => Forwarded::Miss,

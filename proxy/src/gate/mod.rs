@@ -17,6 +17,7 @@ use crate::{
     auth::signed,
     body::Body,
     fault::{Fault, Refusal},
+    grpc::{self, Call},
     interim::Interim,
     listener::{Connection, Scheme},
     tunnel,
@@ -54,6 +55,8 @@ pub struct Received {
     pub has_body: bool,
     /// It asks for a WebSocket; its behavior decides whether that is an upgrade or a plain GET.
     pub websocket: bool,
+    /// It has the form of a gRPC call; its behavior decides whether it is served as one.
+    pub grpc: Option<Call>,
 }
 
 /// Checks and normalises a request.
@@ -68,6 +71,7 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
     let bodiless = parts.method == Method::GET || parts.method == Method::HEAD;
     let has_body = bodiless && carries_body(&parts.headers, &body);
     let websocket = !has_body && tunnel::asked_for(&parts);
+    let grpc = grpc::asked_for(&parts).then(|| parts.extensions.remove().unwrap_or_default());
     fields::check(&parts.headers)?;
     fields::strip(&mut parts.headers);
     let path = path::canonical(parts.uri.path())?;
@@ -94,6 +98,7 @@ pub fn receive(connection: &Arc<Connection>, request: Request<Body>) -> Result<(
         interim: parts.extensions.remove(),
         has_body,
         websocket,
+        grpc,
     };
     Ok((Box::new(received), body))
 }

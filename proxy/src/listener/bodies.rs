@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::timeouts::{Pulse, RateBudget};
 use crate::body::{self, Body, BodyError};
+use crate::grpc::Call;
 
 /// Largest piece of a response body handed to an HTTP/2 stream at once: it is what a stalled stream holds in memory.
 const MULTIPLEXED_PIECE: usize = 16 * 1024;
@@ -24,19 +25,22 @@ const MULTIPLEXED_PIECE: usize = 16 * 1024;
 /// A request body that must keep a minimum speed.
 pub(crate) struct ViewerBody {
     incoming: Incoming,
+    /// The call that its messages may be of.
+    call: Option<Call>,
     budget: Option<RateBudget>,
     waiting_since: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl ViewerBody {
-    /// The crate's body for `incoming`, which must bring `min_rate` bytes per second (0: no minimum).
-    pub(crate) fn wrap(incoming: Incoming, min_rate: u64) -> Body {
+    /// The crate's body for `incoming`, which must bring `min_rate` bytes per second (0: no minimum), unless it is a `call` that is served as
+    /// such: its messages come when they come.
+    pub(crate) fn wrap(incoming: Incoming, min_rate: u64, call: Option<Call>) -> Body {
         if incoming.is_end_stream() {
             return body::empty();
         }
         let budget = RateBudget::new(min_rate);
-        Self { incoming, budget, waiting_since: None, alarm: None }.boxed_unsync()
+        Self { incoming, call, budget, waiting_since: None, alarm: None }.boxed_unsync()
     }
 
     fn data_came(&mut self, bytes: usize) {
@@ -50,6 +54,9 @@ impl ViewerBody {
 
     /// Ready when the viewer has been silent for longer than it may be.
     fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.call.as_ref().is_some_and(Call::has_begun) {
+            return Poll::Pending;
+        }
         let Some(budget) = &self.budget else { return Poll::Pending };
         let deadline = *self.waiting_since.get_or_insert_with(Instant::now) + budget.left();
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

@@ -39,6 +39,7 @@ use super::strict::{Found, Opened, StrictStream};
 use super::timeouts::{CloseReason, Pulse, Verdict};
 use super::{Answer, Connection, Handler, Limits, Reason, TlsInfo, hello, tls};
 use crate::body;
+use crate::grpc::{self, Call};
 use crate::trailers::{self, Announced};
 use crate::tunnel::{self, OriginEnd};
 
@@ -323,7 +324,12 @@ impl Service<Request<Incoming>> for Requests {
             _ => Framing::EndOfConnection,
         };
         let trailers = framing == Framing::Multiplexed || trailers::are_taken(request.headers());
-        let mut request = request.map(|incoming| ViewerBody::wrap(incoming, self.body_min_rate));
+        let (parts, incoming) = request.into_parts();
+        let call = grpc::asked_for(&parts).then(Call::default);
+        let mut request = Request::from_parts(parts, ViewerBody::wrap(incoming, self.body_min_rate, call.clone()));
+        if let Some(call) = call {
+            request.extensions_mut().insert(call);
+        }
         let upgrade = request.extensions_mut().remove();
         if self.http1.is_some() {
             part_from_buffer(request.headers_mut());

@@ -65,10 +65,15 @@ impl Upload {
         self.failed.get().copied()
     }
 
+    /// When a piece was last handed over; at first, when the exchange began.
+    pub(crate) fn last_piece(&self) -> Instant {
+        self.began + Duration::from_micros(self.last_piece.load(Relaxed))
+    }
+
     /// Since when the origin is what is being waited for; `None` while it is the viewer.
     pub(crate) fn origin_owes_since(&self) -> Option<Instant> {
         let waits_for_viewer = self.waits_for_viewer.load(Relaxed);
-        (!waits_for_viewer).then(|| self.began + Duration::from_micros(self.last_piece.load(Relaxed)))
+        (!waits_for_viewer).then(|| self.last_piece())
     }
 }
 

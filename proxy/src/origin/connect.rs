@@ -29,8 +29,54 @@ use edgehook_contract::{AddressPolicy, is_host_name};
 pub(crate) struct Connector {
     resolver: Resolver,
     authority: HeaderValue,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Tls>,
     policy: Option<Arc<AddressPolicy>>,
+}
+
+/// What a connection is to be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP/1.1, one exchange at a time.
+    Http1,
+    /// HTTP/2; over TLS the origin has to choose it, in cleartext it has to know.
+    Http2,
+}
+
+impl Speaks {
+    /// Its name in TLS (RFC 7301).
+    const fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"http/1.1",
+            Self::Http2 => b"h2",
+        }
+    }
+}
+
+/// How TLS is spoken with the origin.
+#[derive(Clone)]
+struct Tls {
+    http1: TlsConnector,
+    http2: TlsConnector,
+    server: ServerName<'static>,
+}
+
+impl Tls {
+    fn new(roots: &Arc<RootCertStore>, server: ServerName<'static>) -> Result<Self, rustls::Error> {
+        let connector = |speaks: Speaks| {
+            tls::config(Arc::clone(roots), speaks.alpn()).map(|config| TlsConnector::from(Arc::new(config)))
+        };
+        Ok(Self { http1: connector(Speaks::Http1)?, http2: connector(Speaks::Http2)?, server })
+    }
+
+    async fn handshake(&self, speaks: Speaks, tcp: TcpStream) -> Result<TlsStream<TcpStream>, OriginError> {
+        let connector = if speaks == Speaks::Http1 { &self.http1 } else { &self.http2 };
+        let stream = connector.connect(self.server.clone(), tcp).await;
+        let stream = stream.map_err(|error| OriginError::Tls(error.to_string()))?;
+        if speaks == Speaks::Http2 && stream.get_ref().1.alpn_protocol() != Some(speaks.alpn()) {
+            return Err(OriginError::Tls("the origin does not speak HTTP/2, which gRPC needs".to_owned()));
+        }
+        Ok(stream)
+    }
 }
 
 impl std::fmt::Debug for Connector {
@@ -64,12 +110,11 @@ impl Connector {
         let authority = if port == default_port { shown } else { format!("{shown}:{port}") };
         let tls = roots
             .map(|roots| {
-                let config = tls::config(roots).map_err(|error| OriginBuildError::SystemAuthorities {
+                let server = ServerName::try_from(bare.trim_end_matches('.').to_owned()).map_err(|_| bad_host())?;
+                Tls::new(&roots, server).map_err(|error| OriginBuildError::SystemAuthorities {
                     name: name.to_owned(),
                     reason: error.to_string(),
-                })?;
-                let server = ServerName::try_from(bare.trim_end_matches('.').to_owned()).map_err(|_| bad_host())?;
-                Ok((TlsConnector::from(Arc::new(config)), server))
+                })
             })
             .transpose()?;
         let authority = HeaderValue::try_from(authority).map_err(|_| bad_host())?;
@@ -87,9 +132,9 @@ impl Connector {
     /// # Errors
     /// [`OriginBuildError::Host`] when `server` is no name.
     pub(crate) fn named(mut self, name: &str, server: &str) -> Result<Self, OriginBuildError> {
-        if let Some((_, asked)) = &mut self.tls {
+        if let Some(tls) = &mut self.tls {
             let bad = |_| OriginBuildError::Host { name: name.to_owned(), host: server.to_owned() };
-            *asked = ServerName::try_from(server.trim_end_matches('.').to_owned()).map_err(bad)?;
+            tls.server = ServerName::try_from(server.trim_end_matches('.').to_owned()).map_err(bad)?;
         }
         Ok(self)
     }
@@ -98,6 +143,11 @@ impl Connector {
     pub(crate) fn guarded(mut self, policy: Arc<AddressPolicy>) -> Self {
         self.policy = Some(policy);
         self
+    }
+
+    /// Whether connections are encrypted.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// What `Host` says when the request does not.
@@ -115,10 +165,15 @@ impl Connector {
     ///
     /// # Errors
     /// `Connect`, `ConnectTimeout`, `Tls` or `Blocked`; the last two end the attempts.
-    pub(crate) async fn connect(&self, attempts: u8, timeout: Duration) -> Result<OriginStream, OriginError> {
+    pub(crate) async fn connect(
+        &self,
+        speaks: Speaks,
+        attempts: u8,
+        timeout: Duration,
+    ) -> Result<OriginStream, OriginError> {
         let mut last = OriginError::ConnectTimeout;
         for attempt in 0..attempts.max(1) {
-            match tokio::time::timeout(timeout, self.attempt(usize::from(attempt))).await {
+            match tokio::time::timeout(timeout, self.attempt(speaks, usize::from(attempt))).await {
                 Ok(Err(error @ OriginError::Connect(_))) => last = error,
                 Ok(settled) => return settled,
                 Err(_) => last = OriginError::ConnectTimeout,
@@ -128,14 +183,14 @@ impl Connector {
     }
 
     /// One attempt. Addresses that refuse at once are passed over; one that is silent uses the attempt up.
-    async fn attempt(&self, number: usize) -> Result<OriginStream, OriginError> {
+    async fn attempt(&self, speaks: Speaks, number: usize) -> Result<OriginStream, OriginError> {
         let mut addresses = self.permitted(self.resolver.addresses().await?)?;
         let first = number % addresses.len();
         addresses.rotate_left(first);
         let mut refusal = OriginError::Connect("no address".to_owned());
         for address in addresses {
             match TcpStream::connect(address).await {
-                Ok(tcp) => return self.secure(tcp).await,
+                Ok(tcp) => return self.secure(speaks, tcp).await,
                 Err(error) => refusal = OriginError::Connect(format!("{address}: {error}")),
             }
         }
@@ -155,14 +210,11 @@ impl Connector {
         Ok(addresses)
     }
 
-    async fn secure(&self, tcp: TcpStream) -> Result<OriginStream, OriginError> {
+    async fn secure(&self, speaks: Speaks, tcp: TcpStream) -> Result<OriginStream, OriginError> {
         let _best_effort = tcp.set_nodelay(true);
         let transport = match &self.tls {
             None => Transport::Plain(tcp),
-            Some((connector, server)) => {
-                let stream = connector.connect(server.clone(), tcp).await;
-                Transport::Tls(Box::new(stream.map_err(|error| OriginError::Tls(error.to_string()))?))
-            }
+            Some(tls) => Transport::Tls(Box::new(tls.handshake(speaks, tcp).await?)),
         };
         Ok(OriginStream { transport, signs: Arc::default() })
     }

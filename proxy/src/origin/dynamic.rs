@@ -179,6 +179,7 @@ mod tests {
             body_length: BodyLength::None,
             interim: None,
             websocket: false,
+            grpc: false,
         };
         origin.send(request).await
     }

@@ -85,6 +85,7 @@ mod tests {
             body: body::full(body),
             interim: None,
             websocket: false,
+            grpc: false,
         };
         let answer = answer("app", request).await.unwrap();
         (answer.head.headers, answer.body.collect().await.unwrap().to_bytes().to_vec())

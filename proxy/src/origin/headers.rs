@@ -91,6 +91,17 @@ pub(crate) fn frame_request(headers: &mut HeaderMap, method: &Method, length: Bo
     }
 }
 
+/// Makes the fields of a request those of a call over HTTP/2 with a body of `length`; takes out `Host`, which goes elsewhere there.
+pub(crate) fn frame_call(headers: &mut HeaderMap, length: BodyLength) -> Option<HeaderValue> {
+    strip_hop_by_hop(headers);
+    headers.remove(CONTENT_LENGTH);
+    if let BodyLength::Known(length) = length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.remove(HOST)
+}
+
 /// Checks the framing of a response to `method` and leaves only end-to-end fields.
 ///
 /// # Errors

@@ -14,8 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::bodies::{Lease, RequestBody, ResponseBody, Upload};
-use super::connect::Connector;
+use super::connect::{Connector, Speaks};
 use super::headers::{frame_request, kept_for, settle_response, strip_hop_by_hop};
+use super::lines::Lines;
 use super::pool::{Pool, PooledConnection};
 use super::{BodyLength, Delimited, OriginError, OriginRequest, OriginResponse, Waits};
 use crate::{
@@ -30,6 +31,7 @@ use crate::{
 pub(crate) struct Endpoint {
     connector: Connector,
     pool: Arc<Pool>,
+    lines: Arc<Lines>,
     turns: Arc<Semaphore>,
 }
 
@@ -59,7 +61,7 @@ impl Endpoint {
     /// An endpoint that permits `max_connections` exchanges at a time (at least one).
     pub(crate) fn new(connector: Connector, max_connections: usize) -> Arc<Self> {
         let turns = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::new(Self { connector, pool: Arc::default(), turns })
+        Arc::new(Self { connector, pool: Arc::default(), lines: Arc::default(), turns })
     }
 
     /// The exchange as [`super::Origin::send`] promises it.
@@ -114,13 +116,18 @@ impl Endpoint {
     }
 
     async fn connected(&self, attempts: u8, timing: Waits) -> Result<PooledConnection, OriginError> {
-        let stream = self.connector.connect(attempts, timing.connection).await?;
+        let stream = self.connector.connect(Speaks::Http1, attempts, timing.connection).await?;
         PooledConnection::begin(stream).await
     }
 
     /// How it is reached.
     pub(crate) fn connector(&self) -> &Connector {
         &self.connector
+    }
+
+    /// Its connections over HTTP/2.
+    pub(crate) fn lines(&self) -> &Arc<Lines> {
+        &self.lines
     }
 
     /// Connections kept now.
@@ -134,8 +141,17 @@ impl Endpoint {
         request: OriginRequest,
         path_prefix: &str,
     ) -> Result<(Request<RequestBody>, Arc<Upload>), OriginError> {
-        let OriginRequest { method, path_and_query, mut headers, body, body_length, interim, websocket, again: _ } =
-            request;
+        let OriginRequest {
+            method,
+            path_and_query,
+            mut headers,
+            body,
+            body_length,
+            interim,
+            websocket,
+            again: _,
+            grpc: _,
+        } = request;
         if !path_and_query.starts_with('/') {
             return Err(OriginError::Unsendable("the path does not begin with a slash".to_owned()));
         }
@@ -157,7 +173,8 @@ impl Endpoint {
         Ok((written, upload))
     }
 
-    async fn turn(&self, timing: Waits) -> Result<OwnedSemaphorePermit, OriginError> {
+    /// A turn among the origin's connections.
+    pub(crate) async fn turn(&self, timing: Waits) -> Result<OwnedSemaphorePermit, OriginError> {
         let turn = Arc::clone(&self.turns).acquire_owned();
         match tokio::time::timeout(timing.connection, turn).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -277,7 +294,8 @@ async fn exchange(
     Err(Failure { error, retry })
 }
 
-fn classify(error: &hyper::Error, upload: &Upload) -> OriginError {
+/// What an error of hyper comes down to.
+pub(crate) fn classify(error: &hyper::Error, upload: &Upload) -> OriginError {
     if let Some(failure) = upload.failure() {
         OriginError::ViewerBody(failure)
     } else if error.is_parse() || error.is_parse_too_large() {

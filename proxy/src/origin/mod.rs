@@ -1,14 +1,15 @@
-//! Where responses come from: origins over HTTP/1.1, origins that are folders or an echo, and origins that functions choose.
+//! Where responses come from: origins over HTTP/1.1 (and HTTP/2, for gRPC calls), origins that are folders or an echo, and origins that functions choose.
 //!
 //! [`Origin::build`] checks the settings once, [`Origin::send`] makes one exchange. The request is always written anew:
 //! hop-by-hop fields go, and the framing is ours (security.md F3). A response whose framing is ambiguous is refused, and a
 //! body that breaks off ends with an error, never cleanly. [`DynamicOrigins`] keeps origins that are chosen at run time
 //! away from private addresses.
 //!
-//! Deliberately absent: HTTP/2 to origins, redirects (never followed), caching, and any decision about which origin.
+//! Deliberately absent: HTTP/2 for anything but calls, redirects (never followed), caching, and any decision about which origin.
 //! hyper's types do not leave this folder.
 
 mod bodies;
+mod calls;
 mod connect;
 mod dir;
 mod dynamic;
@@ -16,6 +17,7 @@ mod echo;
 mod error;
 mod headers;
 mod http;
+mod lines;
 mod pool;
 mod resolve;
 mod staged;
@@ -44,7 +46,7 @@ use http::Endpoint;
 /// Where an origin is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A server that speaks HTTP/1.1.
+    /// A server that speaks HTTP/1.1, and HTTP/2 if it is called.
     Url {
         /// TLS or cleartext.
         https: bool,
@@ -74,7 +76,7 @@ pub struct OriginSettings {
     pub read_timeout: Duration,
     /// How long an idle connection is kept.
     pub keepalive_timeout: Duration,
-    /// Exchanges at a time; who waits longer than `connection_timeout` for a turn gets [`OriginError::Busy`].
+    /// Exchanges at a time, connections over HTTP/2 counting as one each; who waits longer than `connection_timeout` for a turn gets [`OriginError::Busy`].
     pub max_connections: usize,
     /// PEM file of who may sign the origin's certificate, instead of the system's authorities.
     pub ca: Option<PathBuf>,
@@ -165,6 +167,8 @@ pub struct OriginRequest {
     pub again: SecondTry,
     /// Ask for a WebSocket, on a connection of its own; a 101 then carries the origin's end among its extensions.
     pub websocket: bool,
+    /// Ask over HTTP/2, with both bodies under way at once: a gRPC call.
+    pub grpc: bool,
 }
 
 /// What came back.
@@ -288,6 +292,9 @@ impl Origin {
     pub async fn send(&self, request: OriginRequest) -> Result<OriginResponse, OriginError> {
         self.wait().await?;
         match &self.source {
+            Source::Server { endpoint, timing, path_prefix } if request.grpc => {
+                endpoint.call(request, *timing, path_prefix).await
+            }
             Source::Server { endpoint, timing, path_prefix } => endpoint.send(request, *timing, path_prefix).await,
             Source::Folder(folder) => Ok(folder.send(request).await),
             Source::Echo(name) => echo::answer(name, request).await,

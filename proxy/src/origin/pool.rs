@@ -16,7 +16,7 @@ use super::bodies::RequestBody;
 use super::connect::{OriginStream, Signs};
 
 /// Room for a response head (and hyper's buffers) before it is refused.
-const HEAD_BYTES: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 
 /// Longest wait until a kept connection's task has seen that its last exchange is over; it takes microseconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);

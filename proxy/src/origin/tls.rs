@@ -56,15 +56,15 @@ fn system() -> Result<Arc<RootCertStore>, String> {
     Ok(Arc::clone(loaded.insert(Arc::new(roots))))
 }
 
-/// TLS 1.2 and 1.3 with rustls' safe suites, HTTP/1.1 only.
+/// TLS 1.2 and 1.3 with rustls' safe suites, for one protocol.
 ///
 /// # Errors
 /// rustls' reason, should its own defaults not fit together.
-pub(crate) fn config(roots: Arc<RootCertStore>) -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn config(roots: Arc<RootCertStore>, protocol: &[u8]) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }

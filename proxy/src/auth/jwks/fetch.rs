@@ -56,6 +56,7 @@ async fn fetch(origin: Origin, target: String, user_agent: HeaderValue) -> Resul
         body_length: BodyLength::None,
         interim: None,
         websocket: false,
+        grpc: false,
     };
     let response = origin.send(request).await.map_err(|error| error.to_string())?;
     if response.head.status != StatusCode::OK {

@@ -39,6 +39,7 @@ fn request(url: &str, cookies: &[(String, &str)], viewer: &str) -> Option<Receiv
         version: Version::HTTP_11,
         has_body: false,
         websocket: false,
+        grpc: None,
         interim: None,
     })
 }

@@ -112,7 +112,7 @@ impl SpoolWriter {
     }
 
     /// Bytes that are to be noted now, if any are.
-    pub(crate) fn to_note(&mut self) -> Option<u64> {
+    pub(crate) fn note_due(&mut self) -> Option<u64> {
         let written = self.spool.written();
         let due = written >= self.next_note;
         if due {

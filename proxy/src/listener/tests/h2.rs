@@ -106,3 +106,21 @@ async fn an_idle_connection_is_told_goodbye() {
     ended.cancelled().await;
     assert_eq!(began.elapsed().as_secs(), 60);
 }
+
+/// Its messages come when they come; the same body of another request is too slow, and so is a call's where it is not served as one.
+#[tokio::test(start_paused = true)]
+async fn a_call_may_be_silent() {
+    let running = start(Limits::default(), None);
+    let (mut sender, _) = connect(&running).await;
+    for (path, kind, status) in
+        [("/call", "application/grpc", 200), ("/upload", "application/grpc", 408), ("/upload", "text/plain", 408)]
+    {
+        let pieces = stream::unfold(0, |number| async move {
+            tokio::time::sleep(Duration::from_secs(60 * number)).await;
+            (number < 3).then(|| (Ok(Frame::data(Bytes::from_static(b"x"))), number + 1))
+        });
+        let request = Request::post(format!("http://a.test{path}")).header("content-type", kind);
+        let request = request.body(StreamBody::new(pieces).boxed_unsync()).unwrap();
+        assert_eq!(sender.send_request(request).await.unwrap().status(), status, "{path} {kind}");
+    }
+}

@@ -55,6 +55,10 @@ impl Handler for Site {
                 Response::builder().header("content-length", "10").body(broken()).expect("a response")
             }),
             "/broken" => Box::pin(async { Response::new(broken()) }),
+            "/call" => {
+                request.extensions().get::<crate::grpc::Call>().unwrap().begin();
+                Box::pin(async move { upload(request.into_body()).await })
+            }
             "/upload" => Box::pin(async move { upload(request.into_body()).await }),
             "/endless" => {
                 let body = endless(Arc::clone(&self.produced));

@@ -3,6 +3,7 @@
 //! Time is tokio's paused clock wherever a limit is waited for; it moves on only when no socket has anything to do.
 
 mod bodies;
+mod calls;
 mod connections;
 mod dir;
 mod exchange;
@@ -95,6 +96,7 @@ pub(super) fn request(method: Method, path: &str) -> OriginRequest {
         body_length: BodyLength::None,
         interim: None,
         websocket: false,
+        grpc: false,
     }
 }
 
