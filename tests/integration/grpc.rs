@@ -369,8 +369,10 @@ async fn a_full_connection_is_joined_by_another_up_to_the_limit() {
     let edge = edge(&origin);
     let caller = Caller::connect(edge.address()).await;
     assert_eq!(caller.unary("/learn", &[], "x").await.1, ["x"], "from now on the edge knows how many there may be");
-    let (mut first, mut second) = (caller.call("/a", &[]).await, caller.call("/b", &[]).await);
-    let (mut one, mut two) = (first.messages().await, second.messages().await);
+    let mut first = caller.call("/a", &[]).await;
+    let mut one = first.messages().await;
+    let mut second = caller.call("/b", &[]).await;
+    let mut two = second.messages().await;
     first.say("1", false);
     second.say("2", false);
     assert_eq!((one.text().await, two.text().await), ("1".to_owned(), "2".to_owned()));

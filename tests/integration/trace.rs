@@ -12,6 +12,7 @@ const REWRITE: &str = "function handler(event) {\n\
     \x20 console.log('saw ' + event.request.uri);\n\
     \x20 if (event.request.uri === '/broken') throw new Error('no such thing');\n\
     \x20 if (event.request.uri === '/moved') return { statusCode: 302, headers: { location: { value: '/' } } };\n\
+    \x20 if (event.request.uri === '/today') return { statusCode: 302, headers: { location: { value: new Date().toISOString().slice(0, 10) } } };\n\
     \x20 event.request.headers['x-lang'] = { value: 'fr' };\n\
     \x20 return event.request;\n}\n";
 
@@ -87,7 +88,7 @@ fn the_whole_life_of_a_request() {
 fn recorded_requests_become_tests_that_pass() {
     let origin = Origin::start(|_| Answer::cached("hello"));
     let edge = edge(&origin, "sample = 1\nbodies = true");
-    for path in ["/a?page=1", "/a?page=1", "/moved"] {
+    for path in ["/a?page=1", "/a?page=1", "/moved", "/today"] {
         edge.get(path);
         traced(&edge, path, &[]);
     }
@@ -103,13 +104,14 @@ fn recorded_requests_become_tests_that_pass() {
     let files = fs::read_dir(edge.folder().join("tests")).unwrap().map(|entry| entry.unwrap().path());
     let with_schema = files.filter(|file| fs::read_to_string(file).unwrap().starts_with(SCHEMA_LINE)).count();
     assert_eq!(with_schema, 1, "the one that was saved when there was a schema to name");
+    traced(&edge, "/today", &["--save", "test"]);
     traced(&edge, "/moved", &["--save", "event"]);
     let saved = fs::read_dir(edge.folder().join("tests")).unwrap().count();
-    assert_eq!(saved, 3, "two tests and a folder of events");
+    assert_eq!(saved, 4, "three tests and a folder of events");
     let ran = Command::new(binary()).arg("test").current_dir(edge.folder()).env("NO_COLOR", "1").output().unwrap();
     let out = String::from_utf8_lossy(&ran.stdout);
     assert!(
-        ran.status.success() && out.contains("3 passed, 0 failed"),
+        ran.status.success() && out.contains("4 passed, 0 failed"),
         "{out}{}",
         String::from_utf8_lossy(&ran.stderr)
     );

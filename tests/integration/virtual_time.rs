@@ -152,6 +152,33 @@ steps = [
     );
 }
 
+#[test]
+fn ranges_are_kept_by_the_clock() {
+    passes(
+        PLAIN,
+        &[],
+        r#"
+[[test]]
+name = "an object that came in answer to a request for a slice"
+origin.site = { status = 206, headers = { etag = "\"a\"", content-range = "bytes 0-9/10", cache-control = "max-age=60" }, body = "0123456789" }
+steps = [
+  { get = "/", headers = { range = "bytes=2-5" }, expect = { status = 206, body = "2345", cache = "miss", origin_request.headers.range = "bytes=0-1048575" } },
+  { advance = "60s" },
+  { get = "/", headers = { range = "bytes=4-5" }, expect.origin_calls = 1 },
+]
+
+[[test]]
+name = "fresh"
+origin.site = { status = 206, headers = { etag = "\"a\"", content-range = "bytes 0-9/10", cache-control = "max-age=60" }, body = "0123456789" }
+steps = [
+  { get = "/", headers = { range = "bytes=2-5" } },
+  { advance = "59s" },
+  { get = "/", headers = { range = "bytes=4-5" }, expect = { status = 206, body = "45", cache = "hit", age = 59, origin_calls = 0 } },
+]
+"#,
+    );
+}
+
 /// A function that lets in who has a token (in `x-token`, its payload alone) that has not expired, and tells the time.
 const JAVASCRIPT: &str = "const loaded = new Date();\n\
     exports.handler = async (event) => {\n\

@@ -146,7 +146,12 @@ const KEYS: &[Key] = &[
     key(&[T::Answer], "status", Status, "200 by default."),
     key(&[T::Answer], "headers", WORDS, "Header fields of the answer; a list for several of one name."),
     key(&[T::Answer], "body", Text, "The body of the answer."),
-    key(&[T::Answer], "delay", Duration, "How long the origin takes, by the test's clock."),
+    key(
+        &[T::Answer],
+        "delay",
+        Duration,
+        "How long the origin takes. It passes at once, and the test's clock stays where it is.",
+    ),
     key(&[T::Answer], "fail", Words(&FAILURES), "How the origin fails instead of answering."),
     key(REQUESTS, "uri", Text, "Path, with a query where `query` is not written."),
     key(REQUESTS, "get", Text, "The same as `uri`."),
