@@ -155,6 +155,7 @@ fn origins_that_are_not_there_and_those_called_echo_answer_with_the_request() {
     let output = edge.says("Times are UTC");
     assert!(output.contains("app → built-in echo server (app.invalid did not resolve)"), "{output}");
     assert!(output.contains("site → built-in echo server\n"), "{output}");
+    assert!(output.contains("  viewers    all in FR (--geo)\n"), "{output}");
     let reply = edge.get("/app/x?y=1");
     let told: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
     let field = |name: &str| told["headers"][name].clone();
@@ -177,7 +178,9 @@ fn origins_that_are_not_there_and_those_called_echo_answer_with_the_request() {
 #[test]
 fn the_command_line_replaces_and_slows_origins_also_after_a_save() {
     let edge = dev(COUNTRIES, &["--origin", "site=other", "--latency", "app=1ms", "--latency", "site=50ms"]);
-    assert!(edge.output().contains("site → ./other (folder)"), "{}", edge.output());
+    let output = edge.says("Times are UTC");
+    assert!(output.contains("site → ./other (folder)  +50 ms (--latency)"), "{output}");
+    assert!(!output.contains("--no-cache") && !output.contains("--geo"), "{output}");
     assert_eq!(edge.get("/a.txt").text(), "b");
     edge.save("edge.toml", &COUNTRIES.replace("CachingOptimized", "CachingDisabled"));
     edge.says("reloaded edge.toml");
@@ -209,6 +212,7 @@ fn what_the_command_line_cannot_mean_is_said() {
 #[test]
 fn the_cache_can_be_switched_off() {
     let edge = dev(COUNTRIES, &["--no-cache", "--origin", "site=echo"]);
+    edge.says("  cache      off: every request goes to its origin (--no-cache)\n");
     for _ in 0..2 {
         let reply = edge.get("/a.txt");
         assert_eq!(reply.x_cache(), "Miss");

@@ -52,6 +52,7 @@ mod lambda_vectors;
 mod listeners;
 mod on_error;
 mod origins;
+mod picker;
 mod policies;
 mod purge;
 mod ranges;

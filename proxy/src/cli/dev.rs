@@ -211,7 +211,14 @@ impl Session {
                 OriginTarget::Url(url) => format!("{}://{}{}", url.scheme.as_str(), url.address, url.path),
                 OriginTarget::Echo => format!("built-in echo server{}", self.stand_ins.why(&origin.name)),
             };
-            self.output.result(&format!("  origin     {} → {target}", origin.name));
+            let slower = self.stand_ins.latency(&origin.name);
+            self.output.result(&format!("  origin     {} → {target}{slower}", origin.name));
+        }
+        if let Some(country) = self.stand_ins.country() {
+            self.output.result(&format!("  viewers    all in {country} (--geo)"));
+        }
+        if self.arguments.no_cache {
+            self.output.result("  cache      off: every request goes to its origin (--no-cache)");
         }
         if let Some(demo) = &self.demo {
             let folder = self.file.parent().unwrap_or(&self.file).display();

@@ -3,6 +3,7 @@
 use super::{
     Exit,
     output::Output,
+    picker::Candidates,
     schema::{self, Subject},
 };
 use clap::ValueEnum;
@@ -26,6 +27,16 @@ pub(super) enum Template {
 }
 
 impl Template {
+    /// The one that somebody chooses.
+    fn picked(as_json: bool, output: &Output) -> Result<Self, String> {
+        let known = Self::value_variants().iter().filter_map(|one| Some((*one, one.to_possible_value()?)));
+        let known: Vec<(Self, String)> = known.map(|(one, value)| (one, value.get_name().to_owned())).collect();
+        let names: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
+        let candidates = Candidates { plural: "templates", names: &names };
+        let name = candidates.pick("say which with --template", !as_json, output)?;
+        Ok(known.iter().find(|(_, known)| known == name).map(|(one, _)| *one).unwrap_or_default())
+    }
+
     fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Site => &[
@@ -75,7 +86,19 @@ const FILES: [(&str, &str); 6] = [
     (".gitignore", include_str!("../init/gitignore")),
 ];
 
-pub(super) fn run(folder: &Path, template: Template, as_json: bool, output: &Output) -> Exit {
+/// `template` is none where the option is not given, and holds none where it is given without a word.
+pub(super) fn run(folder: &Path, template: Option<Option<Template>>, as_json: bool, output: &Output) -> Exit {
+    let template = match template {
+        None => Template::default(),
+        Some(Some(template)) => template,
+        Some(None) => match Template::picked(as_json, output) {
+            Ok(template) => template,
+            Err(problem) => {
+                output.error(&problem);
+                return Exit::Invalid;
+            }
+        },
+    };
     let [config, tests] = [Subject::Config, Subject::Tests].map(schema::text);
     let schemas = [(schema::CONFIG_FILE, config.as_str()), (schema::TESTS_FILE, tests.as_str())];
     let files: Vec<(&str, &str)> = template.files().iter().copied().chain(FILES).chain(schemas).collect();

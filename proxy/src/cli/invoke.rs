@@ -3,6 +3,7 @@
 use super::{
     ConfigArgument, Exit, find_config, load_config,
     output::{Output, styled},
+    picker::Candidates,
     start_engine,
 };
 use crate::{
@@ -44,14 +45,12 @@ pub(super) async fn run(arguments: InvokeArguments, output: &Output) -> Exit {
         Err(none) => return none.report(output),
     };
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
-    let names: Vec<String> = loaded.config.functions.keys().cloned().collect();
-    let Some(name) = arguments.function.clone().filter(|name| names.contains(name)) else {
-        let unknown = arguments
-            .function
-            .as_ref()
-            .map_or("name a function".to_owned(), |name| format!("there is no function \"{name}\""));
-        output.error(&format!("{unknown}; functions: {}", names.join(", ")));
-        return Exit::Invalid;
+    let name = match function_of(&arguments, &loaded.config, output) {
+        Ok(name) => name,
+        Err(problem) => {
+            output.error(&problem);
+            return Exit::Invalid;
+        }
     };
     let hook = match arguments.hook.as_deref().map(hook_point).transpose() {
         Ok(hook) => hook,
@@ -82,6 +81,18 @@ pub(super) async fn run(arguments: InvokeArguments, output: &Output) -> Exit {
     }
     let called = Called { name: &name, made, color: output.color() };
     called.report(&engine, &event, arguments.json, output).await
+}
+
+/// The function that is meant; the error says which there are.
+fn function_of(arguments: &InvokeArguments, config: &Config, output: &Output) -> Result<String, String> {
+    let names: Vec<&str> = config.functions.keys().map(String::as_str).collect();
+    let problem = match arguments.function.as_deref() {
+        Some(name) if names.contains(&name) => return Ok(name.to_owned()),
+        Some(name) => format!("there is no function \"{name}\""),
+        None => "name a function".to_owned(),
+    };
+    let candidates = Candidates { plural: "functions", names: &names };
+    candidates.pick(&problem, !arguments.json, output).map(str::to_owned)
 }
 
 fn hook_point(name: &str) -> Result<HookPoint, String> {

@@ -1,6 +1,6 @@
 //! `edgehook jwt inspect` and `edgehook jwt mint`: why a token is refused, and tokens to test with.
 
-use super::{Exit, find_config, load_config, output::Output};
+use super::{Exit, find_config, load_config, output::Output, picker::Candidates};
 use crate::{
     app,
     auth::{
@@ -87,17 +87,24 @@ pub(super) async fn run(verb: &JwtVerb, output: &Output) -> Exit {
 }
 
 /// The authorizer that is meant.
-fn chosen<'c>(named: Option<&str>, config: &'c Config) -> Result<&'c config::Authorizer, String> {
-    let names = || config.authorizers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    match named {
-        Some(name) => config
-            .authorizers
-            .get(name)
-            .ok_or_else(|| format!("there is no authorizer {name:?}; authorizers: {}", names())),
-        None if config.authorizers.len() == 1 => Ok(&config.authorizers[0]),
-        None if config.authorizers.is_empty() => Err("the configuration has no [authorizer.NAME]".to_owned()),
-        None => Err(format!("say which with --authorizer; authorizers: {}", names())),
-    }
+fn chosen<'c>(
+    named: Option<&str>,
+    config: &'c Config,
+    for_people: bool,
+    output: &Output,
+) -> Result<&'c config::Authorizer, String> {
+    let problem = match named {
+        Some(name) => match config.authorizers.get(name) {
+            Some(found) => return Ok(found),
+            None => format!("there is no authorizer {name:?}"),
+        },
+        None if config.authorizers.len() == 1 => return Ok(&config.authorizers[0]),
+        None if config.authorizers.is_empty() => return Err("the configuration has no [authorizer.NAME]".to_owned()),
+        None => "say which with --authorizer".to_owned(),
+    };
+    let names: Vec<&str> = config.authorizers.keys().map(String::as_str).collect();
+    let name = Candidates { plural: "authorizers", names: &names }.pick(&problem, for_people, output)?;
+    Ok(&config.authorizers[name])
 }
 
 async fn inspect(arguments: &InspectArguments, output: &Output) -> Exit {
@@ -106,7 +113,7 @@ async fn inspect(arguments: &InspectArguments, output: &Output) -> Exit {
         Err(none) => return none.report(output),
     };
     let Some(loaded) = load_config(&file, Mode::Serve, output) else { return Exit::Invalid };
-    let prepared = chosen(arguments.authorizer.as_deref(), &loaded.config)
+    let prepared = chosen(arguments.authorizer.as_deref(), &loaded.config, !arguments.json, output)
         .and_then(|from| app::authorizer(from, &loaded.config).map_err(|error| error.to_string()))
         .and_then(|authorizer| Ok((authorizer, read(&arguments.token)?)));
     let (authorizer, token) = match prepared {
@@ -297,7 +304,7 @@ fn minted(arguments: &MintArguments, output: &Output) -> Result<String, Option<S
         }
     };
     let authorizer = match &config {
-        Some(config) => Some(chosen(arguments.authorizer.as_deref(), config)?),
+        Some(config) => Some(chosen(arguments.authorizer.as_deref(), config, !arguments.json, output)?),
         None => None,
     };
     let claims = claims(arguments, authorizer)?;

@@ -113,7 +113,7 @@ impl Session<'_> {
     }
 
     async fn open(&self, store: &str) -> Result<Access, Failure> {
-        Access::open(&self.node, store, self.output).await
+        Access::open(&self.node, store, !self.json, self.output).await
     }
 
     async fn get(&self, store: &str, key: &str) -> Result<Exit, Failure> {

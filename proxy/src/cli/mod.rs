@@ -19,6 +19,7 @@ mod kv;
 mod line;
 mod node;
 mod output;
+mod picker;
 mod purge;
 mod reload;
 mod schema;
@@ -98,9 +99,9 @@ enum Verb {
         /// Where to write it.
         #[arg(default_value = ".")]
         folder: PathBuf,
-        /// What it is for.
-        #[arg(long, value_enum, default_value_t)]
-        template: init::Template,
+        /// What it is for [default: site]
+        #[arg(long, value_enum, num_args = 0..=1)]
+        template: Option<Option<init::Template>>,
         /// Print JSON.
         #[arg(long)]
         json: bool,

@@ -30,6 +30,11 @@ impl Output {
         self.color
     }
 
+    /// Whether somebody sits at a terminal who can be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        !self.quiet && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
     /// A result, on standard output. A reader that has gone away is no reason to fail.
     pub(super) fn result(&self, text: &str) {
         if !self.quiet {

@@ -1,13 +1,13 @@
 //! `edgehook sign`: a signed URL, or cookies, that a key group of the configuration accepts.
 
-use super::{Exit, find_config, load_config, output::Output};
+use super::{Exit, find_config, load_config, output::Output, picker::Candidates};
 use crate::{
     app,
     auth::signed::{Address, Restrictions, Signed, Signer, Signers},
     gate,
 };
 use clap::Args;
-use edgehook_config::{Config, Mode};
+use edgehook_config::{Config, KeyGroup, Mode};
 use ipnet::IpNet;
 use serde_json::json;
 use std::{net::IpAddr, path::PathBuf};
@@ -18,7 +18,7 @@ pub(super) struct SignArguments {
     url: String,
     /// The key group that is to accept it.
     #[arg(long, value_name = "NAME")]
-    key_group: String,
+    key_group: Option<String>,
     /// PEM file with the private half of one of the group's keys.
     #[arg(long, value_name = "FILE")]
     private_key: PathBuf,
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &SignArguments, output: &Output) -> Exit {
         Err(none) => return none.report(output),
     };
     let Some(loaded) = load_config(&file, Mode::Check, output) else { return Exit::Invalid };
-    match sign(arguments, &loaded.config) {
+    match sign(arguments, &loaded.config, output) {
         Ok(text) => {
             output.result(&if arguments.json { as_json(&text, arguments.cookies) } else { text });
             Exit::Done
@@ -74,15 +74,11 @@ fn as_json(text: &str, cookies: bool) -> String {
     json!({ "schema": 1, "set_cookie": lines }).to_string()
 }
 
-fn sign(arguments: &SignArguments, config: &Config) -> Result<String, String> {
+fn sign(arguments: &SignArguments, config: &Config, output: &Output) -> Result<String, String> {
     let address = gate::address(&arguments.url)
         .ok_or("sign takes an address such as https://www.example.com/path, without the parameters of a signature")?;
-    let group = config.key_groups.get(&arguments.key_group).ok_or_else(|| {
-        let names: Vec<&str> = config.key_groups.keys().map(String::as_str).collect();
-        format!("there is no key group {:?}; key groups: {}", arguments.key_group, names.join(", "))
-    })?;
-    let signers =
-        app::signers(std::slice::from_ref(&arguments.key_group), config).map_err(|error| error.to_string())?;
+    let group = group_of(arguments, config, output)?;
+    let signers = app::signers(std::slice::from_ref(&group.name), config).map_err(|error| error.to_string())?;
     let pem = std::fs::read(&arguments.private_key)
         .map_err(|error| format!("{}: {error}", arguments.private_key.display()))?;
     let ids = group.keys.keys().filter(|id| arguments.key_id.as_ref().is_none_or(|wanted| wanted == *id));
@@ -95,6 +91,20 @@ fn sign(arguments: &SignArguments, config: &Config) -> Result<String, String> {
         }
     }
     Err(format!("{} belongs to no key of [key_group.{}]", arguments.private_key.display(), group.name))
+}
+
+/// The key group that is meant.
+fn group_of<'c>(arguments: &SignArguments, config: &'c Config, output: &Output) -> Result<&'c KeyGroup, String> {
+    let problem = match &arguments.key_group {
+        Some(name) => match config.key_groups.get(name) {
+            Some(found) => return Ok(found),
+            None => format!("there is no key group {name:?}"),
+        },
+        None => "say which with --key-group".to_owned(),
+    };
+    let names: Vec<&str> = config.key_groups.keys().map(String::as_str).collect();
+    let name = Candidates { plural: "key groups", names: &names }.pick(&problem, !arguments.json, output)?;
+    Ok(&config.key_groups[name])
 }
 
 /// Whether a signature of this key is accepted: found out by making one.

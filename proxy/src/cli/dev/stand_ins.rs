@@ -52,6 +52,17 @@ impl StandIns {
         self.wishes.clone()
     }
 
+    /// Where all viewers are taken to be.
+    pub(super) fn country(&self) -> Option<&str> {
+        self.wishes.country.as_deref()
+    }
+
+    /// How much longer an origin is to take, as it is told; nothing where it is left alone.
+    pub(super) fn latency(&self, origin: &str) -> String {
+        let time = self.wishes.latency.get(origin);
+        time.map(|time| format!("  +{} ms (--latency)", time.as_millis())).unwrap_or_default()
+    }
+
     /// Makes the replacements those of a configuration.
     pub(super) async fn put_into(&self, config: &mut Config) {
         for (name, target) in &self.origins {

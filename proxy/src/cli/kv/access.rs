@@ -5,6 +5,7 @@ use crate::{
         Exit, NoConfig, NodeArguments, load_config,
         node::{Node, NodeError},
         output::Output,
+        picker::Candidates,
     },
     stores,
 };
@@ -94,19 +95,29 @@ fn configuration(arguments: &NodeArguments, output: &Output) -> Result<Config, F
 }
 
 impl Access {
-    pub(super) async fn open(arguments: &NodeArguments, name: &str, output: &Output) -> Result<Self, Failure> {
+    /// `for_people`: who mistyped the name may be asked for another.
+    pub(super) async fn open(
+        arguments: &NodeArguments,
+        name: &str,
+        for_people: bool,
+        output: &Output,
+    ) -> Result<Self, Failure> {
         if arguments.names_node() {
             return Self::at_node(arguments, name, false, output);
         }
         let config = configuration(arguments, output)?;
-        let Some(store) = config.kvs.get(name) else {
-            let names: Vec<&str> = config.kvs.keys().map(String::as_str).collect();
-            let known = if names.is_empty() {
-                "the configuration has no [kvs.NAME]".to_owned()
-            } else {
-                format!("stores: {}", names.join(", "))
-            };
-            return Err(Failure::Usage(format!("no key value store \"{name}\"; {known}")));
+        let store = match config.kvs.get(name) {
+            Some(store) => store,
+            None if config.kvs.is_empty() => {
+                let text = format!("no key value store \"{name}\"; the configuration has no [kvs.NAME]");
+                return Err(Failure::Usage(text));
+            }
+            None => {
+                let names: Vec<&str> = config.kvs.keys().map(String::as_str).collect();
+                let problem = format!("no key value store \"{name}\"");
+                let candidates = Candidates { plural: "stores", names: &names };
+                &config.kvs[candidates.pick(&problem, for_people, output).map_err(Failure::Usage)?]
+            }
         };
         Self::to(arguments, &config, store, output)
     }
