@@ -289,7 +289,8 @@ impl Caller {
         message: &str,
     ) -> (HeaderMap, Vec<String>, HeaderMap) {
         let mut call = self.call(path, fields).await;
-        call.say(message, true);
+        // Who has an answer already need not listen any more.
+        let _ = call.upload.send_data(framed(message.as_bytes()), true);
         let response = call.head().await;
         assert_eq!(response.status(), 200);
         let (head, body) = response.into_parts();
